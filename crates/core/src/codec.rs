@@ -1,0 +1,74 @@
+//! The one trait that every draft implements and every driver drives.
+
+use std::fmt::Debug;
+
+use bytes::BytesMut;
+
+use crate::{Capabilities, Close, Draft, Event, Outbox, Outgoing, SendError, Violation, WireClass};
+
+/// Where a connection stands. Timers are chosen by this alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum State {
+    /// The opening handshake needs more octets from the peer (hixie-76: key3).
+    Opening,
+    /// Messages may go both ways.
+    Open,
+    /// We sent our Close and wait for the peer's.
+    ClosingByUs,
+    /// The peer sent its Close; ours is still to be sent.
+    ClosingByPeer,
+    /// Nothing more may be sent, and nothing the peer sends matters.
+    Closed,
+}
+
+/// One connection's protocol, without its socket, clock or dice.
+///
+/// The driver calls [`start`](Self::start) once, then for every read
+/// [`receive`](Self::receive) until `Ok(None)`, and flushes the outbox after
+/// each turn, even after an error. On `Err(violation)` it calls
+/// [`fail`](Self::fail), flushes and closes TCP.
+pub trait Codec: Debug + Send {
+    /// The draft spoken. Ask each time: some drafts are told apart only by the
+    /// peer's first octet.
+    fn draft(&self) -> Draft;
+
+    /// What the peer can be told.
+    fn capabilities(&self) -> Capabilities;
+
+    /// `Some` if what this peer is sent is the same for every peer of the
+    /// class, so that one encoding can be shared ([`Shared`](crate::Shared)).
+    fn wire_class(&self) -> Option<WireClass>;
+
+    /// Where the connection stands.
+    fn state(&self) -> State;
+
+    /// Called once, before the first `receive`.
+    fn start(&mut self, out: &mut Outbox);
+
+    /// Takes what it can from the front of `input` and returns at most one
+    /// event; call it until `Ok(None)`, then read more. Answers that the draft
+    /// itself demands (pong, challenge answer) go to `out`. It never answers a
+    /// Close: the driver sends ours when its queue is empty.
+    ///
+    /// # Errors
+    /// The peer broke its draft: call [`fail`](Self::fail) with it.
+    fn receive(
+        &mut self,
+        input: &mut BytesMut,
+        out: &mut Outbox,
+    ) -> Result<Option<Event>, Violation>;
+
+    /// Writes `what` to `out`.
+    ///
+    /// # Errors
+    /// The draft cannot say it, or not now. Nothing was written.
+    fn send(&mut self, what: Outgoing, out: &mut Outbox) -> Result<(), SendError>;
+
+    /// Writes what this draft can say about a breach (a Close with its code,
+    /// `FF 00`, or nothing) and ends the connection.
+    fn fail(&mut self, violation: &Violation, out: &mut Outbox);
+
+    /// The peer closed TCP. What to report as its close: 1006 where the draft
+    /// has a closing handshake and it did not take place, else `None`.
+    fn end(&mut self) -> Option<Close>;
+}

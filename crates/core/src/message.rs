@@ -1,0 +1,154 @@
+//! What travels: messages, closes, what may be sent and what may be received.
+
+use bytes::Bytes;
+
+use crate::Text;
+
+/// One whole message, whatever fragments it came in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Message {
+    /// Text, proved to be UTF-8.
+    Text(Text),
+    /// Octets.
+    Binary(Bytes),
+}
+
+impl Message {
+    /// Length of the payload in octets.
+    pub fn len(&self) -> usize {
+        self.payload().len()
+    }
+
+    /// Whether the payload is empty.
+    pub fn is_empty(&self) -> bool {
+        self.payload().is_empty()
+    }
+
+    /// The payload's octets.
+    pub fn payload(&self) -> &Bytes {
+        match self {
+            Self::Text(text) => text.as_bytes(),
+            Self::Binary(octets) => octets,
+        }
+    }
+}
+
+impl From<&str> for Message {
+    fn from(text: &str) -> Self {
+        Self::Text(text.into())
+    }
+}
+
+impl From<String> for Message {
+    fn from(text: String) -> Self {
+        Self::Text(text.into())
+    }
+}
+
+/// The status of a close: RFC 6455 §7.1.5 and §7.1.6, hybi-06 on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Close {
+    /// The status code (1000 normal closure …).
+    pub code: u16,
+    /// Why, for people; at most 123 octets on the wire.
+    pub reason: Text,
+}
+
+impl Close {
+    /// 1000: the purpose of the connection is fulfilled.
+    pub const NORMAL: u16 = 1000;
+    /// 1001: the endpoint is going away.
+    pub const GOING_AWAY: u16 = 1001;
+    /// 1002: protocol error.
+    pub const PROTOCOL_ERROR: u16 = 1002;
+    /// 1003: data of a type the endpoint cannot accept.
+    pub const UNSUPPORTED_DATA: u16 = 1003;
+    /// 1004: message too large, in hybi-06 to -12 only.
+    pub const TOO_LARGE_BEFORE_13: u16 = 1004;
+    /// 1005: no code was present. Never on the wire.
+    pub const NO_STATUS: u16 = 1005;
+    /// 1006: the connection ended without a close. Never on the wire.
+    pub const ABNORMAL: u16 = 1006;
+    /// 1007: data not consistent with the message's type (bad UTF-8).
+    pub const INVALID_DATA: u16 = 1007;
+    /// 1008: policy violation.
+    pub const POLICY: u16 = 1008;
+    /// 1009: message too big to process.
+    pub const TOO_BIG: u16 = 1009;
+    /// 1011: the server met an unexpected condition.
+    pub const INTERNAL_ERROR: u16 = 1011;
+    /// 1015: TLS handshake failure. Never on the wire.
+    pub const TLS: u16 = 1015;
+
+    /// A close with `code` and `reason`.
+    pub fn new(code: u16, reason: impl Into<Text>) -> Self {
+        Self {
+            code,
+            reason: reason.into(),
+        }
+    }
+
+    /// Whether `code` may stand in a Close frame (RFC 6455 §7.4): 1000–1003,
+    /// 1007–1014, 3000–4999.
+    pub fn may_be_sent(code: u16) -> bool {
+        matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
+    }
+}
+
+/// What a codec can be asked to send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outgoing {
+    /// A whole message.
+    Message(Message),
+    /// A ping with its body.
+    Ping(Bytes),
+    /// A pong with its body.
+    Pong(Bytes),
+    /// The closing handshake, ours or our answer to the peer's; `None` says no code.
+    Close(Option<Close>),
+    /// Octets that the peer discards in silence (hixie-75: `80 00`), to keep
+    /// what lies between awake where the draft has no ping.
+    Filler,
+}
+
+/// What a codec found in the octets of the peer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// The opening is done; messages may be sent from now on. Comes exactly once.
+    Opened,
+    /// A whole message.
+    Message(Message),
+    /// A ping. Its pong is already in the outbox.
+    Ping(Bytes),
+    /// A pong.
+    Pong(Bytes),
+    /// The peer began or answered the closing handshake. `None`: it gave no code.
+    Close(Option<Close>),
+    /// Something worth a counter or a log line, no fault.
+    Notice(Notice),
+}
+
+/// Things a draft lets pass that an operator may want to count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Notice {
+    /// A frame of a type that the draft says to discard.
+    Discarded {
+        /// The frame type octet (hixie) or the opcode (hybi).
+        frame_type: u8,
+        /// Octets of payload thrown away.
+        octets: u64,
+    },
+    /// Octets that were not UTF-8 became U+FFFD, as the drafts before hybi-10 say.
+    Repaired {
+        /// How many U+FFFD stand in their place.
+        replacements: u64,
+    },
+    /// A pong that answers no ping of ours.
+    UnsolicitedPong,
+    /// Octets came after the peer had closed; they were thrown away.
+    AfterClose {
+        /// How many.
+        octets: u64,
+    },
+}

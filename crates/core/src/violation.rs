@@ -1,0 +1,211 @@
+//! The peer's breaches of its draft, and the status code that answers each.
+
+use crate::{Close, Draft};
+
+/// The peer broke a rule of its draft. Hand it to [`Codec::fail`](crate::Codec::fail),
+/// flush, and close the connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[error("{rule}")]
+pub struct Violation {
+    /// Which rule.
+    pub rule: Rule,
+}
+
+impl From<Rule> for Violation {
+    fn from(rule: Rule) -> Self {
+        Self { rule }
+    }
+}
+
+/// The rules a peer can break once the connection is open. The text is for
+/// people, [`Rule::code`] for programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum Rule {
+    /// A status code that must not stand in a Close frame.
+    #[error("the Close frame carries a status code that must not be sent")]
+    CloseCode,
+    /// A Close body of a single octet cannot hold a status code.
+    #[error("the Close frame's body is one octet, too short for a status code")]
+    CloseBodyTooShort,
+    /// The reason of a Close frame is not UTF-8.
+    #[error("the reason in the Close frame is not UTF-8")]
+    CloseReasonNotUtf8,
+    /// A continuation frame with no message begun.
+    #[error("a continuation frame came without a message to continue")]
+    ContinuationWithoutStart,
+    /// A control frame in fragments.
+    #[error("a control frame is fragmented")]
+    ControlFragmented,
+    /// A control frame of more than 125 octets.
+    #[error("a control frame is longer than 125 octets")]
+    ControlTooLong,
+    /// A frame above the configured limit.
+    #[error("the frame is larger than the limit for frames")]
+    FrameTooBig,
+    /// A message inside a message.
+    #[error("a new message began before the fragments of the last one ended")]
+    InterleavedMessage,
+    /// A length whose top bit is set, or that does not fit 64 bits.
+    #[error("the frame's length does not fit the draft's range")]
+    LengthOutOfRange,
+    /// A length not in its shortest form.
+    #[error("the frame's length is not in its shortest form")]
+    LengthNotMinimal,
+    /// A client's frame without a masking key.
+    #[error("a frame from the client is not masked")]
+    MaskMissing,
+    /// A server's frame with a masking key.
+    #[error("a frame from the server is masked")]
+    MaskUnexpected,
+    /// A message above the configured limit.
+    #[error("the message is larger than the limit for messages")]
+    MessageTooBig,
+    /// Text that should have been base64, on a connection that agreed on it.
+    #[error("the text is not base64 although the subprotocol `base64` was agreed on")]
+    NotBase64,
+    /// Text that is not UTF-8.
+    #[error("a text message is not UTF-8")]
+    NotUtf8,
+    /// A reserved bit without an extension that defines it.
+    #[error("a reserved bit is set and no extension was agreed on")]
+    ReservedBits,
+    /// More fragments than the configured limit.
+    #[error("the message comes in more fragments than the limit allows")]
+    TooManyFragments,
+    /// An opcode that the draft does not define.
+    #[error("the frame's opcode is not defined")]
+    UnknownOpcode,
+}
+
+impl Rule {
+    /// Every rule, in alphabetical order of its code.
+    pub const ALL: [Self; 18] = [
+        Self::CloseBodyTooShort,
+        Self::CloseCode,
+        Self::CloseReasonNotUtf8,
+        Self::ContinuationWithoutStart,
+        Self::ControlFragmented,
+        Self::ControlTooLong,
+        Self::FrameTooBig,
+        Self::InterleavedMessage,
+        Self::LengthNotMinimal,
+        Self::LengthOutOfRange,
+        Self::MaskMissing,
+        Self::MaskUnexpected,
+        Self::MessageTooBig,
+        Self::NotBase64,
+        Self::NotUtf8,
+        Self::ReservedBits,
+        Self::TooManyFragments,
+        Self::UnknownOpcode,
+    ];
+
+    /// A stable word for logs, metrics and vectors.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::CloseBodyTooShort => "close-body-too-short",
+            Self::CloseCode => "close-code",
+            Self::CloseReasonNotUtf8 => "close-reason-not-utf8",
+            Self::ContinuationWithoutStart => "continuation-without-start",
+            Self::ControlFragmented => "control-fragmented",
+            Self::ControlTooLong => "control-too-long",
+            Self::FrameTooBig => "frame-too-big",
+            Self::InterleavedMessage => "interleaved-message",
+            Self::LengthNotMinimal => "length-not-minimal",
+            Self::LengthOutOfRange => "length-out-of-range",
+            Self::MaskMissing => "mask-missing",
+            Self::MaskUnexpected => "mask-unexpected",
+            Self::MessageTooBig => "message-too-big",
+            Self::NotBase64 => "not-base64",
+            Self::NotUtf8 => "not-utf8",
+            Self::ReservedBits => "reserved-bits",
+            Self::TooManyFragments => "too-many-fragments",
+            Self::UnknownOpcode => "unknown-opcode",
+        }
+    }
+
+    /// The status code to close with towards a peer of `draft`; `None` where
+    /// the draft has no codes (before hybi-06).
+    pub fn close_code(self, draft: Draft) -> Option<u16> {
+        if draft < Draft::Hybi06 {
+            return None;
+        }
+        Some(match self {
+            Self::FrameTooBig | Self::MessageTooBig | Self::TooManyFragments
+                if draft < Draft::Hybi13 =>
+            {
+                Close::TOO_LARGE_BEFORE_13
+            }
+            Self::FrameTooBig | Self::MessageTooBig | Self::TooManyFragments => Close::TOO_BIG,
+            // 1007 came with hybi-10, which travels as Version 8.
+            Self::NotUtf8 | Self::CloseReasonNotUtf8 | Self::NotBase64
+                if draft >= Draft::Hybi08 =>
+            {
+                Close::INVALID_DATA
+            }
+            _ => Close::PROTOCOL_ERROR,
+        })
+    }
+
+    /// Where the rule stands in the text of `draft`, or the fact that it is a
+    /// limit of ours.
+    pub fn section(self, draft: Draft) -> &'static str {
+        let rfc = draft >= Draft::Hybi13;
+        match self {
+            Self::FrameTooBig | Self::MessageTooBig | Self::TooManyFragments => {
+                "a limit of this gateway's configuration"
+            }
+            Self::NotBase64 => "the subprotocol `base64`",
+            Self::LengthOutOfRange if draft <= Draft::Hixie76 => "hixie-76 §5.3",
+            Self::CloseBodyTooShort | Self::CloseReasonNotUtf8 if rfc => "RFC 6455 §5.5.1",
+            Self::CloseCode if rfc => "RFC 6455 §7.4",
+            Self::ContinuationWithoutStart | Self::InterleavedMessage if rfc => "RFC 6455 §5.4",
+            Self::ControlFragmented | Self::ControlTooLong if rfc => "RFC 6455 §5.5",
+            Self::LengthNotMinimal
+            | Self::LengthOutOfRange
+            | Self::ReservedBits
+            | Self::UnknownOpcode
+                if rfc =>
+            {
+                "RFC 6455 §5.2"
+            }
+            Self::MaskMissing | Self::MaskUnexpected if rfc => "RFC 6455 §5.1",
+            Self::NotUtf8 if rfc => "RFC 6455 §8.1",
+            _ if draft <= Draft::Hixie76 => "hixie-76 §5",
+            _ => "the draft's section on data framing",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_unique_and_sorted() {
+        let codes: Vec<_> = Rule::ALL.iter().map(|r| r.code()).collect();
+        assert!(
+            codes.is_sorted() && codes.windows(2).all(|w| w[0] != w[1]),
+            "{codes:?}"
+        );
+    }
+
+    #[test]
+    fn drafts_before_06_have_no_codes() {
+        for rule in Rule::ALL {
+            assert_eq!(rule.close_code(Draft::Hixie75), None);
+            assert_eq!(rule.close_code(Draft::Hixie76), None);
+            assert_eq!(rule.close_code(Draft::Hybi05), None);
+            assert!(rule.close_code(Draft::Hybi06).is_some());
+        }
+    }
+
+    #[test]
+    fn too_big_is_1004_until_08_and_1009_from_13() {
+        assert_eq!(Rule::MessageTooBig.close_code(Draft::Hybi08), Some(1004));
+        assert_eq!(Rule::MessageTooBig.close_code(Draft::Hybi13), Some(1009));
+        assert_eq!(Rule::NotUtf8.close_code(Draft::Hybi07), Some(1002));
+        assert_eq!(Rule::NotUtf8.close_code(Draft::Hybi13), Some(1007));
+    }
+}
