@@ -9,7 +9,8 @@ use crate::{Capabilities, Close, Draft, Event, Outbox, Outgoing, SendError, Viol
 /// Where a connection stands. Timers are chosen by this alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum State {
-    /// The opening handshake needs more octets from the peer (hixie-76: key3).
+    /// [`Event::Opened`] is still to come: the opening handshake needs more
+    /// octets from the peer (hixie-76: key3), or `receive` was not called yet.
     Opening,
     /// Messages may go both ways.
     Open,
@@ -23,9 +24,10 @@ pub enum State {
 
 /// One connection's protocol, without its socket, clock or dice.
 ///
-/// The driver calls [`start`](Self::start) once, then for every read
-/// [`receive`](Self::receive) until `Ok(None)`, and flushes the outbox after
-/// each turn, even after an error. On `Err(violation)` it calls
+/// The driver calls [`start`](Self::start) once, then at once and for every
+/// read [`receive`](Self::receive) until `Ok(None)` (at once, because most
+/// drafts are open without a further octet), and flushes the outbox after each
+/// turn, even after an error. On `Err(violation)` it calls
 /// [`fail`](Self::fail), flushes and closes TCP.
 pub trait Codec: Debug + Send {
     /// The draft spoken. Ask each time: some drafts are told apart only by the

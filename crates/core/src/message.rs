@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::Text;
+use crate::{COPIED, Text};
 
 /// One whole message, whatever fragments it came in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +22,21 @@ impl Message {
     /// Whether the payload is empty.
     pub fn is_empty(&self) -> bool {
         self.payload().is_empty()
+    }
+
+    /// The same message in memory of its own if it is small, so that ten
+    /// octets kept for a slow peer do not keep a read buffer alive.
+    #[must_use]
+    pub fn unpinned(self) -> Self {
+        if self.len() > COPIED {
+            return self;
+        }
+        match self {
+            Self::Text(text) => Self::Text(Text::from_validated(Bytes::copy_from_slice(
+                text.as_bytes(),
+            ))),
+            Self::Binary(octets) => Self::Binary(Bytes::copy_from_slice(&octets)),
+        }
     }
 
     /// The payload's octets.
