@@ -1,0 +1,250 @@
+//! From the file format to what readers use: the checks that serde cannot make,
+//! and the octets of the files that a vector names. Faults carry their place in
+//! the text; whoever has the path makes a sentence of them.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use draftgate_core::{Close, Event, Message, Notice, Role, Text};
+use toml::Spanned;
+
+use crate::{
+    About, AnswerFacts, Broken, Content, Ends, Expectation, Stated, Step, Stream,
+    format::{
+        File, Piece, RawAbout, RawAnswer, RawClose, RawEvent, RawExpectation, RawStep, RawStream,
+        Side,
+    },
+};
+
+/// What the rest of the crate makes of a file.
+pub(crate) struct Contents {
+    pub(crate) about: About,
+    pub(crate) steps: Vec<Step>,
+    pub(crate) server: Expectation,
+    pub(crate) client: Expectation,
+}
+
+/// Something wrong at a place of the file, in words.
+pub(crate) struct Fault {
+    pub(crate) at: Range<usize>,
+    pub(crate) what: String,
+}
+
+type Found<T> = Result<T, String>;
+
+/// Fetches a file that a vector names.
+pub(crate) type Read<'a> = dyn FnMut(&str) -> Found<Bytes> + 'a;
+
+impl File {
+    /// Checks what serde cannot, and fetches the files named with `read`.
+    pub(crate) fn contents(self, read: &mut Read<'_>) -> Result<Contents, Fault> {
+        let mut steps = Vec::with_capacity(self.step.len());
+        for raw in self.step {
+            steps.push(located(raw, |raw| step(raw, read))?);
+        }
+        let server = expectation(self.expect.server, read)?;
+        let at = self.expect.client.span();
+        let client = expectation(self.expect.client, read)?;
+        if client
+            .stated()
+            .is_some_and(|c| c.answer != AnswerFacts::default())
+        {
+            let what =
+                "a client answers no request; `answer` belongs to [expect.server]".to_owned();
+            return Err(Fault { at, what });
+        }
+        Ok(Contents {
+            about: self.about.into(),
+            steps,
+            server,
+            client,
+        })
+    }
+}
+
+fn located<T, U>(spanned: Spanned<T>, convert: impl FnOnce(T) -> Found<U>) -> Result<U, Fault> {
+    let at = spanned.span();
+    convert(spanned.into_inner()).map_err(|what| Fault { at, what })
+}
+
+fn step(raw: RawStep, read: &mut Read<'_>) -> Found<Step> {
+    let content = match (raw.text, raw.hex, raw.file) {
+        (Some(text), None, None) => Content::Text(text.into()),
+        (None, Some(hex), None) => Content::Hex(hex.0),
+        (None, None, Some(name)) => Content::File {
+            octets: read(&name)?,
+            name,
+        },
+        (None, None, None) => {
+            return Err("this step has no octets; give it `text`, `hex` or `file`".to_owned());
+        }
+        _ => {
+            return Err(
+                "this step gives its octets more than once; keep one of `text`, `hex` and `file`"
+                    .to_owned(),
+            );
+        }
+    };
+    Ok(Step {
+        from: match raw.from {
+            Side::Client => Role::Client,
+            Side::Server => Role::Server,
+        },
+        note: raw.note,
+        content,
+    })
+}
+
+fn expectation(raw: Spanned<RawExpectation>, read: &mut Read<'_>) -> Result<Expectation, Fault> {
+    let at = raw.span();
+    let fault = |what: &str| Fault {
+        at: at.clone(),
+        what: what.to_owned(),
+    };
+    let raw = raw.into_inner();
+    if let Some(why) = raw.unstated {
+        let bare = raw.events.is_none()
+            && raw.ends.is_none()
+            && raw.refused.is_none()
+            && raw.violation.is_none()
+            && raw.answer.is_none()
+            && raw.tolerated.is_empty();
+        return match bare {
+            true => Ok(Expectation::Unstated(why)),
+            false => Err(fault(
+                "`unstated` says that nothing is expected; remove it or the other keys",
+            )),
+        };
+    }
+    let (Some(events), Some(ends)) = (raw.events, raw.ends) else {
+        return Err(fault(
+            "`events` and `ends` are both needed, or `unstated` with the reason",
+        ));
+    };
+    let mut yielded = Vec::with_capacity(events.len());
+    for raw in events {
+        yielded.push(located(raw, |raw| event(raw, read))?);
+    }
+    let opened = yielded.iter().filter(|e| **e == Event::Opened).count();
+    if ends.after_opening() && (opened != 1 || yielded.first() != Some(&Event::Opened)) {
+        return Err(fault(
+            "the connection opens before the stream ends, so `events` begins with \"opened\", once",
+        ));
+    }
+    if !ends.after_opening() && !yielded.is_empty() {
+        return Err(fault(
+            "the stream ends before the connection opens, so `events` must be empty",
+        ));
+    }
+    if (ends == Ends::Refused) != raw.refused.is_some() {
+        return Err(fault(
+            "`ends = \"refused\"` and `refused` belong together; add or remove one",
+        ));
+    }
+    if (ends == Ends::Violation) != raw.violation.is_some() {
+        return Err(fault(
+            "`ends = \"violation\"` and `violation` belong together; add or remove one",
+        ));
+    }
+    let answer = match raw.answer {
+        Some(raw) => located(raw, answer_facts)?,
+        None => AnswerFacts::default(),
+    };
+    Ok(Expectation::Stated(Box::new(Stated {
+        events: yielded,
+        ends,
+        refused: raw.refused,
+        violation: raw.violation.map(|broken| Broken {
+            rule: broken.rule,
+            reason: broken.reason,
+        }),
+        tolerated: raw.tolerated,
+        answer,
+    })))
+}
+
+fn event(raw: RawEvent, read: &mut Read<'_>) -> Found<Event> {
+    Ok(match raw {
+        RawEvent::Opened => Event::Opened,
+        RawEvent::Text(text) => Event::Message(text.into()),
+        RawEvent::TextFile(piece) => {
+            let text = Text::from_utf8(piece.octets(read)?).map_err(|e| e.to_string())?;
+            Event::Message(Message::Text(text))
+        }
+        RawEvent::Binary(hex) => Event::Message(Message::Binary(hex.0)),
+        RawEvent::BinaryFile(piece) => Event::Message(Message::Binary(piece.octets(read)?)),
+        RawEvent::Ping(hex) => Event::Ping(hex.0),
+        RawEvent::Pong(hex) => Event::Pong(hex.0),
+        RawEvent::Close(RawClose {
+            code: Some(code),
+            reason,
+        }) => Event::Close(Some(Close::new(code, reason))),
+        RawEvent::Close(close) if close.reason.is_empty() => Event::Close(None),
+        RawEvent::Close(_) => return Err("a close with a reason needs its `code`".to_owned()),
+        RawEvent::Discarded { frame_type, octets } => {
+            Event::Notice(Notice::Discarded { frame_type, octets })
+        }
+        RawEvent::Repaired { replacements } => Event::Notice(Notice::Repaired { replacements }),
+        RawEvent::UnsolicitedPong => Event::Notice(Notice::UnsolicitedPong),
+        RawEvent::AfterClose { octets } => Event::Notice(Notice::AfterClose { octets }),
+    })
+}
+
+fn answer_facts(raw: RawAnswer) -> Found<AnswerFacts> {
+    let md5 = match raw.md5 {
+        None => None,
+        Some(hex) => Some(
+            <[u8; 16]>::try_from(&hex.0[..])
+                .map_err(|_| format!("`md5` has {} octets, an MD5 has 16", hex.0.len()))?,
+        ),
+    };
+    Ok(AnswerFacts {
+        origin: raw.origin,
+        location: raw.location,
+        subprotocol: raw.subprotocol,
+        accept: raw.accept,
+        md5,
+    })
+}
+
+impl Piece {
+    fn octets(self, read: &mut Read<'_>) -> Found<Bytes> {
+        let whole = read(&self.file)?;
+        let begin = self.offset.unwrap_or(0);
+        let end = match self.octets {
+            Some(octets) => begin.checked_add(octets),
+            None => Some(whole.len()),
+        };
+        match end {
+            Some(end) if begin <= end && end <= whole.len() => Ok(whole.slice(begin..end)),
+            _ => Err(format!(
+                "`{}` has only {} octets; correct `offset` and `octets`",
+                self.file,
+                whole.len()
+            )),
+        }
+    }
+}
+
+impl From<RawAbout> for About {
+    fn from(raw: RawAbout) -> Self {
+        let stream = |raw: RawStream| Stream {
+            octets: raw.octets,
+            sha256: raw.sha256,
+        };
+        Self {
+            draft: raw.draft,
+            kind: raw.kind,
+            scenario: raw.scenario,
+            client: raw.client,
+            server: raw.server,
+            source: raw.source,
+            date: raw.date,
+            altered: raw.altered,
+            restored: raw.restored,
+            note: raw.note,
+            client_stream: raw.streams.client.map(stream),
+            server_stream: raw.streams.server.map(stream),
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! The file format, version 1, as serde sees it; `contents` turns it into what
+//! readers use. Unknown keys are refused: a misspelt `tolerated` would
+//! otherwise silently expect less.
+//!
+//! The format is meant to grow (steps that pause, match or close); what it
+//! gains will be new keys under a new number, so that old files stay readable.
+
+use std::str::FromStr;
+
+use draftgate_core::{Draft, Rule};
+use serde::{Deserialize, Deserializer, de::Error as _};
+use toml::Spanned;
+
+use crate::{Ends, Kind, Refused, Tolerated, hex::Hex};
+
+/// The version of the format that this crate reads.
+pub(crate) const FORMAT: u32 = 1;
+
+/// What every version of the format begins with.
+#[derive(Deserialize)]
+pub(crate) struct Numbered {
+    pub(crate) format: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct File {
+    #[expect(dead_code, reason = "read by Numbered, named here to be allowed")]
+    pub(crate) format: u32,
+    pub(crate) about: RawAbout,
+    #[serde(default)]
+    pub(crate) step: Vec<Spanned<RawStep>>,
+    pub(crate) expect: RawExpect,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawAbout {
+    #[serde(deserialize_with = "draft")]
+    pub(crate) draft: Draft,
+    pub(crate) kind: Kind,
+    pub(crate) scenario: String,
+    pub(crate) client: String,
+    pub(crate) server: String,
+    pub(crate) source: String,
+    pub(crate) date: Option<String>,
+    pub(crate) altered: Option<String>,
+    pub(crate) restored: Option<String>,
+    pub(crate) note: Option<String>,
+    pub(crate) streams: RawStreams,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawStreams {
+    pub(crate) client: Option<RawStream>,
+    pub(crate) server: Option<RawStream>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawStream {
+    pub(crate) octets: u64,
+    pub(crate) sha256: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawStep {
+    pub(crate) from: Side,
+    pub(crate) note: Option<String>,
+    pub(crate) text: Option<String>,
+    pub(crate) hex: Option<Hex>,
+    pub(crate) file: Option<String>,
+}
+
+#[derive(Deserialize, Clone, Copy)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Side {
+    Client,
+    Server,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawExpect {
+    pub(crate) server: Spanned<RawExpectation>,
+    pub(crate) client: Spanned<RawExpectation>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawExpectation {
+    pub(crate) unstated: Option<String>,
+    pub(crate) events: Option<Vec<Spanned<RawEvent>>>,
+    pub(crate) ends: Option<Ends>,
+    pub(crate) refused: Option<Refused>,
+    pub(crate) violation: Option<RawBroken>,
+    #[serde(default)]
+    pub(crate) tolerated: Vec<Tolerated>,
+    pub(crate) answer: Option<Spanned<RawAnswer>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) enum RawEvent {
+    Opened,
+    Text(String),
+    TextFile(Piece),
+    Binary(Hex),
+    BinaryFile(Piece),
+    Ping(Hex),
+    Pong(Hex),
+    Close(RawClose),
+    #[serde(rename_all = "kebab-case")]
+    Discarded {
+        frame_type: u8,
+        octets: u64,
+    },
+    Repaired {
+        replacements: u64,
+    },
+    UnsolicitedPong,
+    AfterClose {
+        octets: u64,
+    },
+}
+
+/// A file beside the vector, or a run of its octets.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table like `{ file = \"a.bin\" }`")]
+pub(crate) struct Piece {
+    pub(crate) file: String,
+    pub(crate) offset: Option<usize>,
+    pub(crate) octets: Option<usize>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawClose {
+    pub(crate) code: Option<u16>,
+    #[serde(default)]
+    pub(crate) reason: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawBroken {
+    #[serde(deserialize_with = "rule")]
+    pub(crate) rule: Rule,
+    pub(crate) reason: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawAnswer {
+    pub(crate) origin: Option<String>,
+    pub(crate) location: Option<String>,
+    pub(crate) subprotocol: Option<String>,
+    pub(crate) accept: Option<String>,
+    pub(crate) md5: Option<Hex>,
+}
+
+fn draft<'de, D: Deserializer<'de>>(from: D) -> Result<Draft, D::Error> {
+    let name = String::deserialize(from)?;
+    Draft::from_str(&name).map_err(D::Error::custom)
+}
+
+fn rule<'de, D: Deserializer<'de>>(from: D) -> Result<Rule, D::Error> {
+    let code = String::deserialize(from)?;
+    let found = Rule::ALL.into_iter().find(|rule| rule.code() == code);
+    found.ok_or_else(|| {
+        let codes: Vec<_> = Rule::ALL.iter().map(|rule| rule.code()).collect();
+        D::Error::custom(format!(
+            "`{code}` is no rule; the rules are {}",
+            codes.join(", ")
+        ))
+    })
+}

@@ -1,0 +1,57 @@
+//! Octets as people write them in a vector: pairs of hexadecimal digits, with
+//! white space wherever it helps the eye.
+
+use bytes::Bytes;
+use serde::{Deserialize, Deserializer, de::Error};
+
+/// Octets that were written in hexadecimal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Hex(pub(crate) Bytes);
+
+impl<'de> Deserialize<'de> for Hex {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        octets(&text).map(Self).map_err(D::Error::custom)
+    }
+}
+
+fn octets(text: &str) -> Result<Bytes, String> {
+    let mut digits = Vec::with_capacity(text.len());
+    for c in text.chars().filter(|c| !c.is_whitespace()) {
+        match c.to_digit(16) {
+            Some(digit) => digits.push(digit as u8),
+            None => {
+                return Err(format!(
+                    "`{c}` is no hexadecimal digit; write octets as `00 48 ff`"
+                ));
+            }
+        }
+    }
+    if digits.len() % 2 == 1 {
+        return Err(format!(
+            "{} hexadecimal digits make no whole octets; every octet takes two",
+            digits.len()
+        ));
+    }
+    Ok(digits
+        .chunks_exact(2)
+        .map(|pair| pair[0] << 4 | pair[1])
+        .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn white_space_and_letter_case_do_not_matter() {
+        assert_eq!(octets("00 48\nfF").unwrap(), &b"\x00\x48\xff"[..]);
+        assert_eq!(octets("").unwrap(), &b""[..]);
+    }
+
+    #[test]
+    fn half_an_octet_is_refused() {
+        assert!(octets("00 4").unwrap_err().contains("3 hexadecimal digits"));
+        assert!(octets("0x00").unwrap_err().contains("`x`"));
+    }
+}

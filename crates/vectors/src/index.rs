@@ -1,0 +1,203 @@
+//! The index of an archive as Markdown, made from the vectors themselves so
+//! that it cannot drift from them. It stands between two marks of the
+//! archive's README; the rest of that file is written by hand.
+
+use std::{collections::BTreeMap, fmt::Write as _};
+
+use draftgate_core::{Draft, Event, Message, Role};
+
+use crate::{Ends, Expectation, Kind, Vector};
+
+const BEGIN: &str =
+    "<!-- index: made by `cargo run -p draftgate-vectors --example index`, do not edit -->\n";
+const END: &str = "<!-- end of index -->";
+
+/// The README has no place for the index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the README lacks the two lines between which the index stands: `{}` and `{END}`", BEGIN.trim_end())]
+pub struct NoIndex;
+
+/// `readme` with the index of `vectors` in its place.
+///
+/// # Errors
+/// [`NoIndex`] if the marks are missing.
+pub fn with_index(readme: &str, vectors: &[Vector]) -> Result<String, NoIndex> {
+    let (before, rest) = readme.split_once(BEGIN).ok_or(NoIndex)?;
+    let (_, after) = rest.split_once(END).ok_or(NoIndex)?;
+    let index = index(vectors);
+    Ok(format!("{before}{BEGIN}\n{index}\n{END}{after}"))
+}
+
+/// How many vectors there are, one table for each draft, and a list of what
+/// departs from its draft.
+pub fn index(vectors: &[Vector]) -> String {
+    let mut drafts: BTreeMap<Draft, Vec<&Vector>> = BTreeMap::new();
+    for vector in vectors {
+        drafts.entry(vector.about.draft).or_default().push(vector);
+    }
+    let mut out = String::new();
+    counts(&drafts, &mut out);
+    for (draft, vectors) in &drafts {
+        table(*draft, vectors, &mut out);
+    }
+    departures(vectors, &mut out);
+    out
+}
+
+fn counts(drafts: &BTreeMap<Draft, Vec<&Vector>>, out: &mut String) {
+    out.push_str("| draft | captured | published | all |\n| --- | ---: | ---: | ---: |\n");
+    let count = |vectors: &[&Vector], kind| vectors.iter().filter(|v| v.about.kind == kind).count();
+    for (draft, vectors) in drafts {
+        let _ = writeln!(
+            out,
+            "| {} | {} | {} | {} |",
+            draft.with_alias(),
+            count(vectors, Kind::Captured),
+            count(vectors, Kind::Published),
+            vectors.len()
+        );
+    }
+}
+
+fn table(draft: Draft, vectors: &[&Vector], out: &mut String) {
+    let _ = write!(
+        out,
+        "\n### {}\n\n| file | client | server | a server sees | a client sees |\n| --- | --- | --- | --- | --- |\n",
+        draft.with_alias()
+    );
+    for vector in vectors {
+        let short = vector.name.rsplit('/').next().unwrap_or(&vector.name);
+        let _ = writeln!(
+            out,
+            "| [{short}]({}.toml) | {} | {} | {} | {} |",
+            vector.name,
+            cell(&vector.about.client),
+            cell(&vector.about.server),
+            cell(&sees(vector.expectation(Role::Server))),
+            cell(&sees(vector.expectation(Role::Client)))
+        );
+    }
+}
+
+/// What keeps a text inside its cell.
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|")
+}
+
+fn sees(expectation: &Expectation) -> String {
+    let Expectation::Stated(stated) = expectation else {
+        return "–".to_owned();
+    };
+    if let Some(refused) = &stated.refused {
+        return format!("refused: {}", refused.rules.join(", "));
+    }
+    let mut parts: Vec<_> = stated.events.iter().map(event).collect();
+    if parts.len() > 6 {
+        let more = parts.len() - 4;
+        parts.truncate(4);
+        parts.push(format!("… {more} more"));
+    }
+    if let Some(broken) = &stated.violation {
+        parts.push(format!("violation: {}", broken.rule.code()));
+    }
+    if parts.is_empty() {
+        return match stated.ends {
+            Ends::Nothing => "no octets",
+            Ends::MidHead => "half a head",
+            _ => "a head without its challenge",
+        }
+        .to_owned();
+    }
+    parts.join(", ")
+}
+
+fn event(event: &Event) -> String {
+    match event {
+        Event::Opened => "opened".to_owned(),
+        Event::Message(message) => {
+            let kind = match message {
+                Message::Text(_) => "text",
+                Message::Binary(_) => "binary",
+            };
+            format!("{kind} {}", message.len())
+        }
+        Event::Ping(body) => format!("ping {}", body.len()),
+        Event::Pong(body) => format!("pong {}", body.len()),
+        Event::Close(Some(close)) => format!("close {}", close.code),
+        Event::Close(None) => "close".to_owned(),
+        Event::Notice(notice) => format!("{notice:?}"),
+    }
+}
+
+fn departures(vectors: &[Vector], out: &mut String) {
+    let mut broken: BTreeMap<(String, &str), Vec<&str>> = BTreeMap::new();
+    let mut tolerated: BTreeMap<(String, &str), Vec<&str>> = BTreeMap::new();
+    for vector in vectors {
+        for (role, side) in [(Role::Server, "client"), (Role::Client, "server")] {
+            let Some(stated) = vector.expectation(role).stated() else {
+                continue;
+            };
+            let draft = vector.about.draft;
+            if let Some(refused) = &stated.refused {
+                let rules = refused.rules.join(", ");
+                let key = (
+                    format!("{draft}, the {side}'s stream, {rules}:"),
+                    refused.reason.as_str(),
+                );
+                broken.entry(key).or_default().push(&vector.name);
+            }
+            if let Some(found) = &stated.violation {
+                let key = (
+                    format!("{draft}, the {side}'s stream, {}:", found.rule.code()),
+                    found.reason.as_str(),
+                );
+                broken.entry(key).or_default().push(&vector.name);
+            }
+            for found in &stated.tolerated {
+                let key = (
+                    format!("{draft}, the {side}'s stream, {}:", found.rule),
+                    found.reason.as_str(),
+                );
+                tolerated.entry(key).or_default().push(&vector.name);
+            }
+        }
+    }
+    for (title, list) in [
+        ("Refused, or a violation", broken),
+        ("Tolerated departures", tolerated),
+    ] {
+        let _ = write!(out, "\n### {title}\n\n");
+        for ((rule, reason), names) in list {
+            let _ = writeln!(out, "- **{rule}** {reason}.");
+            for name in names {
+                let _ = writeln!(out, "  - [{name}]({name}.toml)");
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_index_replaces_only_what_stands_between_the_marks() {
+        let readme = format!("above\n{BEGIN}old\n{END}\nbelow\n");
+        let fresh = with_index(&readme, &[]).unwrap();
+        assert!(fresh.starts_with("above\n") && fresh.ends_with(&format!("{END}\nbelow\n")));
+        assert!(!fresh.contains("old") && fresh.contains("| draft |"));
+        assert_eq!(with_index(&fresh, &[]).unwrap(), fresh, "twice is once");
+    }
+
+    #[test]
+    fn a_readme_without_the_marks_is_refused() {
+        for readme in ["", END, BEGIN, &format!("{END}{BEGIN}")] {
+            assert_eq!(with_index(readme, &[]), Err(NoIndex));
+        }
+    }
+
+    #[test]
+    fn a_bar_does_not_end_a_cell() {
+        assert_eq!(cell("a|b"), "a\\|b");
+    }
+}

@@ -1,0 +1,169 @@
+//! The archive in `interop-vectors/`: that it loads, that its index is up to
+//! date, and that what it expects of an answer is what the recorded servers
+//! said wherever their answer is a good one.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use draftgate_core::{Draft, Role};
+use draftgate_vectors::{Content, Ends, Head, Vector, load_dir, with_index};
+
+fn archive() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../interop-vectors")
+}
+
+fn vectors() -> Vec<Vector> {
+    load_dir(archive()).unwrap_or_else(|e| panic!("{e}"))
+}
+
+#[test]
+fn every_vector_loads_and_lies_in_the_directory_of_its_draft() {
+    for vector in vectors() {
+        let directory = vector.name.split('/').next().unwrap();
+        assert_eq!(directory, vector.about.draft.name(), "{}", vector.name);
+    }
+}
+
+#[test]
+fn each_draft_has_streams_both_roles_can_read() {
+    let vectors = vectors();
+    for draft in [Draft::Hixie75, Draft::Hixie76, Draft::Hybi13] {
+        for role in [Role::Client, Role::Server] {
+            let readable = vectors
+                .iter()
+                .filter(|v| v.about.draft == draft)
+                .filter_map(|v| v.expectation(role).stated())
+                .filter(|stated| stated.events.len() > 1);
+            assert!(readable.count() >= 5, "{draft} {role:?}");
+        }
+    }
+}
+
+#[test]
+fn the_index_in_the_readme_is_up_to_date() {
+    let readme = fs::read_to_string(archive().join("README.md")).unwrap();
+    let fresh = with_index(&readme, &vectors()).unwrap_or_else(|e| panic!("{e}"));
+    assert!(
+        readme == fresh,
+        "interop-vectors/README.md is out of date: run cargo run -p draftgate-vectors --example index"
+    );
+}
+
+#[test]
+fn every_file_of_octets_belongs_to_a_vector() {
+    let mut named = BTreeSet::new();
+    for vector in vectors() {
+        for step in &vector.steps {
+            if let Content::File { name, .. } = &step.content {
+                named.insert(vector.path.with_file_name(name));
+            }
+        }
+    }
+    for draft in fs::read_dir(archive()).unwrap().map(|e| e.unwrap().path()) {
+        if !draft.is_dir() {
+            continue;
+        }
+        for path in fs::read_dir(draft).unwrap().map(|e| e.unwrap().path()) {
+            let known = path.extension().is_some_and(|e| e == "toml") || named.contains(&path);
+            assert!(known, "{} belongs to no vector", path.display());
+        }
+    }
+}
+
+#[test]
+fn a_recorded_answer_says_what_we_must_say_unless_it_is_refused_for_it() {
+    let mut compared = 0;
+    for vector in vectors() {
+        let (Some(ours), Some(judged), Some(theirs)) = (
+            vector.expectation(Role::Server).stated(),
+            vector.expectation(Role::Client).stated(),
+            vector.head(Role::Server),
+        ) else {
+            continue;
+        };
+        if !ours.ends.after_opening() {
+            continue;
+        }
+        let rules = judged.refused.as_ref().map_or(&[][..], |r| &r.rules[..]);
+        let faulty = |rule: &str| rules.iter().any(|r| r == rule || r == "answer-status");
+        let prefix = match vector.about.draft {
+            Draft::Hixie75 => "WebSocket-",
+            _ => "Sec-WebSocket-",
+        };
+        let answer = &ours.answer;
+        for (name, expected, rule) in [
+            ("Origin", &answer.origin, "answer-origin"),
+            ("Location", &answer.location, "answer-location"),
+            ("Accept", &answer.accept, "answer-accept"),
+            ("Protocol", &answer.subprotocol, "answer-subprotocol"),
+        ] {
+            let found = theirs.field(&format!("{prefix}{name}"));
+            let equal = found == expected.as_deref();
+            assert!(
+                equal || faulty(rule),
+                "{}: {name}: {expected:?}, recorded {found:?}",
+                vector.name
+            );
+            compared += usize::from(equal && found.is_some());
+        }
+        if let Some(md5) = answer.md5
+            && !faulty("answer-challenge")
+        {
+            let recorded = vector.after_head(Role::Server);
+            assert_eq!(
+                recorded.first_chunk(),
+                Some(&md5),
+                "{}: challenge",
+                vector.name
+            );
+            compared += 1;
+        }
+    }
+    assert!(compared > 100, "only {compared} facts were compared");
+}
+
+#[test]
+fn what_an_expectation_needs_of_the_request_is_there() {
+    for vector in vectors() {
+        let Some(server) = vector.expectation(Role::Server).stated() else {
+            continue;
+        };
+        let request = vector.head(Role::Client);
+        let has = |name| {
+            request
+                .as_ref()
+                .and_then(|h: &Head| h.field(name))
+                .is_some()
+        };
+        let name = &vector.name;
+        match (vector.about.draft, server.ends) {
+            (_, Ends::Nothing | Ends::MidHead) => assert_eq!(request, None, "{name}"),
+            (Draft::Hixie76, ends) => {
+                assert!(
+                    has("Sec-WebSocket-Key1") && has("Sec-WebSocket-Key2"),
+                    "{name}"
+                );
+                assert_eq!(
+                    vector.key3().is_none(),
+                    ends == Ends::MidChallenge,
+                    "{name}"
+                );
+                let md5 = server.answer.md5.is_some();
+                assert_eq!(md5, ends.after_opening(), "{name}");
+            }
+            (Draft::Hybi13, ends) if ends.after_opening() => {
+                assert!(
+                    has("Sec-WebSocket-Key") && server.answer.accept.is_some(),
+                    "{name}"
+                );
+            }
+            (Draft::Hixie75, ends) if ends.after_opening() => {
+                assert!(has("Origin") && server.answer.location.is_some(), "{name}");
+            }
+            _ => {}
+        }
+    }
+}
