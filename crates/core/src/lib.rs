@@ -22,6 +22,7 @@ mod message;
 mod outbox;
 mod send_error;
 mod shared;
+mod speaker;
 mod text;
 mod violation;
 
@@ -32,5 +33,6 @@ pub use message::{Close, Event, Message, Notice, Outgoing};
 pub use outbox::{COPIED, Outbox};
 pub use send_error::SendError;
 pub use shared::{Rendering, Shared, WireClass};
+pub use speaker::Speaker;
 pub use text::{NotUtf8, Text};
 pub use violation::{Rule, Violation};
