@@ -1,0 +1,26 @@
+//! What distinguishes one draft from another for the state machine, as a value.
+//!
+//! A new difference between drafts is a new field here, whose doc names the
+//! drafts on either side; never a comparison of draft numbers.
+
+use draftgate_core::{Closing, Draft};
+
+/// One draft's rules above its frames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Dialect {
+    /// Which draft.
+    pub draft: Draft,
+    /// How it closes.
+    pub closing: Closing,
+    /// What it does with text that is not UTF-8.
+    pub bad_utf8: BadUtf8,
+}
+
+/// What to do with text that is not UTF-8.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BadUtf8 {
+    /// Put U+FFFD in place of what is not: hixie-75 to hybi-09.
+    Repair,
+    /// Fail the connection: hybi-10 on (RFC 6455 §8.1).
+    Fail,
+}

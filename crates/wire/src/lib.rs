@@ -1,0 +1,47 @@
+//! The machinery that drafts are assembled from: two framings, masking, UTF-8,
+//! the opening handshakes' proofs, and one state machine for all of them.
+//!
+//! It knows framings, not draft numbers: a draft's crate puts a [`Dialect`], a
+//! [`Framing`] and an opening together. Nothing here opens a socket, reads a
+//! clock or rolls dice.
+//!
+//! ```
+//! use bytes::BytesMut;
+//! use draftgate_core::{Closing, Codec, Draft, Event, Limits, Outbox};
+//! use draftgate_wire::{BadUtf8, Dialect, Machine, Sentinel, opening::LengthFrames};
+//!
+//! static DIALECT: Dialect = Dialect {
+//!     draft: Draft::Hixie75,
+//!     closing: Closing::Absent,
+//!     bad_utf8: BadUtf8::Repair,
+//! };
+//! let framing = Sentinel::new(Closing::Absent, LengthFrames::default());
+//! let mut codec = Machine::new(&DIALECT, framing, Limits::default());
+//! let (mut input, mut out) = (BytesMut::from(&b"\x00Hello\xff"[..]), Outbox::new());
+//! codec.start(&mut out);
+//! assert_eq!(codec.receive(&mut input, &mut out), Ok(Some(Event::Opened)));
+//! assert_eq!(
+//!     codec.receive(&mut input, &mut out),
+//!     Ok(Some(Event::Message("Hello".into())))
+//! );
+//! ```
+
+mod assembly;
+mod dialect;
+mod frame;
+mod hybi;
+mod keys;
+mod machine;
+mod mask;
+pub mod opening;
+mod sentinel;
+mod utf8;
+
+pub use dialect::{BadUtf8, Dialect};
+pub use frame::{Frame, Framing, Header, Opcode, Part};
+pub use hybi::{Hybi, Masking};
+pub use keys::{FixedKeys, KeySource};
+pub use machine::{Machine, Proof};
+pub use mask::mask;
+pub use sentinel::Sentinel;
+pub use utf8::{Invalid, Utf8};

@@ -1,0 +1,363 @@
+//! The one state machine of all drafts: opening proof, fragments, control
+//! frames, closing, limits.
+//!
+//! It is generic over the framing alone; everything else in which drafts
+//! differ is a field of the [`Dialect`] or an opening [`Proof`].
+
+use std::{fmt::Debug, mem};
+
+use byteorder::{BigEndian, ByteOrder};
+use bytes::{Bytes, BytesMut};
+use draftgate_core::{
+    Capabilities, Close, Closing, Codec, Draft, Event, Limits, Message, Notice, Outbox, Outgoing,
+    Rule, SendError, State, Text, Violation, WireClass,
+};
+
+use crate::{
+    Dialect, Frame, Framing, Header, Opcode, Part,
+    assembly::{Assembly, Finished, unfragmented},
+    utf8::is_utf8,
+};
+
+/// What a peer has to prove after the heads, before messages may flow.
+pub trait Proof: Debug + Send {
+    /// Takes what it can from `input` and answers into `out`; whether it is done.
+    ///
+    /// # Errors
+    /// The peer's proof is wrong.
+    fn receive(&mut self, input: &mut BytesMut, out: &mut Outbox) -> Result<bool, Violation>;
+}
+
+/// A [`Codec`] for any draft.
+#[derive(Debug)]
+pub struct Machine<F> {
+    dialect: &'static Dialect,
+    framing: F,
+    limits: Limits,
+    proof: Option<Box<dyn Proof>>,
+    state: State,
+    assembly: Option<Assembly>,
+    /// Whether the frame that is being read ends its message.
+    last_fragment: bool,
+    /// U+FFFD were put into the message that waits here for its turn.
+    waiting: Option<Message>,
+    pings: u32,
+}
+
+impl<F: Framing> Machine<F> {
+    /// A connection whose heads are exchanged.
+    pub fn new(dialect: &'static Dialect, framing: F, limits: Limits) -> Self {
+        Self {
+            dialect,
+            framing,
+            limits,
+            proof: None,
+            state: State::Opening,
+            assembly: None,
+            last_fragment: false,
+            waiting: None,
+            pings: 0,
+        }
+    }
+
+    /// The same, where the peer has something to prove first.
+    #[must_use]
+    pub fn after(mut self, proof: impl Proof + 'static) -> Self {
+        self.proof = Some(Box::new(proof));
+        self
+    }
+
+    fn open(&mut self, input: &mut BytesMut, out: &mut Outbox) -> Result<Option<Event>, Violation> {
+        if let Some(proof) = &mut self.proof
+            && !proof.receive(input, out)?
+        {
+            return Ok(None);
+        }
+        self.proof = None;
+        self.state = State::Open;
+        Ok(Some(Event::Opened))
+    }
+
+    fn whole(&mut self, frame: Frame, out: &mut Outbox) -> Result<Option<Event>, Violation> {
+        if frame.opcode.is_control() {
+            return self.control(frame.opcode, frame.payload.freeze(), out);
+        }
+        let header = Header {
+            opcode: frame.opcode,
+            fin: frame.fin,
+            length: Some(frame.payload.len() as u64),
+        };
+        if frame.fin && frame.opcode != Opcode::Continuation && self.assembly.is_none() {
+            let binary = frame.opcode == Opcode::Binary;
+            let payload = frame.payload.freeze();
+            let done = unfragmented(payload, binary, self.dialect.bad_utf8, &self.limits)?;
+            return Ok(Some(self.message(done)));
+        }
+        self.begin(header)?;
+        self.data(frame.payload)?;
+        self.end_of_frame()
+    }
+
+    fn begin(&mut self, header: Header) -> Result<(), Violation> {
+        match (&self.assembly, header.opcode) {
+            (None, Opcode::Continuation) => return Err(Rule::ContinuationWithoutStart.into()),
+            (Some(_), Opcode::Text | Opcode::Binary) => {
+                return Err(Rule::InterleavedMessage.into());
+            }
+            _ => {}
+        }
+        self.last_fragment = header.fin;
+        self.assembly
+            .get_or_insert_with(|| Assembly::new(header.opcode == Opcode::Binary))
+            .fragment(header.length, &self.limits)
+    }
+
+    fn data(&mut self, run: BytesMut) -> Result<(), Violation> {
+        match &mut self.assembly {
+            Some(assembly) => assembly.push(run, self.dialect.bad_utf8, &self.limits),
+            None => Ok(()),
+        }
+    }
+
+    fn end_of_frame(&mut self) -> Result<Option<Event>, Violation> {
+        if !self.last_fragment {
+            return Ok(None);
+        }
+        match self.assembly.take() {
+            Some(assembly) => {
+                let done = assembly.finish(self.dialect.bad_utf8, &self.limits)?;
+                Ok(Some(self.message(done)))
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// One event a call: the notice first, the repaired message with the next.
+    fn message(&mut self, (message, replacements): Finished) -> Event {
+        if replacements == 0 {
+            return Event::Message(message);
+        }
+        self.waiting = Some(message);
+        Event::Notice(Notice::Repaired { replacements })
+    }
+
+    fn control(
+        &mut self,
+        opcode: Opcode,
+        body: Bytes,
+        out: &mut Outbox,
+    ) -> Result<Option<Event>, Violation> {
+        match opcode {
+            Opcode::Ping => {
+                // After our Close nothing more is sent (RFC 6455 §5.5.1).
+                if self.state == State::Open {
+                    self.framing.write(Opcode::Pong, &body, out);
+                }
+                Ok(Some(Event::Ping(body)))
+            }
+            Opcode::Pong if self.pings == 0 => Ok(Some(Event::Notice(Notice::UnsolicitedPong))),
+            Opcode::Pong => {
+                // One pong may answer several pings (RFC 6455 §5.5.3).
+                self.pings = 0;
+                Ok(Some(Event::Pong(body)))
+            }
+            _ => {
+                let close = self.parse_close(&body)?;
+                self.assembly = None;
+                self.state = match self.state {
+                    State::ClosingByUs => State::Closed,
+                    _ => State::ClosingByPeer,
+                };
+                Ok(Some(Event::Close(close)))
+            }
+        }
+    }
+
+    /// RFC 6455 §5.5.1. In an answer to our own Close any code will do: peers
+    /// of 2011 answer 1000 with 741, and the connection is over either way.
+    fn parse_close(&self, body: &Bytes) -> Result<Option<Close>, Violation> {
+        if self.dialect.closing != Closing::Coded || body.is_empty() {
+            return Ok(None);
+        }
+        let answer = self.state == State::ClosingByUs;
+        if body.len() < 2 {
+            return if answer {
+                Ok(None)
+            } else {
+                Err(Rule::CloseBodyTooShort.into())
+            };
+        }
+        let code = BigEndian::read_u16(body);
+        let reason = body.slice(2..);
+        if !is_utf8(&reason) {
+            return if answer {
+                Ok(Some(Close::new(code, "")))
+            } else {
+                Err(Rule::CloseReasonNotUtf8.into())
+            };
+        }
+        if !answer && !Close::may_be_sent(code) {
+            return Err(Rule::CloseCode.into());
+        }
+        let reason = Text::from_validated(reason);
+        Ok(Some(Close { code, reason }))
+    }
+
+    fn write_close(&mut self, close: Option<&Close>, out: &mut Outbox) {
+        let body = close.map_or_else(Bytes::new, |close| {
+            let mut body = BytesMut::zeroed(2);
+            BigEndian::write_u16(&mut body, close.code);
+            body.extend_from_slice(close.reason.as_bytes());
+            body.freeze()
+        });
+        self.framing.write(Opcode::Close, &body, out);
+        self.state = match (self.state, self.dialect.closing) {
+            (State::ClosingByPeer, _) | (_, Closing::Absent) => State::Closed,
+            _ => State::ClosingByUs,
+        };
+    }
+
+    fn may_close_with(&self, close: Option<&Close>) -> Result<(), SendError> {
+        let Some(close) = close else {
+            return Ok(());
+        };
+        if self.dialect.closing != Closing::Coded {
+            return Err(SendError::NoCloseCode(self.dialect.draft));
+        }
+        if !Close::may_be_sent(close.code) {
+            return Err(SendError::CloseCode(close.code));
+        }
+        self.may_control(close.reason.len() + 2)
+    }
+
+    fn may_control(&self, length: usize) -> Result<(), SendError> {
+        match self.framing.control() {
+            None => Err(SendError::NoPing(self.dialect.draft)),
+            Some(most) if length > most => Err(SendError::ControlTooLong(length)),
+            Some(_) => Ok(()),
+        }
+    }
+}
+
+impl<F: Framing> Codec for Machine<F> {
+    fn draft(&self) -> Draft {
+        self.dialect.draft
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            binary: self.framing.binary(),
+            ping: self.framing.control().is_some(),
+            fragments: self.framing.control().is_some(),
+            closing: self.dialect.closing,
+        }
+    }
+
+    fn wire_class(&self) -> Option<WireClass> {
+        self.framing.class()
+    }
+
+    fn state(&self) -> State {
+        self.state
+    }
+
+    fn start(&mut self, _: &mut Outbox) {}
+
+    fn receive(
+        &mut self,
+        input: &mut BytesMut,
+        out: &mut Outbox,
+    ) -> Result<Option<Event>, Violation> {
+        if let Some(message) = self.waiting.take() {
+            return Ok(Some(Event::Message(message)));
+        }
+        loop {
+            match self.state {
+                State::Opening => return self.open(input, out),
+                State::ClosingByPeer | State::Closed => {
+                    let octets = input.len() as u64;
+                    input.clear();
+                    let dropped = Event::Notice(Notice::AfterClose { octets });
+                    return Ok((octets > 0).then_some(dropped));
+                }
+                State::Open | State::ClosingByUs => {}
+            }
+            let event = match self.framing.read(input, &self.limits)? {
+                None => return Ok(None),
+                Some(Part::Whole(frame)) => self.whole(frame, out)?,
+                Some(Part::Begin(header)) => {
+                    self.begin(header)?;
+                    None
+                }
+                Some(Part::Data(run)) => {
+                    self.data(run)?;
+                    None
+                }
+                Some(Part::End) => self.end_of_frame()?,
+                Some(Part::Skipped { frame_type, octets }) => {
+                    Some(Event::Notice(Notice::Discarded { frame_type, octets }))
+                }
+            };
+            if event.is_some() {
+                return Ok(event);
+            }
+        }
+    }
+
+    fn send(&mut self, what: Outgoing, out: &mut Outbox) -> Result<(), SendError> {
+        match self.state {
+            State::Opening => return Err(SendError::Opening),
+            State::ClosingByUs | State::Closed => return Err(SendError::Closing),
+            State::Open | State::ClosingByPeer => {}
+        }
+        match what {
+            Outgoing::Message(Message::Text(text)) => {
+                self.framing.write(Opcode::Text, text.as_bytes(), out);
+            }
+            Outgoing::Message(Message::Binary(_)) if !self.framing.binary() => {
+                return Err(SendError::NoBinary(self.dialect.draft));
+            }
+            Outgoing::Message(Message::Binary(octets)) => {
+                self.framing.write(Opcode::Binary, &octets, out);
+            }
+            Outgoing::Ping(body) => {
+                self.may_control(body.len())?;
+                self.pings += 1;
+                self.framing.write(Opcode::Ping, &body, out);
+            }
+            Outgoing::Pong(body) => {
+                self.may_control(body.len())?;
+                self.framing.write(Opcode::Pong, &body, out);
+            }
+            Outgoing::Close(close) => {
+                self.may_close_with(close.as_ref())?;
+                self.write_close(close.as_ref(), out);
+            }
+            Outgoing::Filler => match self.framing.filler() {
+                Some(octets) => out.put(octets),
+                None => return Err(SendError::NoFiller(self.dialect.draft)),
+            },
+        }
+        Ok(())
+    }
+
+    fn fail(&mut self, violation: &Violation, out: &mut Outbox) {
+        let before = mem::replace(&mut self.state, State::Closed);
+        if !matches!(before, State::Open | State::ClosingByPeer) {
+            return;
+        }
+        let close = violation
+            .rule
+            .close_code(self.dialect.draft)
+            .map(|code| Close::new(code, violation.to_string()));
+        self.write_close(close.as_ref(), out);
+        self.state = State::Closed;
+    }
+
+    fn end(&mut self) -> Option<Close> {
+        let before = mem::replace(&mut self.state, State::Closed);
+        let closed = matches!(before, State::ClosingByPeer | State::Closed);
+        let absent = self.dialect.closing == Closing::Absent;
+        (!closed && !absent).then(|| Close::new(Close::ABNORMAL, ""))
+    }
+}

@@ -1,0 +1,180 @@
+//! The opening handshake as a value: what a server answers, what a client
+//! asks, and the checks of both sides.
+//!
+//! Heads are written by us and not by an HTTP library, because the old drafts
+//! compare octets: order and letter case of fields, the reason phrase
+//! (hixie-75 §3.1 compares the first 85 octets literally).
+
+mod answer;
+mod asked;
+pub mod challenge;
+mod head;
+pub mod keyed;
+mod refusal;
+mod request;
+
+use std::fmt::Debug;
+
+use bytes::{Bytes, BytesMut};
+use draftgate_core::{Codec, Draft, Limits};
+use http::{HeaderValue, request::Parts};
+
+pub use answer::{Answer, MAX_HEAD};
+pub use asked::Asked;
+pub use challenge::Challenge;
+pub use head::Head;
+pub use keyed::Keyed;
+pub use refusal::{Refusal, RefusalKind};
+pub use request::{field, only_field, origin, subprotocols, tokens};
+
+use crate::KeySource;
+
+/// What the front end has decided before a draft answers.
+#[derive(Debug, Clone)]
+pub struct Terms<'a> {
+    /// The one subprotocol chosen among those the client asked for.
+    pub subprotocol: Option<&'a str>,
+    /// The URL as the client knows it, for the Location field of hixie-75 and
+    /// -76: public scheme, `Host`, request target with its query.
+    pub public_url: &'a str,
+    /// How much the peer may send.
+    pub limits: Limits,
+    /// What hixie's length-prefixed frames are taken for.
+    pub length_frames: LengthFrames,
+}
+
+/// hixie-75 and -76 define frames of type `80`–`FF` with a length, and tell
+/// the receiver to discard them. Some programs use `80` for binary.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LengthFrames {
+    /// Send binary messages as `80` frames instead of refusing them.
+    pub send: bool,
+    /// Deliver the peer's `80` frames as binary messages instead of discarding them.
+    pub accept: bool,
+}
+
+/// A server's half of a draft's opening handshake.
+pub trait Acceptor: Debug + Sync {
+    /// The draft.
+    fn draft(&self) -> Draft;
+
+    /// Checks the request as the draft demands and answers it. Write the head
+    /// first, then drive the codec with every octet that follows the request's
+    /// empty line.
+    ///
+    /// # Errors
+    /// Why the request is not a proper opening of this draft.
+    fn accept(
+        &self,
+        request: &Parts,
+        terms: &Terms<'_>,
+        keys: &mut dyn KeySource,
+    ) -> Result<Accepted, Refusal>;
+}
+
+/// A request that was accepted.
+#[derive(Debug)]
+pub struct Accepted {
+    /// The answer's head.
+    pub head: Head,
+    /// What speaks from there on.
+    pub codec: Box<dyn Codec>,
+}
+
+/// What a client wants to open.
+#[derive(Debug, Clone)]
+pub struct Ask<'a> {
+    /// Whether the connection is under TLS (`wss`).
+    pub secure: bool,
+    /// The host as it stands in `Host`, with `:port` unless it is the default.
+    pub host: &'a str,
+    /// Path and query.
+    pub resource: &'a str,
+    /// The origin to claim; the drafts before hybi-04 demand one.
+    pub origin: Option<&'a str>,
+    /// Subprotocols in order of preference; hixie can ask for one only.
+    pub subprotocols: &'a [&'a str],
+    /// More fields, written as given after the draft's own (`Cookie` …).
+    pub fields: &'a [(&'a str, HeaderValue)],
+    /// How much the server may send.
+    pub limits: Limits,
+    /// What hixie's length-prefixed frames are taken for.
+    pub length_frames: LengthFrames,
+}
+
+impl Ask<'_> {
+    /// What [`Offerer::resume`] needs besides the request.
+    pub fn resume(&self) -> Resume {
+        Resume {
+            secure: self.secure,
+            limits: self.limits,
+            length_frames: self.length_frames,
+        }
+    }
+}
+
+/// A client's half of a draft's opening handshake.
+pub trait Offerer: Debug + Sync {
+    /// The draft.
+    fn draft(&self) -> Draft;
+
+    /// Writes the request.
+    ///
+    /// # Errors
+    /// The draft cannot ask for that (a second subprotocol in hixie, a line
+    /// break in a field).
+    fn offer(&self, ask: &Ask<'_>, keys: &mut dyn KeySource) -> Result<Offer, Refusal>;
+
+    /// What waits for the answer to `request`, which was sent before: by
+    /// [`offer`](Self::offer), or in a recorded exchange.
+    ///
+    /// # Errors
+    /// The request is not one of this draft.
+    fn resume(
+        &self,
+        request: &[u8],
+        terms: Resume,
+        keys: &mut dyn KeySource,
+    ) -> Result<Box<dyn Pending>, Refusal>;
+}
+
+/// What a request does not say of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Resume {
+    /// Whether the connection is under TLS (`wss`).
+    pub secure: bool,
+    /// How much the server may send.
+    pub limits: Limits,
+    /// What hixie's length-prefixed frames are taken for.
+    pub length_frames: LengthFrames,
+}
+
+/// A request and what waits for its answer.
+#[derive(Debug)]
+pub struct Offer {
+    /// The octets to send.
+    pub request: Bytes,
+    /// What checks the answer.
+    pub pending: Box<dyn Pending>,
+}
+
+/// A client that waits for the answer to its request.
+pub trait Pending: Debug + Send {
+    /// Takes the octets of the answer from the front of `input`, and only
+    /// those; `None` until it is whole. What is left belongs to the codec.
+    ///
+    /// # Errors
+    /// The answer is not what the draft demands.
+    fn answer(&mut self, input: &mut BytesMut) -> Result<Option<Connected>, Refusal>;
+}
+
+/// An answer that was accepted.
+#[derive(Debug)]
+pub struct Connected {
+    /// The subprotocol the server chose.
+    pub subprotocol: Option<String>,
+    /// The answer's head as it came, for `--show-handshake` and the like.
+    pub head: Bytes,
+    /// What speaks from there on.
+    pub codec: Box<dyn Codec>,
+}

@@ -1,0 +1,128 @@
+//! Reading a request's fields the way every draft needs it.
+
+use http::{HeaderMap, HeaderValue};
+
+use super::{Refusal, RefusalKind};
+
+/// The first value of the field `name`.
+pub fn field<'a>(fields: &'a HeaderMap, name: &str) -> Option<&'a HeaderValue> {
+    fields.get(name)
+}
+
+/// The value of the field `name` if it stands exactly once.
+///
+/// # Errors
+/// `otherwise`, with the field's name, if it is missing or repeated.
+pub fn only_field<'a>(
+    fields: &'a HeaderMap,
+    name: &str,
+    otherwise: RefusalKind,
+) -> Result<&'a HeaderValue, Refusal> {
+    let mut values = fields.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (Some(value), None) => Ok(value),
+        (None, _) => Err(Refusal::with(otherwise, format!("{name} is missing"))),
+        _ => Err(Refusal::with(
+            otherwise,
+            format!("{name} stands more than once"),
+        )),
+    }
+}
+
+/// The comma-separated tokens of every field `name`, trimmed, empty ones left out.
+pub fn tokens<'a>(fields: &'a HeaderMap, name: &str) -> impl Iterator<Item = &'a str> {
+    fields
+        .get_all(name)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(|token| token.trim_matches([' ', '\t']))
+        .filter(|token| !token.is_empty())
+}
+
+/// The origin, under either of its names: `Origin`, or the `Sec-WebSocket-Origin`
+/// of hybi-04 to -10 (old libraries send that with Version 13, too).
+///
+/// # Errors
+/// Both are present and differ, or one is repeated with another value.
+pub fn origin(fields: &HeaderMap) -> Result<Option<&HeaderValue>, Refusal> {
+    let mut values = ["origin", "sec-websocket-origin"]
+        .into_iter()
+        .flat_map(|name| fields.get_all(name));
+    let Some(first) = values.next() else {
+        return Ok(None);
+    };
+    if values.any(|other| other != first) {
+        return Err(RefusalKind::OriginAmbiguous.into());
+    }
+    Ok(Some(first))
+}
+
+/// The subprotocols a request asks for: a list in `Sec-WebSocket-Protocol`, or
+/// the one name in the `WebSocket-Protocol` of hixie-75 (web-socket-js sent
+/// that with hixie-76 keys, too). A name of hixie may hold spaces and commas
+/// (U+0020 to U+007E), so a draft `before_04` has it whole.
+pub fn subprotocols(fields: &HeaderMap, before_04: bool) -> Vec<&str> {
+    if !before_04 {
+        return tokens(fields, "sec-websocket-protocol").collect();
+    }
+    ["sec-websocket-protocol", "websocket-protocol"]
+        .into_iter()
+        .filter_map(|name| fields.get(name)?.to_str().ok())
+        .filter(|name| !name.is_empty())
+        .take(1)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut map = HeaderMap::new();
+        for (name, value) in pairs {
+            map.append(*name, HeaderValue::from_static(value));
+        }
+        map
+    }
+
+    #[test]
+    fn tokens_come_from_every_field_of_the_name() {
+        let map = fields(&[
+            ("connection", "keep-alive, Upgrade,"),
+            ("connection", " x "),
+        ]);
+        assert_eq!(
+            tokens(&map, "connection").collect::<Vec<_>>(),
+            ["keep-alive", "Upgrade", "x"]
+        );
+    }
+
+    #[test]
+    fn a_field_that_must_stand_once_is_refused_otherwise() {
+        let map = fields(&[("a", "1"), ("b", "1"), ("b", "2")]);
+        assert!(only_field(&map, "a", RefusalKind::KeyInvalid).is_ok());
+        for name in ["b", "c"] {
+            let refusal = only_field(&map, name, RefusalKind::KeyInvalid).unwrap_err();
+            assert_eq!(refusal.kind, RefusalKind::KeyInvalid);
+        }
+    }
+
+    #[test]
+    fn two_origins_must_agree() {
+        let pair = |a, b| fields(&[("origin", a), ("sec-websocket-origin", b)]);
+        assert!(origin(&pair("http://a", "http://a")).unwrap().is_some());
+        let refusal = origin(&pair("http://a", "http://b")).unwrap_err();
+        assert_eq!(refusal.kind, RefusalKind::OriginAmbiguous);
+        assert_eq!(origin(&fields(&[])), Ok(None));
+    }
+
+    #[test]
+    fn hixie_reads_either_name_of_the_subprotocol_and_keeps_it_whole() {
+        let old = fields(&[("websocket-protocol", "a, b")]);
+        assert_eq!(subprotocols(&old, true), ["a, b"]);
+        let new = fields(&[("sec-websocket-protocol", "a, b")]);
+        assert_eq!(subprotocols(&new, true), ["a, b"]);
+        assert_eq!(subprotocols(&new, false), ["a", "b"]);
+    }
+}
