@@ -1,1 +1,96 @@
-//! Configuration.
+//! What the gateway listens on, what it serves there, and its limits.
+//!
+//! A file is TOML with keys in kebab case. It says for each route, once at the
+//! top or at the route, which drafts are spoken; there is no default for that,
+//! because each old draft gives something up that later ones protect. All
+//! other keys have defaults.
+//! Scalar keys of single tables can also come from the environment
+//! (`DRAFTGATE_LIMITS__MESSAGE=1MiB`), which wins over the file.
+//!
+//! The file is read by walking the parsed TOML instead of deriving serde:
+//! that reports every mistake of a file at once, each with its place.
+
+mod listener;
+mod log;
+mod origin;
+mod path;
+mod route;
+
+use std::time::Duration;
+
+use draftgate_core::Draft;
+
+pub use listener::{Listener, ListenerLimits, NotAPublicUrl, PublicUrl, Timeouts};
+pub use log::{Log, LogFormat, LogLevel};
+pub use origin::{NotAnOrigin, Origin, OriginRefused, OriginRule, Origins, Wildcard, allows};
+pub use path::{NotAPattern, PathPattern};
+pub use route::{BinaryPolicy, Heartbeat, Overflow, Publish, Route, Service};
+
+/// Everything the gateway is told before it starts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Where it was read.
+    pub source: Source,
+    /// What it listens on; never empty.
+    pub listeners: Vec<Listener>,
+    /// What it serves, on every listener; the first route that matches a path
+    /// takes it. Never empty.
+    pub routes: Vec<Route>,
+    /// How long connections may take to end after the order to stop; their
+    /// closes are spread over it. 10 s: service managers kill after 30 s to 90 s, and
+    /// spread over 10 s clients do not come back all at once.
+    pub drain: Duration,
+    /// What it writes down.
+    pub log: Log,
+}
+
+/// Where a configuration was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// It is the embedded one.
+    Embedded,
+    /// The file's name.
+    File(String),
+}
+
+/// How long the drain takes by default; see [`Config::drain`].
+const DRAIN: Duration = Duration::from_secs(10);
+
+impl Default for Config {
+    /// The embedded configuration, in every draft that exists so far in it:
+    /// hixie-75, hixie-76 and hybi-13.
+    fn default() -> Self {
+        let drafts = || vec![Draft::Hixie75, Draft::Hixie76, Draft::Hybi13];
+        let route = |path: &str, service| Route {
+            origins: Origins::local(),
+            ..Route::new(path.parse().expect("a constant pattern"), service, drafts())
+        };
+        Self {
+            source: Source::Embedded,
+            listeners: vec![Listener {
+                page: true,
+                ..Listener::default()
+            }],
+            routes: vec![
+                route("/echo", Service::Echo),
+                Route {
+                    subprotocols: vec!["draftgate.envelope".to_owned(), "base64".to_owned()],
+                    ..route("/bus/{channel}", Service::Bus)
+                },
+            ],
+            drain: DRAIN,
+            log: Log::default(),
+        }
+    }
+}
+
+impl Config {
+    /// The route that takes a path (without its query), and the channel that
+    /// the path or the route names.
+    pub fn route<'a>(&'a self, path: &'a str) -> Option<(&'a Route, Option<&'a str>)> {
+        self.routes.iter().find_map(|route| {
+            let channel = route.path.matches(path)?;
+            Some((route, channel.or(route.channel.as_deref())))
+        })
+    }
+}

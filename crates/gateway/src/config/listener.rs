@@ -1,0 +1,223 @@
+//! A listener: its address, who stands in front of it, and how much and how
+//! long one peer may ask of it before and after its opening handshake.
+//!
+//! The limits and timeouts live on the listener and not on the route because
+//! they bind before a path is known. What binds afterwards (frame, message,
+//! fragments) is [`Route::limits`](super::Route::limits).
+
+use std::{
+    fmt,
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
+
+use ipnet::IpNet;
+
+/// One address that connections are accepted on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listener {
+    /// Where to listen; port 0 lets the system choose a free one.
+    pub address: SocketAddr,
+    /// Whether `GET /` answers with the chat page. Off where a file does not
+    /// say otherwise: the page speaks to `/bus/chat`, which a file may not have.
+    pub page: bool,
+    /// What clients call this listener, when something in front ends TLS or
+    /// changes the host. It decides the scheme and host of
+    /// `Sec-WebSocket-Location` and what `same-host` compares with.
+    pub public_url: Option<PublicUrl>,
+    /// Peers whose `X-Forwarded-*` and `Forwarded` headers are believed.
+    /// Empty by default: anyone can write such a header.
+    pub trusted_proxies: Vec<IpNet>,
+    /// How much.
+    pub limits: ListenerLimits,
+    /// How long.
+    pub timeouts: Timeouts,
+}
+
+impl Default for Listener {
+    /// `127.0.0.1:8080`, without the page.
+    fn default() -> Self {
+        Self {
+            address: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+            page: false,
+            public_url: None,
+            trusted_proxies: Vec::new(),
+            limits: ListenerLimits::default(),
+            timeouts: Timeouts::default(),
+        }
+    }
+}
+
+impl Listener {
+    /// Whether an address is one of the trusted proxies. An IPv4 address that
+    /// arrives mapped into IPv6 counts as the IPv4 address it is.
+    pub fn trusts(&self, peer: std::net::IpAddr) -> bool {
+        let peer = peer.to_canonical();
+        self.trusted_proxies.iter().any(|net| net.contains(&peer))
+    }
+}
+
+/// What a listener holds at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ListenerLimits {
+    /// Connections open at once, handshakes included. 10,000: about 100 MB
+    /// with idle peers, and within the usual hard limit of open files.
+    pub max_connections: u32,
+    /// Connections open at once from one address; `None` is unlimited. 1,000:
+    /// a household or an office behind one address fits, while one peer
+    /// cannot take all the connections.
+    pub per_ip: Option<u32>,
+    /// The same for loopback addresses. Unlimited: there it is a proxy in
+    /// front, which brings every client under one address.
+    pub per_ip_loopback: Option<u32>,
+    /// Octets of a request's head. 16 KiB: cookies of browsers fit (they stop
+    /// at 4 KiB each), and a flood of half-sent heads stays small.
+    pub head: usize,
+    /// Fields in a request's head. 100: browsers send about 15, proxies add a
+    /// few.
+    pub head_fields: usize,
+}
+
+impl Default for ListenerLimits {
+    fn default() -> Self {
+        Self {
+            max_connections: 10_000,
+            per_ip: Some(1_000),
+            per_ip_loopback: None,
+            head: 16 << 10,
+            head_fields: 100,
+        }
+    }
+}
+
+/// How long a listener waits for what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// From accepting a connection to its first octet. 5 s: a client speaks
+    /// first, and only a lost segment or two should delay it.
+    pub first_octet: Duration,
+    /// From the first octet to the end of the request's head. 10 s: slow
+    /// mobile links fit, a peer that drips octets does not.
+    pub head: Duration,
+    /// From the head of a hixie-76 opening to the last of key3's eight octets.
+    /// 5 s: the client sends them at once; what takes longer is a proxy that
+    /// holds them back until it sees an answer.
+    pub key3: Duration,
+    /// Silence after which a connection is closed, where its draft has ping;
+    /// `None` never. 120 s: four to five of our pings unanswered, and twice
+    /// the 50 s in which some clients ping by themselves. Drafts without ping
+    /// have no idle timeout, since silence there proves nothing.
+    pub idle: Option<Duration>,
+    /// Silence after which we ping, where the draft has ping; `None` never.
+    /// 25 s: below the 30 s and 60 s after which proxies and NATs cut.
+    pub ping: Option<Duration>,
+    /// From our Close to the peer's, where the draft has a closing handshake.
+    /// 5 s: queued messages may still stand before it.
+    pub close: Duration,
+    /// The same after `FF 00` of hixie-76. 2 s: WebKit of that time never
+    /// answers it, so that every wait would be a whole one.
+    pub close_hixie_76: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            first_octet: Duration::from_secs(5),
+            head: Duration::from_secs(10),
+            key3: Duration::from_secs(5),
+            idle: Some(Duration::from_secs(120)),
+            ping: Some(Duration::from_secs(25)),
+            close: Duration::from_secs(5),
+            close_hixie_76: Duration::from_secs(2),
+        }
+    }
+}
+
+/// The scheme and authority by which clients reach a listener.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublicUrl {
+    /// `wss` (or `https`) and not `ws` (or `http`).
+    pub secure: bool,
+    /// Host and, where it was written, port: `example.com:8443`.
+    pub authority: http::uri::Authority,
+}
+
+impl PublicUrl {
+    /// `ws` or `wss`.
+    pub fn scheme(&self) -> &'static str {
+        if self.secure { "wss" } else { "ws" }
+    }
+}
+
+impl fmt::Display for PublicUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}", self.scheme(), self.authority)
+    }
+}
+
+impl std::str::FromStr for PublicUrl {
+    type Err = NotAPublicUrl;
+
+    fn from_str(text: &str) -> Result<Self, NotAPublicUrl> {
+        let uri: http::Uri = text.parse().map_err(|_| NotAPublicUrl)?;
+        let secure = match uri.scheme_str() {
+            Some("wss" | "https") => true,
+            Some("ws" | "http") => false,
+            _ => return Err(NotAPublicUrl),
+        };
+        let authority = uri.authority().ok_or(NotAPublicUrl)?.clone();
+        if authority.as_str().contains('@')
+            || !matches!(uri.path(), "" | "/")
+            || uri.query().is_some()
+        {
+            return Err(NotAPublicUrl);
+        }
+        Ok(Self { secure, authority })
+    }
+}
+
+/// A text that is no public URL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a public URL is `wss://` or `ws://`, a host and perhaps a port: no path, no user, no query"
+)]
+pub struct NotAPublicUrl;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_public_url_is_a_scheme_and_an_authority() {
+        let url: PublicUrl = "https://example.com:8443/".parse().unwrap();
+        assert_eq!(url.to_string(), "wss://example.com:8443");
+        for wrong in [
+            "example.com",
+            "ftp://a",
+            "ws://",
+            "ws://a/b",
+            "ws://a?b",
+            "ws://u@a",
+            "//a",
+            "",
+        ] {
+            assert_eq!(wrong.parse::<PublicUrl>(), Err(NotAPublicUrl), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_proxy_is_trusted_by_network_and_mapped_addresses_count() {
+        let listener = Listener {
+            trusted_proxies: vec!["10.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()],
+            ..Listener::default()
+        };
+        for (peer, trusted) in [
+            ("10.1.2.3", true),
+            ("::ffff:10.1.2.3", true),
+            ("11.0.0.1", false),
+            ("::1", true),
+        ] {
+            assert_eq!(listener.trusts(peer.parse().unwrap()), trusted, "{peer}");
+        }
+    }
+}

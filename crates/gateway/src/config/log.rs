@@ -1,0 +1,65 @@
+//! What the gateway writes down.
+//!
+//! Payloads, `Cookie` and `Authorization` are never logged, whatever stands
+//! here.
+
+/// Format, verbosity and the access lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Log {
+    /// How lines look.
+    pub format: LogFormat,
+    /// The least severe level that is written.
+    pub level: LogLevel,
+    /// Whether each connection writes one line at its end. On: it is the only
+    /// trace of who spoke which draft.
+    pub access: bool,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self {
+            format: LogFormat::Auto,
+            level: LogLevel::Info,
+            access: true,
+        }
+    }
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LogFormat {
+    /// For people on a terminal, JSON otherwise.
+    Auto,
+    /// For people.
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The least severe level that is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LogLevel {
+    /// Failures of the gateway itself.
+    Error,
+    /// And what an operator should look at.
+    Warn,
+    /// And starts, stops, connections.
+    Info,
+    /// And each step of a handshake.
+    Debug,
+    /// And each frame's header.
+    Trace,
+}
+
+impl LogLevel {
+    /// The name, as filters of log libraries write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+}

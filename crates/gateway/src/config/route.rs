@@ -1,0 +1,151 @@
+//! A route: which paths it takes, which drafts it speaks there, who may open a
+//! connection, and what its service does.
+//!
+//! Everything a connection needs once its path is known stands here, resolved:
+//! what a file said at its top has already been put in.
+
+use std::time::Duration;
+
+use draftgate_core::{Draft, Limits};
+
+use super::{Origins, PathPattern};
+
+/// What is served under one path pattern.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// The paths it takes.
+    pub path: PathPattern,
+    /// What it does with messages.
+    pub service: Service,
+    /// The channel of a bus route whose path names none, so that devices with
+    /// a fixed path can share a channel.
+    pub channel: Option<String>,
+    /// The drafts it speaks, oldest first; never empty.
+    pub drafts: Vec<Draft>,
+    /// The origins it accepts.
+    pub origins: Origins,
+    /// The subprotocols it knows, the preferred one first. The answer names
+    /// the first of them that the client asked for, or none.
+    pub subprotocols: Vec<String>,
+    /// How much one peer may send.
+    pub limits: Limits,
+    /// Octets that may wait for a slow peer. 1 MiB: seconds of an ordinary
+    /// feed, and 10,000 stuck peers still fit a server's memory.
+    pub queue: usize,
+    /// What happens when [`queue`](Self::queue) is full (bus only).
+    pub overflow: Overflow,
+    /// Whether the sender of a message receives it too (bus only). Off: most
+    /// clients show what they sent themselves.
+    pub include_sender: bool,
+    /// Who may publish (bus only).
+    pub publish: Publish,
+    /// What becomes of a binary message for a peer whose draft has none, where
+    /// the subprotocol `base64` was not agreed. `drop`: closing a device
+    /// because a modern peer sent binary would be an attack.
+    pub binary: BinaryPolicy,
+    /// Whether a length-delimited frame of a hixie draft (`80` to `FE`) is a
+    /// binary message. Off: the drafts say that it is discarded.
+    pub accept_length_frames: bool,
+    /// What is sent to a silent connection whose draft has no ping.
+    pub heartbeat: Heartbeat,
+    /// The silence before each heartbeat. 25 s, as for pings: load balancers
+    /// cut connections that were silent for 30 s or 60 s.
+    pub heartbeat_interval: Duration,
+    /// Whether a hixie-75 opening may lack `Origin`. Off: without it any
+    /// port scanner looks like a hixie-75 client.
+    pub hixie_75_without_origin: bool,
+}
+
+impl Route {
+    /// The defaults of a file's route: everything but path, service and
+    /// drafts, which have none.
+    pub fn new(path: PathPattern, service: Service, drafts: Vec<Draft>) -> Self {
+        Self {
+            path,
+            service,
+            channel: None,
+            drafts,
+            origins: Origins::default(),
+            subprotocols: Vec::new(),
+            limits: Limits::default(),
+            queue: 1 << 20,
+            overflow: Overflow::default(),
+            include_sender: false,
+            publish: Publish::default(),
+            binary: BinaryPolicy::default(),
+            accept_length_frames: false,
+            heartbeat: Heartbeat::default(),
+            heartbeat_interval: Duration::from_secs(25),
+            hixie_75_without_origin: false,
+        }
+    }
+
+    /// Whether it speaks a draft.
+    pub fn speaks(&self, draft: Draft) -> bool {
+        self.drafts.contains(&draft)
+    }
+}
+
+/// What a route does with messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Service {
+    /// Hands them to the other peers of the channel.
+    Bus,
+    /// Hands them back.
+    Echo,
+}
+
+/// Who may publish on a bus route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Publish {
+    /// Every peer.
+    #[default]
+    All,
+    /// No peer: messages of peers are a policy violation.
+    None,
+}
+
+/// What happens when a peer's queue is full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Overflow {
+    /// The connection is closed: nothing is lost in silence, and the peer
+    /// can come back and catch up.
+    #[default]
+    Close,
+    /// The message that does not fit is dropped and counted.
+    DropNewest,
+    /// The oldest waiting messages are dropped and counted until it fits.
+    DropOldest,
+}
+
+/// What becomes of a binary message for a peer whose draft has none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum BinaryPolicy {
+    /// Sent as text in base64.
+    Base64,
+    /// Sent as text if it is UTF-8, else dropped.
+    TextIfUtf8,
+    /// Sent as text in hexadecimal.
+    Hex,
+    /// Sent in a length-delimited frame (`80`).
+    LengthFrame,
+    /// Dropped and counted.
+    #[default]
+    Drop,
+    /// The connection is closed.
+    Close,
+}
+
+/// What is sent to a silent connection whose draft has no ping.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub enum Heartbeat {
+    /// Nothing.
+    #[default]
+    Off,
+    /// `00 FF`, an empty text message.
+    EmptyText,
+    /// `80 00`, a frame of a type that hixie-75 tells clients to discard.
+    UnknownFrame,
+    /// A text message.
+    Text(String),
+}
