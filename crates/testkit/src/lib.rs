@@ -1,0 +1,12 @@
+//! Helpers for tests of codecs and drivers, never part of the program.
+//!
+//! [`io`] is a transport whose other end the test holds in its hand. Nothing
+//! here knows a draft.
+//!
+//! ```
+//! let (_io, probe) = draftgate_testkit::io::scripted();
+//! probe.feed(b"octets from the peer");
+//! assert_eq!(probe.written(), b"");
+//! ```
+
+pub mod io;
