@@ -1,0 +1,186 @@
+//! Which timers run when. They are derived from where the connection stands
+//! each time the driver looks, and not started and stopped one by one: a timer
+//! that nobody forgot to stop cannot fire in the wrong state. One `Sleep` is
+//! armed for the earliest.
+
+use std::time::Duration;
+
+use draftgate_core::{Close, Closing, Outgoing, State};
+use tokio::time::Instant;
+
+use crate::{
+    Why,
+    ending::Phase,
+    session::{HIGH, Session},
+};
+
+/// When things happened that timers count from.
+#[derive(Debug)]
+pub(crate) struct Clock {
+    /// When the driver began.
+    pub(crate) started: Instant,
+    /// Until when our head is kept back.
+    pub(crate) head: Option<Instant>,
+    /// When octets last came.
+    pub(crate) heard: Instant,
+    /// When octets last went.
+    pub(crate) wrote: Instant,
+    /// Since when something waits to be written without progress.
+    pub(crate) waiting: Option<Instant>,
+    /// When the next ping is due; `None` until the connection is open.
+    pub(crate) ping: Option<Instant>,
+    /// When either end began to close, or the end of it last made progress.
+    pub(crate) closing: Option<Instant>,
+    /// Progress does not prolong `closing`.
+    pub(crate) strict: bool,
+    /// When the end of TCP is no longer waited for.
+    pub(crate) ending: Option<Instant>,
+}
+
+/// What a timer is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Alarm {
+    Closing,
+    Ending,
+    Head,
+    Heartbeat,
+    Idle,
+    Opening,
+    Ping,
+    Write,
+}
+
+impl Clock {
+    pub(crate) fn new(now: Instant) -> Self {
+        Self {
+            started: now,
+            head: None,
+            heard: now,
+            wrote: now,
+            waiting: None,
+            ping: None,
+            closing: None,
+            strict: false,
+            ending: None,
+        }
+    }
+}
+
+impl Session {
+    /// The timer that is due first, and when.
+    pub(crate) fn alarm(&self) -> Option<(Instant, Alarm)> {
+        let mut first: Option<(Instant, Alarm)> = None;
+        let mut run = |alarm, since: Option<Instant>, patience: Option<Duration>| {
+            // A patience beyond the end of time is none.
+            let at = since.and_then(|since| since.checked_add(patience?));
+            if let Some(at) = at
+                && first.is_none_or(|(earliest, _)| at < earliest)
+            {
+                first = Some((at, alarm));
+            }
+        };
+        let (clock, settings) = (&self.clock, &self.settings);
+        match self.phase {
+            Phase::Done => {}
+            Phase::Shut(_) | Phase::Linger => run(Alarm::Ending, clock.ending, NOW),
+            Phase::Flush(_) => run(Alarm::Closing, clock.closing, Some(self.patience())),
+            Phase::Run => {
+                run(Alarm::Closing, clock.closing, Some(self.patience()));
+                run(Alarm::Write, clock.waiting, Some(settings.write_timeout));
+                match self.codec.state() {
+                    State::Opening => {
+                        run(Alarm::Head, clock.head, NOW);
+                        let opening = Some(settings.opening_timeout);
+                        run(Alarm::Opening, Some(clock.started), opening);
+                    }
+                    State::Open if self.codec.capabilities().ping => {
+                        run(Alarm::Ping, clock.ping, NOW);
+                        // A peer that is not read from cannot be blamed for silence.
+                        if self.out.len() <= HIGH {
+                            run(Alarm::Idle, Some(clock.heard), settings.idle_timeout);
+                        }
+                    }
+                    State::Open => {
+                        let every = settings.heartbeat.as_ref().map(|h| h.every);
+                        run(Alarm::Heartbeat, Some(clock.wrote), every);
+                    }
+                    State::ClosingByUs | State::ClosingByPeer | State::Closed => {}
+                }
+            }
+        }
+        first
+    }
+
+    /// Acts on every timer that is due.
+    pub(crate) fn ring(&mut self, now: Instant) {
+        while let Some((at, alarm)) = self.alarm() {
+            if at > now {
+                return;
+            }
+            match alarm {
+                Alarm::Closing => self.give_up(Why::CloseTimeout, now),
+                Alarm::Ending => self.phase = Phase::Done,
+                Alarm::Head => self.clock.head = None,
+                Alarm::Heartbeat => self.beat(now),
+                Alarm::Idle => {
+                    let close = Close::new(Close::GOING_AWAY, "nothing received for too long");
+                    self.close(Some(close), Why::IdleTimeout, now);
+                }
+                Alarm::Opening => self.give_up(Why::OpeningTimeout, now),
+                Alarm::Ping => self.ping(now),
+                Alarm::Write => {
+                    self.cut(Why::WriteTimeout);
+                    self.phase = Phase::Done;
+                }
+            }
+        }
+    }
+
+    /// When the first ping is due, now that the connection is open.
+    pub(crate) fn start_pings(&mut self, now: Instant) {
+        self.put_off_ping(now);
+        // The first heartbeat and the peer's silence count from here as well.
+        self.clock.wrote = now;
+        self.clock.heard = now;
+    }
+
+    fn ping(&mut self, now: Instant) {
+        self.put_off_ping(now);
+        // Behind something unread a ping would only wait as well.
+        if self.out.is_empty() {
+            let _ = self.say(Outgoing::Ping(bytes::Bytes::new()));
+        }
+    }
+
+    fn put_off_ping(&mut self, now: Instant) {
+        let every = self.settings.keep_alive;
+        self.clock.ping = every.and_then(|every| now.checked_add(every.max(SHORTEST)));
+    }
+
+    fn beat(&mut self, now: Instant) {
+        self.clock.wrote = now;
+        let Some(heartbeat) = &self.settings.heartbeat else {
+            return;
+        };
+        let what = heartbeat.what.clone();
+        if self.out.is_empty() && self.say(what).is_err() {
+            // It cannot be said in this draft and never will be.
+            self.stats.unsayable += 1;
+            self.settings.heartbeat = None;
+        }
+    }
+
+    /// How long the end of the connection may go without progress.
+    fn patience(&self) -> Duration {
+        match self.codec.capabilities().closing {
+            Closing::Marker => self.settings.marker_timeout,
+            _ => self.settings.close_timeout,
+        }
+    }
+}
+
+/// The time was computed when it was set.
+const NOW: Option<Duration> = Some(Duration::ZERO);
+
+/// A ping more often than this would be an attack, and zero an endless loop.
+const SHORTEST: Duration = Duration::from_millis(1);

@@ -1,0 +1,127 @@
+//! The other side of the driver: who is told what the peer says, and what it
+//! may do about it. Callbacks and not a stream of events: an answer goes into
+//! the same outbox, in order, and out in the same write as everything else
+//! that one read brought about.
+
+use std::{fmt, sync::Arc};
+
+use draftgate_core::{
+    Capabilities, Close, Codec, Draft, Message, Notice, Outbox, Outgoing, Rule, SendError,
+};
+
+use crate::{Sender, Stats, queue::Queue, queued::detached};
+
+/// What a connection is for. Called in the task of the connection, between
+/// reading and writing: it must not block. It outlives
+/// [`Conn::run`](crate::Conn::run), which says how the connection ended.
+pub trait Handler: Send {
+    /// The opening is done. Called exactly once, before any message; never if
+    /// the opening fails.
+    fn opened(&mut self, peer: &mut Peer<'_>) {
+        let _ = peer;
+    }
+
+    /// The peer said `message`. Use [`Peer::keep`] on what outlives the call.
+    fn message(&mut self, message: Message, peer: &mut Peer<'_>);
+
+    /// Something worth a counter or a log line.
+    fn notice(&mut self, notice: Notice) {
+        let _ = notice;
+    }
+
+    /// The peer's Close came, of its own accord or as the answer to ours;
+    /// `None`: without a code. The driver answers it when all that is queued
+    /// is sent; nothing more can be queued.
+    fn closing(&mut self, close: Option<&Close>, peer: &mut Peer<'_>) {
+        let _ = (close, peer);
+    }
+}
+
+/// The peer, as a [`Handler`] sees it for the time of one call.
+pub struct Peer<'a> {
+    pub(crate) codec: &'a mut dyn Codec,
+    pub(crate) out: &'a mut Outbox,
+    pub(crate) queue: &'a Arc<Queue>,
+    pub(crate) stats: &'a mut Stats,
+    /// Octets of the buffer that the codec reads from.
+    pub(crate) buffer: usize,
+    pub(crate) failed: Option<Rule>,
+}
+
+impl Peer<'_> {
+    /// Says `what` at once, before anything queued. The driver reads no more
+    /// from a peer that leaves 64 KiB of this unread. [`Outgoing::Close`] acts
+    /// as [`Peer::close`].
+    ///
+    /// # Errors
+    /// The draft cannot say it, or not now; nothing was sent.
+    pub fn send(&mut self, what: Outgoing) -> Result<(), SendError> {
+        send(self.codec, self.out, self.queue, self.stats, what)
+    }
+
+    /// Closes the connection once everything queued is sent, as
+    /// [`Sender::close`] does. From [`Handler::closing`] it decides what the
+    /// peer's Close is answered with.
+    pub fn close(&mut self, close: Option<Close>) {
+        self.queue.close(close);
+    }
+
+    /// The peer broke `rule`, one that its codec does not know of: the
+    /// connection ends as by any other violation.
+    pub fn fail(&mut self, rule: Rule) {
+        self.failed.get_or_insert(rule);
+    }
+
+    /// `message` in a form that may outlive the call: copied if it would keep
+    /// alive a buffer of more than twice its size, or is small.
+    pub fn keep(&self, message: Message) -> Message {
+        detached(message, self.buffer)
+    }
+
+    /// Says things to this peer later and from elsewhere.
+    pub fn sender(&self) -> Sender {
+        Sender::new(Arc::clone(self.queue))
+    }
+
+    /// The draft that the peer speaks.
+    pub fn draft(&self) -> Draft {
+        self.codec.draft()
+    }
+
+    /// What the peer can be told.
+    pub fn capabilities(&self) -> Capabilities {
+        self.codec.capabilities()
+    }
+}
+
+impl fmt::Debug for Peer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Peer")
+            .field("draft", &self.draft())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Encodes `what` for one peer and counts it.
+pub(crate) fn send(
+    codec: &mut dyn Codec,
+    out: &mut Outbox,
+    queue: &Queue,
+    stats: &mut Stats,
+    what: Outgoing,
+) -> Result<(), SendError> {
+    let (messages, payload, pings) = match &what {
+        Outgoing::Close(close) => {
+            queue.close(close.clone());
+            return Ok(());
+        }
+        Outgoing::Message(message) => (1, message.len() as u64, 0),
+        Outgoing::Ping(_) => (0, 0, 1),
+        Outgoing::Pong(_) | Outgoing::Filler => (0, 0, 0),
+    };
+    codec.send(what, out)?;
+    stats.messages_out += messages;
+    stats.payload_out += payload;
+    stats.pings_out += pings;
+    Ok(())
+}

@@ -1,0 +1,46 @@
+//! Runs a [`Codec`](draftgate_core::Codec) over a tokio stream: reading,
+//! writing, the bounded send queue, keep-alive and every timeout.
+//!
+//! It knows no draft and no HTTP, keeps no list of connections and writes no
+//! log: [`Conn::run`] ends with a [`Closed`] that says all there is to say.
+//! One task drives one connection, as either end. What other tasks want to
+//! say goes through a [`Sender`]; what the peer says comes to a [`Handler`].
+//!
+//! ```
+//! use draftgate_conn::{Closed, Conn, Handler, Peer, Settings, Start};
+//! use draftgate_core::{Codec, Message, Outgoing};
+//! use tokio::io::{AsyncRead, AsyncWrite};
+//!
+//! struct Echo;
+//!
+//! impl Handler for Echo {
+//!     fn message(&mut self, message: Message, peer: &mut Peer<'_>) {
+//!         // Into the outbox: a peer that does not read what it is sent is
+//!         // not read from either. An `Err` says that the connection closes.
+//!         let _ = peer.send(Outgoing::Message(message));
+//!     }
+//! }
+//!
+//! async fn echo(io: impl AsyncRead + AsyncWrite + Send, codec: Box<dyn Codec>) -> Closed {
+//!     Conn::new(io, Start::new(codec), Settings::server())
+//!         .run(&mut Echo)
+//!         .await
+//! }
+//! ```
+
+mod clock;
+mod closed;
+mod driver;
+mod ending;
+mod handler;
+mod queue;
+mod queued;
+mod session;
+mod settings;
+
+pub use closed::{By, Closed, Stats, Why};
+pub use driver::Conn;
+pub use handler::{Handler, Peer};
+pub use queue::Sender;
+pub use queued::{Fate, Loss, Queued, Receipt, Refused, What};
+pub use settings::{Heartbeat, Overflow, Settings, Start};

@@ -1,0 +1,331 @@
+//! Everything about a connection but its I/O: what was read goes in, what is
+//! to be written comes out, the time is an argument. The driver moves octets
+//! between this and the transport; the split keeps the driver, which is
+//! compiled once per kind of transport, small.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use bytes::{Buf, Bytes, BytesMut};
+use draftgate_core::{
+    Codec, Event, Message, Outbox, Outgoing, Rendering, SendError, Shared, State,
+};
+use tokio::time::Instant;
+
+use crate::{
+    By, Fate, Handler, Loss, Peer, Settings, Start, Stats, What, Why,
+    clock::Clock,
+    ending::{Phase, Verdict},
+    handler::send,
+    queue::Queue,
+    queued::{Entry, Ticket},
+};
+
+/// While more than this waits to be written, nothing is decoded, read or taken
+/// from the queue: enough to fill a socket's buffer, little enough to hold for
+/// each of 10,000 peers that do not read.
+pub(crate) const HIGH: usize = 64 << 10;
+
+/// A buffer above this that is mostly consumed is given back.
+const KEPT: usize = 4096;
+
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) codec: Box<dyn Codec>,
+    pub(crate) settings: Settings,
+    pub(crate) queue: Arc<Queue>,
+    pub(crate) out: Outbox,
+    pub(crate) stats: Stats,
+    pub(crate) clock: Clock,
+    pub(crate) phase: Phase,
+    pub(crate) verdict: Option<Verdict>,
+    /// The peer ended its half of TCP.
+    pub(crate) eof: bool,
+    /// Something was written and not flushed since.
+    pub(crate) unflushed: bool,
+    head: Option<Bytes>,
+    pub(crate) input: BytesMut,
+    /// Capacity of the buffer in which `input` lies.
+    buffer: usize,
+    /// The codec wants more than there is in `input`.
+    pub(crate) caught_up: bool,
+    pub(crate) eof_handled: bool,
+    pub(crate) opened: bool,
+    pub(crate) we_closed: bool,
+    pub(crate) peer_closed: bool,
+    /// For what was queued and is not wholly written: where its last octet
+    /// lies, counted from the first octet of the connection.
+    pub(crate) tickets: VecDeque<(u64, Ticket)>,
+}
+
+impl Session {
+    pub(crate) fn new(start: Start, settings: Settings, now: Instant) -> Self {
+        let Start {
+            codec,
+            head,
+            received,
+        } = start;
+        // A copy of its own size: what was read for HTTP lies in a large buffer.
+        let input = BytesMut::from(&received[..]);
+        Self {
+            codec,
+            queue: Arc::new(Queue::new(settings.queue, settings.overflow)),
+            settings,
+            out: Outbox::new(),
+            stats: Stats {
+                octets_in: input.len() as u64,
+                ..Stats::default()
+            },
+            clock: Clock::new(now),
+            phase: Phase::Run,
+            verdict: None,
+            eof: false,
+            unflushed: false,
+            head,
+            buffer: input.capacity(),
+            input,
+            caught_up: false,
+            eof_handled: false,
+            opened: false,
+            we_closed: false,
+            peer_closed: false,
+            tickets: VecDeque::new(),
+        }
+    }
+
+    /// Before anything else.
+    pub(crate) fn start(&mut self, now: Instant) {
+        self.clock = Clock::new(now);
+        if let Some(head) = self.head.take() {
+            self.out.put_shared(&head);
+            self.clock.head = now.checked_add(self.settings.head_delay);
+        }
+        self.codec.start(&mut self.out);
+    }
+
+    /// Whether the outbox is kept back, for our head and the answer to the
+    /// peer's challenge to leave in one write.
+    pub(crate) fn held(&mut self) -> bool {
+        let held = self.clock.head.is_some()
+            && self.phase == Phase::Run
+            && self.codec.state() == State::Opening
+            && self.out.len() <= HIGH;
+        if !held {
+            self.clock.head = None;
+        }
+        held
+    }
+
+    /// Whether the codec has had all that was read and may have more.
+    pub(crate) fn wants_octets(&self) -> bool {
+        self.phase == Phase::Run && self.caught_up && !self.eof && self.out.len() <= HIGH
+    }
+
+    /// Whether something read is still to be decoded.
+    pub(crate) fn has_undecoded(&self) -> bool {
+        !self.caught_up
+    }
+
+    /// Takes in what was read; decode it next.
+    pub(crate) fn received(&mut self, octets: &[u8], now: Instant) {
+        self.stats.octets_in += octets.len() as u64;
+        self.clock.heard = now;
+        if self.input.is_empty() {
+            self.input = BytesMut::from(octets);
+        } else {
+            self.input.extend_from_slice(octets);
+        }
+        self.buffer = self.input.capacity();
+        self.caught_up = false;
+    }
+
+    /// Decodes until there is nothing to decode, too much to be written, or
+    /// `quota` events have been handled.
+    pub(crate) fn decode(&mut self, handler: &mut dyn Handler, quota: &mut usize, now: Instant) {
+        while !self.caught_up && self.out.len() <= HIGH && *quota > 0 {
+            if self.phase != Phase::Run || self.codec.state() == State::Closed {
+                self.input = BytesMut::new();
+                self.caught_up = true;
+                return;
+            }
+            *quota -= 1;
+            match self.codec.receive(&mut self.input, &mut self.out) {
+                Ok(Some(event)) => self.handle(event, handler, now),
+                Ok(None) => {
+                    self.caught_up = true;
+                    self.shrink_input();
+                }
+                Err(violation) => self.violated(violation.rule, now),
+            }
+        }
+    }
+
+    /// Encodes what is queued, and closes when it is time to. Whether more
+    /// could be encoded as soon as something is written.
+    pub(crate) fn fill(&mut self, now: Instant) -> bool {
+        while self.may_send() {
+            if self.out.len() > HIGH {
+                return true;
+            }
+            let Some(entry) = self.queue.pop() else {
+                break;
+            };
+            self.encode(entry);
+        }
+        self.close_in_turn(now);
+        false
+    }
+
+    /// `count` octets left the outbox.
+    pub(crate) fn wrote(&mut self, count: usize, now: Instant) {
+        let blocked = self.out.len() > HIGH;
+        self.out.advance(count);
+        if blocked && self.out.len() <= HIGH {
+            // The peer is read from again: its silence counts from here.
+            self.clock.heard = now;
+        }
+        self.unflushed = true;
+        self.clock.wrote = now;
+        self.clock.waiting = (!self.out.is_empty()).then_some(now);
+        if self.clock.closing.is_some() && !self.clock.strict {
+            self.clock.closing = Some(now);
+        }
+        self.stats.octets_out += count as u64;
+        while let Some((end, _)) = self.tickets.front()
+            && *end <= self.stats.octets_out
+        {
+            if let Some((_, ticket)) = self.tickets.pop_front() {
+                ticket.settle(Fate::Sent);
+            }
+        }
+    }
+
+    /// All that was written is flushed.
+    pub(crate) fn flushed(&mut self) {
+        self.unflushed = false;
+        self.clock.waiting = None;
+        self.queue.written();
+        if self.tickets.capacity() > 64 {
+            self.tickets = VecDeque::new();
+        }
+    }
+
+    /// Says `what` at once.
+    pub(crate) fn say(&mut self, what: Outgoing) -> Result<(), SendError> {
+        let codec = self.codec.as_mut();
+        send(codec, &mut self.out, &self.queue, &mut self.stats, what)
+    }
+
+    fn handle(&mut self, event: Event, handler: &mut dyn Handler, now: Instant) {
+        if event == Event::Opened {
+            self.opened = true;
+            self.start_pings(now);
+        }
+        let stats = &mut self.stats;
+        match &event {
+            Event::Message(message) => {
+                stats.messages_in += 1;
+                stats.payload_in += message.len() as u64;
+            }
+            Event::Ping(_) => stats.pings_in += 1,
+            Event::Pong(_) => stats.pongs_in += 1,
+            Event::Notice(_) => stats.notices += 1,
+            Event::Opened => {}
+            Event::Close(close) => {
+                self.peer_closed = true;
+                self.clock.closing = self.clock.closing.or(Some(now));
+                self.because(By::Peer, close.clone(), Why::PeerClosed);
+                self.queue.refuse();
+            }
+        }
+        let mut peer = Peer {
+            codec: self.codec.as_mut(),
+            out: &mut self.out,
+            queue: &self.queue,
+            stats: &mut self.stats,
+            buffer: self.buffer,
+            failed: None,
+        };
+        match event {
+            Event::Opened => handler.opened(&mut peer),
+            Event::Message(message) => handler.message(message, &mut peer),
+            Event::Notice(notice) => handler.notice(notice),
+            Event::Close(close) => handler.closing(close.as_ref(), &mut peer),
+            Event::Ping(_) | Event::Pong(_) => {}
+        }
+        if let Some(rule) = peer.failed {
+            self.violated(rule, now);
+        }
+        self.finish_if_over(now);
+    }
+
+    fn may_send(&self) -> bool {
+        let state = self.codec.state();
+        self.phase == Phase::Run
+            && !self.we_closed
+            && matches!(state, State::Open | State::ClosingByPeer)
+    }
+
+    fn encode(&mut self, entry: Entry) {
+        let Entry { what, ticket, .. } = entry;
+        let result = match what {
+            What::Own(what) => self.say(what),
+            What::Shared {
+                shared,
+                rendering,
+                message,
+            } => self.say_shared(&shared, rendering, message),
+        };
+        match result {
+            Ok(()) => {
+                let end = self.stats.octets_out + self.out.len() as u64;
+                self.tickets.push_back((end, ticket));
+            }
+            Err(error) => {
+                self.stats.unsayable += 1;
+                ticket.settle(Fate::Lost(Loss::Unsayable(error)));
+            }
+        }
+    }
+
+    fn say_shared(
+        &mut self,
+        shared: &Shared,
+        rendering: Rendering,
+        message: Message,
+    ) -> Result<(), SendError> {
+        let Some(class) = self.codec.wire_class() else {
+            return self.say(Outgoing::Message(message));
+        };
+        let payload = message.len() as u64;
+        // `may_send` has seen that the state allows messages: an error is the
+        // draft's own and may be kept for the whole class.
+        let encoding = shared.encoded(class, rendering, || {
+            let mut scratch = Outbox::new();
+            self.codec.send(Outgoing::Message(message), &mut scratch)?;
+            Ok(scratch.take_all())
+        })?;
+        self.out.put_shared(&encoding);
+        self.stats.messages_out += 1;
+        self.stats.payload_out += payload;
+        Ok(())
+    }
+
+    /// An idle connection holds no buffer, and one that waits for the rest of
+    /// a frame no more than the frame's beginning.
+    fn shrink_input(&mut self) {
+        if self.input.is_empty() {
+            self.input = BytesMut::new();
+        } else if self.buffer > KEPT && self.input.len() < self.buffer / 4 {
+            self.input = BytesMut::from(&self.input[..]);
+        }
+        self.buffer = self.input.capacity();
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        // Also when the task is dropped half-way: nobody waits for ever, and
+        // every receipt is settled.
+        self.queue.end();
+    }
+}
