@@ -1,0 +1,180 @@
+#!/usr/bin/perl
+# Client of hixie-75, hixie-76 and hybi-13: Debian's Protocol::WebSocket 0.26.
+# The package frames and checks; the socket and the closing are written here.
+# Conversations, output and exit codes are those of conversation.js.
+#
+# Its hixie-76 request carries `Content-Length: 8`, as no browser's does:
+# --without-content-length takes the line out before the request is sent.
+use strict;
+use warnings;
+use utf8;
+use Digest::SHA qw(sha1_hex);
+use Encode qw(encode decode);
+use Getopt::Long;
+use IO::Select;
+use IO::Socket::INET;
+use JSON::PP;
+use Protocol::WebSocket::Frame;
+use Protocol::WebSocket::Handshake::Client;
+
+my %VERSION = (
+    'hixie-75' => 'draft-hixie-75',
+    'hixie-76' => 'draft-ietf-hybi-00',
+    'hybi-13'  => 'draft-ietf-hybi-17',
+);
+my @TEXTS = ('Hello', '', 'Grüße ✓ 𝄞', 'a' x 200, 'b' x 70_000);
+
+my %option = (draft => 'hybi-13');
+GetOptions(\%option, 'draft=s', 'subprotocol=s', 'say=s', 'expect=s', 'without-content-length')
+  or usage('unknown option');
+my $url = shift @ARGV // usage('no ws:// URL given');
+my ($host, $port) = $url =~ m{^ws://([^:/]+):(\d+)/} or usage("not ws://HOST:PORT/PATH: $url");
+my $draft = $option{draft};
+my $version = $VERSION{$draft} or usage('this peer speaks ' . join ', ', sort keys %VERSION);
+$_ = decode('UTF-8', $_) for grep { defined } @option{qw(say expect)};
+
+my $bus = defined $option{say} || defined $option{expect};
+my $patience = $bus ? 60 : 10;
+$SIG{ALRM} = sub { failed("nothing happened for $patience s", 3) };
+$SIG{PIPE} = 'IGNORE';
+alarm $patience;
+
+my $socket = IO::Socket::INET->new(PeerAddr => $host, PeerPort => $port)
+  or failed("cannot connect to $host:$port: $@");
+my $leftover = open_connection();
+my $frames = Protocol::WebSocket::Frame->new(version => $version, max_payload_size => undef);
+$bus ? say_and_expect() : echoes();
+close_connection();
+
+sub open_connection {
+    my $opening = Protocol::WebSocket::Handshake::Client->new(url => $url, version => $version);
+    $opening->req->subprotocol($option{subprotocol}) if defined $option{subprotocol};
+    my $request = $opening->to_string;
+    $request =~ s/Content-Length: 8\x0d\x0a// if $option{'without-content-length'};
+    $socket->syswrite($request);
+
+    my $octets = '';
+    until ($opening->is_done) {
+        $socket->sysread($octets, 65536) or failed('the connection ended during the opening');
+        $opening->parse($octets) or failed($opening->error);
+    }
+    my $spoken = $opening->res->version;    # the package calls 13 "hybi-10" in answers
+    failed("asked for $version, answered as $spoken")
+      if $draft ne 'hybi-13' && $spoken ne $version;
+    my ($got, $wanted) = ($opening->res->subprotocol, $option{subprotocol});
+    event(event => 'open', draft => $draft, subprotocol => $got);
+    failed('subprotocol ' . ($got // 'none') . ', asked for ' . ($wanted // 'none'))
+      if ($got // '') ne ($wanted // '');
+    return $octets;
+}
+
+sub echoes {
+    for my $text (@TEXTS) {
+        send_frame(type => 'text', buffer => encode('UTF-8', $text));
+        my $echo = next_message();
+        failed('the echo differs from what was sent') if $echo ne $text;
+    }
+}
+
+sub say_and_expect {
+    my ($unsaid, $expected) = @option{qw(say expect)};
+    my $sources = IO::Select->new($socket);
+    $sources->add(\*STDIN) if defined $unsaid;
+    while (defined $unsaid || defined $expected) {
+        if (defined(my $text = buffered_message())) {
+            undef $expected if defined $expected && $text eq $expected;
+            next;
+        }
+        for my $ready ($sources->can_read) {
+            if ($ready == $socket) { receive() or ended_early(); next }
+            sysread(STDIN, my $line, 4096) or failed('stdin ended before "go"');
+            next unless $line =~ /^go$/m;
+            send_frame(type => 'text', buffer => encode('UTF-8', $unsaid));
+            undef $unsaid;
+            $sources->remove(\*STDIN);
+        }
+    }
+}
+
+# 13: close 1000 and the answer to it; 76: FF 00 both ways; 75: only TCP ends.
+sub close_connection {
+    if ($draft eq 'hixie-75') {
+        $socket->shutdown(1);
+    }
+    else {
+        my $status = $draft eq 'hybi-13' ? pack('n', 1000) : '';
+        send_frame(type => 'close', buffer => $status);
+        1 while defined buffered_message(1) || (!$frames->is_close && receive());
+        ended_early() unless $frames->is_close;
+    }
+    1 while receive();
+    event(event => 'close', code => $draft eq 'hybi-13' ? close_code() : undef);
+    exit 0;
+}
+
+sub next_message {
+    my $text;
+    until (defined($text = buffered_message())) { receive() or ended_early() }
+    return $text;
+}
+
+my $close_payload;
+
+# The next text already received, or undef. A ping is answered on the way.
+sub buffered_message {
+    my ($closing) = @_;
+    $frames->append($leftover);
+    while (defined(my $payload = $frames->next_bytes)) {
+        if ($frames->is_close) {
+            $close_payload = $payload;
+            return if $closing;
+            ended_early();
+        }
+        if ($frames->is_ping) { send_frame(type => 'pong', buffer => $payload); next }
+        next if $frames->is_pong;
+        failed('a binary message arrived') if $frames->is_binary;
+        my $text = decode('UTF-8', $payload, Encode::FB_CROAK);
+        event(event => 'message', summary($text));
+        alarm $patience;
+        return $text;
+    }
+    return;
+}
+
+sub close_code { return length $close_payload >= 2 ? unpack('n', $close_payload) : undef }
+
+sub receive { return $socket->sysread($leftover, 65536, length $leftover) }
+
+sub send_frame {
+    my $octets = Protocol::WebSocket::Frame->new(
+        version => $version, masked => 1, max_payload_size => undef, @_)->to_bytes;
+    while (length $octets) {
+        my $written = $socket->syswrite($octets) // failed("cannot write: $!");
+        substr $octets, 0, $written, '';
+    }
+}
+
+sub summary {
+    my ($text) = @_;
+    return (text => $text) if length $text <= 100;
+    my $octets = encode('UTF-8', $text);
+    return (length => length $octets, sha1 => sha1_hex($octets));
+}
+
+sub event { syswrite STDOUT, JSON::PP->new->utf8->canonical->encode({@_}) . "\n" }
+
+sub ended_early { failed('the connection ended in the middle of the conversation') }
+
+sub failed {
+    my ($reason, $status) = @_;
+    event(event => 'error', reason => "$reason");
+    exit($status // 1);
+}
+
+sub usage {
+    my ($problem) = @_;
+    print STDERR "$problem\nusage: protocol-websocket-client.pl ws://HOST:PORT/PATH"
+      . ' [--draft hixie-75|hixie-76|hybi-13] [--subprotocol NAME] [--say TEXT]'
+      . " [--expect TEXT] [--without-content-length]\n";
+    exit 2;
+}
