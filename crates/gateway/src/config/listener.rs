@@ -103,6 +103,10 @@ pub struct Timeouts {
     /// 5 s: the client sends them at once; what takes longer is a proxy that
     /// holds them back until it sees an answer.
     pub key3: Duration,
+    /// How long the answer to a hixie-76 opening may wait for key3, so that head
+    /// and challenge response leave in one write. 50 ms: embedded clients
+    /// read both in one go, and a person does not notice it. Zero is taken.
+    pub head_delay: Duration,
     /// Silence after which a connection is closed, where its draft has ping;
     /// `None` never. 120 s: four to five of our pings unanswered, and twice
     /// the 50 s in which some clients ping by themselves. Drafts without ping
@@ -111,6 +115,9 @@ pub struct Timeouts {
     /// Silence after which we ping, where the draft has ping; `None` never.
     /// 25 s: below the 30 s and 60 s after which proxies and NATs cut.
     pub ping: Option<Duration>,
+    /// How long a write may make no progress. 30 s: longer than a mobile
+    /// network's hand-over, shorter than the minutes of TCP.
+    pub write: Duration,
     /// From our Close to the peer's, where the draft has a closing handshake.
     /// 5 s: queued messages may still stand before it.
     pub close: Duration,
@@ -125,8 +132,10 @@ impl Default for Timeouts {
             first_octet: Duration::from_secs(5),
             head: Duration::from_secs(10),
             key3: Duration::from_secs(5),
+            head_delay: Duration::from_millis(50),
             idle: Some(Duration::from_secs(120)),
             ping: Some(Duration::from_secs(25)),
+            write: Duration::from_secs(30),
             close: Duration::from_secs(5),
             close_hixie_76: Duration::from_secs(2),
         }

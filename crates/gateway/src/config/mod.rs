@@ -9,22 +9,55 @@
 //!
 //! The file is read by walking the parsed TOML instead of deriving serde:
 //! that reports every mistake of a file at once, each with its place.
+//!
+//! ```
+//! use draftgate_core::Draft;
+//! use draftgate_gateway::config::{Config, Environment};
+//!
+//! let text = "
+//! drafts = \"all\"
+//! [[listeners]]
+//! adress = \"0.0.0.0:8080\"
+//! [[routes]]
+//! path = \"/echo\"
+//! service = \"echo\"
+//! ";
+//! let error = Config::parse(text, "gate.toml", &[Draft::Hybi13], &Environment::default()).unwrap_err();
+//! assert!(error.to_string().contains("did you mean `address`?"), "{error}");
+//! ```
 
+mod environment;
+mod exposure;
+mod file;
+mod flags;
 mod listener;
+mod lists;
 mod log;
 mod origin;
 mod path;
+mod problem;
+mod reader;
 mod route;
+mod routes;
+pub mod units;
+mod values;
+mod warning;
 
 use std::time::Duration;
 
 use draftgate_core::Draft;
 
+pub use draftgate_translate::BinaryPolicy;
+pub use environment::Environment;
+pub use exposure::{Exposed, Exposure};
+pub use file::EMBEDDED;
 pub use listener::{Listener, ListenerLimits, NotAPublicUrl, PublicUrl, Timeouts};
 pub use log::{Log, LogFormat, LogLevel};
 pub use origin::{NotAnOrigin, Origin, OriginRefused, OriginRule, Origins, Wildcard, allows};
 pub use path::{NotAPattern, PathPattern};
-pub use route::{BinaryPolicy, Heartbeat, Overflow, Publish, Route, Service};
+pub use problem::{ConfigError, Mistakes, Problem};
+pub use route::{Heartbeat, Overflow, Publish, Route, Service};
+pub use warning::Warning;
 
 /// Everything the gateway is told before it starts.
 #[derive(Debug, Clone, PartialEq, Eq)]

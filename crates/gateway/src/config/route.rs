@@ -8,7 +8,12 @@ use std::time::Duration;
 
 use draftgate_core::{Draft, Limits};
 
+use draftgate_translate::BinaryPolicy;
+
 use super::{Origins, PathPattern};
+
+/// See [`Route::queue`].
+pub(super) const QUEUE: usize = 1 << 20;
 
 /// What is served under one path pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,7 +73,7 @@ impl Route {
             origins: Origins::default(),
             subprotocols: Vec::new(),
             limits: Limits::default(),
-            queue: 1 << 20,
+            queue: QUEUE,
             overflow: Overflow::default(),
             include_sender: false,
             publish: Publish::default(),
@@ -116,24 +121,6 @@ pub enum Overflow {
     DropNewest,
     /// The oldest waiting messages are dropped and counted until it fits.
     DropOldest,
-}
-
-/// What becomes of a binary message for a peer whose draft has none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum BinaryPolicy {
-    /// Sent as text in base64.
-    Base64,
-    /// Sent as text if it is UTF-8, else dropped.
-    TextIfUtf8,
-    /// Sent as text in hexadecimal.
-    Hex,
-    /// Sent in a length-delimited frame (`80`).
-    LengthFrame,
-    /// Dropped and counted.
-    #[default]
-    Drop,
-    /// The connection is closed.
-    Close,
 }
 
 /// What is sent to a silent connection whose draft has no ping.

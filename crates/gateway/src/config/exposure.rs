@@ -1,0 +1,227 @@
+//! What a configuration exposes: which drafts each listener speaks on each
+//! route, and what old drafts, origins and addresses give up.
+//!
+//! Nothing here is a mistake; it is what whoever switched it on should know.
+//! `draftgate check` prints it.
+
+use std::{fmt, net::SocketAddr};
+
+use draftgate_core::Draft;
+
+use super::{Config, Listener, OriginRule, Publish, Route, Service, lists::names_of};
+
+/// One thing that is exposed, and where. Displays as one line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exposure {
+    /// The listener.
+    pub listener: SocketAddr,
+    /// The path pattern of the route; `None` where it concerns all of them.
+    pub route: Option<String>,
+    /// What.
+    pub what: Exposed,
+}
+
+impl fmt::Display for Exposure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.route {
+            Some(route) => write!(f, "{} {route}: {}", self.listener, self.what),
+            None => write!(f, "{}: {}", self.listener, self.what),
+        }
+    }
+}
+
+/// What is exposed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Exposed {
+    /// The drafts a route speaks.
+    #[error("speaks {}", names_of(.0))]
+    Speaks(Vec<Draft>),
+    /// Drafts whose clients do not mask.
+    #[error("{} send what the client's page chose as plain octets: a proxy on the way that does not know WebSocket can be made to take them for HTTP and cache them", names_of(.0))]
+    Unmasked(Vec<Draft>),
+    /// hixie-75 proves nothing in its opening.
+    #[error(
+        "hixie-75 has no challenge: its opening proves neither that the client meant a WebSocket nor that we speak it"
+    )]
+    NoChallenge,
+    /// hixie-75 without `Origin`.
+    #[error(
+        "hixie-75 is accepted without Origin: anything that can send HTTP looks like such a client; each is logged"
+    )]
+    Hixie75WithoutOrigin,
+    /// Every origin.
+    #[error("every web page may connect, with the cookies of whoever reads it")]
+    AnyOrigin,
+    /// `null`.
+    #[error(
+        "pages with the origin `null` may connect; any web page can make itself a frame with that origin"
+    )]
+    NullOrigin,
+    /// `missing`.
+    #[error(
+        "clients without Origin may connect: every program that reaches the address, but no browser"
+    )]
+    NoOrigin,
+    /// `same-host` decided by what the client sends.
+    #[error(
+        "`same-host` compares with the Host that the client names: a page whose DNS name is turned to this address passes; `public-url` closes that"
+    )]
+    HostFromClient,
+    /// Every peer may publish.
+    #[error("every peer may publish to every channel it can name")]
+    EveryonePublishes,
+    /// In reach of a network, in plain text.
+    #[error(
+        "in reach of the network without TLS: whoever is on the way reads and changes everything; put a proxy that ends TLS before it (and set `public-url`), or listen on loopback"
+    )]
+    PlainNetwork,
+    /// A proxy ends TLS, but the port is open.
+    #[error(
+        "`public-url` promises TLS that something in front ends, but this address is in reach of the network: let only the proxy reach it"
+    )]
+    BesideProxy,
+    /// The page.
+    #[error("serves the chat page at `/`")]
+    Page,
+}
+
+impl Config {
+    /// What it exposes, by listener and route, in their order.
+    pub fn exposure(&self) -> Vec<Exposure> {
+        let mut all = Vec::new();
+        for listener in &self.listeners {
+            let at = |route: Option<&Route>, what| Exposure {
+                listener: listener.address,
+                route: route.map(|route| route.path.to_string()),
+                what,
+            };
+            all.extend(of_listener(listener).into_iter().map(|what| at(None, what)));
+            for route in &self.routes {
+                all.extend(
+                    of_route(route, listener)
+                        .into_iter()
+                        .map(|what| at(Some(route), what)),
+                );
+            }
+        }
+        all
+    }
+}
+
+fn of_listener(listener: &Listener) -> Vec<Exposed> {
+    let mut all = Vec::new();
+    if !listener.address.ip().to_canonical().is_loopback() {
+        all.push(match &listener.public_url {
+            Some(url) if url.secure => Exposed::BesideProxy,
+            _ => Exposed::PlainNetwork,
+        });
+    }
+    if listener.page {
+        all.push(Exposed::Page);
+    }
+    all
+}
+
+fn of_route(route: &Route, listener: &Listener) -> Vec<Exposed> {
+    let mut all = vec![Exposed::Speaks(route.drafts.clone())];
+    // Masking came with hybi-04; hello-00 stands before it in the enum and in time.
+    let unmasked: Vec<Draft> = route
+        .drafts
+        .iter()
+        .copied()
+        .filter(|draft| *draft < Draft::Hybi04)
+        .collect();
+    if !unmasked.is_empty() {
+        all.push(Exposed::Unmasked(unmasked));
+    }
+    if route.speaks(Draft::Hixie75) {
+        all.push(Exposed::NoChallenge);
+        if route.hixie_75_without_origin {
+            all.push(Exposed::Hixie75WithoutOrigin);
+        }
+    }
+    for rule in route.origins.rules() {
+        match rule {
+            OriginRule::Any => all.push(Exposed::AnyOrigin),
+            OriginRule::Null => all.push(Exposed::NullOrigin),
+            OriginRule::Missing => all.push(Exposed::NoOrigin),
+            OriginRule::SameHost if listener.public_url.is_none() => {
+                all.push(Exposed::HostFromClient)
+            }
+            OriginRule::SameHost
+            | OriginRule::Loopback
+            | OriginRule::File
+            | OriginRule::Exact(_)
+            | OriginRule::Below(_) => {}
+        }
+    }
+    if route.service == Service::Bus && route.publish == Publish::All {
+        all.push(Exposed::EveryonePublishes);
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::Origins, *};
+
+    fn of(config: &Config) -> Vec<Exposed> {
+        config
+            .exposure()
+            .into_iter()
+            .map(|exposure| exposure.what)
+            .collect()
+    }
+
+    #[test]
+    fn the_embedded_configuration_tells_what_it_exposes() {
+        let lines: Vec<String> = Config::default()
+            .exposure()
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(lines[0], "127.0.0.1:8080: serves the chat page at `/`");
+        assert_eq!(
+            lines[1],
+            "127.0.0.1:8080 /echo: speaks `hixie-75`, `hixie-76 = hybi-00` and `hybi-13 = RFC 6455`"
+        );
+        assert!(
+            lines[2].starts_with("127.0.0.1:8080 /echo: `hixie-75` and `hixie-76 = hybi-00` send"),
+            "{}",
+            lines[2]
+        );
+        assert!(
+            lines
+                .last()
+                .unwrap()
+                .starts_with("127.0.0.1:8080 /bus/{channel}: every peer may publish")
+        );
+    }
+
+    #[test]
+    fn a_route_of_today_exposes_little() {
+        let mut config = Config::default();
+        config.with_drafts(&[Draft::Hybi13]);
+        config.listeners[0].page = false;
+        config.routes.truncate(1);
+        config.routes[0].origins = Origins::new(["https://example.com".parse().unwrap()]);
+        assert_eq!(of(&config), [Exposed::Speaks(vec![Draft::Hybi13])]);
+    }
+
+    #[test]
+    fn a_network_is_named_once_per_listener() {
+        let mut config = Config::default();
+        config.with_listen("0.0.0.0:80".parse().unwrap());
+        let count =
+            |config: &Config, what: &Exposed| of(config).iter().filter(|w| *w == what).count();
+        assert_eq!(count(&config, &Exposed::PlainNetwork), 1);
+        assert_eq!(count(&config, &Exposed::HostFromClient), 2);
+        config.listeners[0].public_url = Some("wss://example.com".parse().unwrap());
+        assert_eq!(count(&config, &Exposed::PlainNetwork), 0);
+        assert_eq!(count(&config, &Exposed::BesideProxy), 1);
+        assert_eq!(count(&config, &Exposed::HostFromClient), 0);
+        config.any_origin();
+        assert_eq!(count(&config, &Exposed::AnyOrigin), 2);
+    }
+}

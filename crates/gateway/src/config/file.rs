@@ -1,0 +1,326 @@
+//! From the text of a file to a [`Config`]: the tables and what they share.
+//!
+//! Reading goes on past every mistake, with the default in place of what is
+//! wrong, so that one run reports them all; the result is given out only if
+//! there was none.
+
+use std::{collections::BTreeSet, path::Path};
+
+use draftgate_core::{Draft, Limits};
+use ipnet::IpNet;
+use toml::de::DeTable;
+
+use super::{
+    Config, ConfigError, DRAIN, Environment, Listener, ListenerLimits, Log, Mistakes, Origins,
+    Source, Timeouts,
+    lists::{self, Chosen},
+    problem::{Place, Problem},
+    reader::{Reader, Said, Table, Wrong},
+    routes,
+    values::{OrOff, OrUnlimited, Pause, Size},
+};
+
+/// The smallest head that can be asked for: the HTTP parser reads into buffers
+/// of this size and takes no smaller one.
+const SMALLEST_HEAD: u64 = 8 << 10;
+
+/// The most fields the map of a head's fields holds.
+const MOST_FIELDS: u32 = 32_768;
+
+/// The embedded configuration, as `draftgate` runs it without a file.
+pub const EMBEDDED: &str = include_str!("../../default.toml");
+
+const EMBEDDED_NAME: &str = "(embedded)";
+
+/// What the top of a file says for all listeners or all routes.
+pub(super) struct Shared<'s> {
+    pub(super) spoken: &'s [Draft],
+    pub(super) drafts: Chosen,
+    pub(super) origins: Option<Origins>,
+    pub(super) limits: Limits,
+    pub(super) queue: usize,
+}
+
+impl Config {
+    /// Reads a configuration out of a text.
+    ///
+    /// `source_name` is what errors call it; `spoken` are the drafts that this
+    /// build speaks, which `drafts = "all"` means; what `environment` sets
+    /// wins over the text.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Mistakes`] with every mistake that was found.
+    pub fn parse(
+        text: &str,
+        source_name: &str,
+        spoken: &[Draft],
+        environment: &Environment,
+    ) -> Result<Self, ConfigError> {
+        let (config, _) = read(text, source_name, spoken, environment)?;
+        Ok(config)
+    }
+
+    /// Reads a configuration file.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Read`] if it cannot be read, else as [`parse`](Self::parse).
+    pub fn load(
+        path: &Path,
+        spoken: &[Draft],
+        environment: &Environment,
+    ) -> Result<Self, ConfigError> {
+        let name = path.display().to_string();
+        match std::fs::read_to_string(path) {
+            Ok(text) => Self::parse(&text, &name, spoken, environment),
+            Err(source) => Err(ConfigError::Read { name, source }),
+        }
+    }
+
+    /// The embedded configuration, [`EMBEDDED`].
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Mistakes`] if the environment sets what is wrong.
+    pub fn embedded(spoken: &[Draft], environment: &Environment) -> Result<Self, ConfigError> {
+        let config = Self::parse(EMBEDDED, EMBEDDED_NAME, spoken, environment)?;
+        Ok(Self {
+            source: Source::Embedded,
+            ..config
+        })
+    }
+}
+
+/// The configuration, and every key that was looked for.
+pub(super) fn read(
+    text: &str,
+    name: &str,
+    spoken: &[Draft],
+    environment: &Environment,
+) -> Result<(Config, BTreeSet<String>), Mistakes> {
+    let mistakes = |problems| Mistakes {
+        name: name.to_owned(),
+        text: text.to_owned(),
+        problems,
+    };
+    let tree = DeTable::parse(text).map_err(|e| mistakes(vec![not_toml(&e)]))?;
+    let reader = Reader::new(environment);
+    let config = whole(reader.top(tree.get_ref()), name, spoken);
+    let (problems, known) = reader.finish();
+    match problems.is_empty() {
+        true => Ok((config, known)),
+        false => Err(mistakes(problems)),
+    }
+}
+
+fn not_toml(error: &toml::de::Error) -> Problem {
+    let place = error.span().map_or(Place::Whole, Place::Span);
+    Problem::new(
+        place,
+        format!(
+            "this is not TOML: {}",
+            error.message().trim().replace('\n', ", ")
+        ),
+    )
+}
+
+fn whole(mut top: Table<'_>, name: &str, spoken: &[Draft]) -> Config {
+    let drafts = lists::drafts(&mut top, spoken);
+    let origins = lists::origins(&mut top);
+
+    let mut limits = Limits::default();
+    let mut queue = super::route::QUEUE;
+    let mut listener = Listener::default();
+    let mut table = top.table("limits", "limits");
+    listener_limits(&mut table, &mut listener.limits);
+    route_limits(&mut table, &mut limits);
+    octets(&mut table, "queue", &mut queue);
+    table.finish();
+
+    let mut drain = DRAIN;
+    let mut table = top.table("timeouts", "timeouts");
+    timeouts(&mut table, &mut listener.timeouts);
+    if let Some(Pause(said)) = table.value("drain") {
+        drain = said;
+    }
+    table.finish();
+
+    let mut log = Log::default();
+    let mut table = top.table("log", "log");
+    table.set("format", &mut log.format);
+    table.set("level", &mut log.level);
+    table.set("access", &mut log.access);
+    table.finish();
+
+    let listeners = listeners(&mut top, &listener);
+    let shared = Shared {
+        spoken,
+        drafts,
+        origins,
+        limits,
+        queue,
+    };
+    let routes = routes::routes(&mut top, &shared);
+    top.finish();
+    Config {
+        source: Source::File(name.to_owned()),
+        listeners,
+        routes,
+        drain,
+        log,
+    }
+}
+
+fn listeners(top: &mut Table<'_>, shared: &Listener) -> Vec<Listener> {
+    let Some(tables) = top.tables("listeners") else {
+        return vec![shared.clone()];
+    };
+    if tables.is_empty() {
+        top.wrong(
+            Problem::new(Place::Whole, "the file has no listener")
+                .help("leave `listeners` out to listen on 127.0.0.1:8080"),
+        );
+    }
+    let mut seen: Vec<(Listener, Place)> = Vec::new();
+    for mut table in tables {
+        let mut listener = shared.clone();
+        let said = table.said("address");
+        match table.value("address") {
+            Some(address) => listener.address = address,
+            None if said.is_none() => table.wrong(
+                Problem::new(table.place.clone(), "a listener lacks `address`")
+                    .help("add for example `address = \"127.0.0.1:8080\"`"),
+            ),
+            None => {}
+        }
+        table.set("page", &mut listener.page);
+        listener.public_url = table.value("public-url");
+        listener.trusted_proxies = trusted_proxies(&mut table);
+        let mut limits = table.table("limits", "listeners.limits");
+        listener_limits(&mut limits, &mut listener.limits);
+        limits.finish();
+        let mut waits = table.table("timeouts", "listeners.timeouts");
+        timeouts(&mut waits, &mut listener.timeouts);
+        waits.finish();
+        let place = said.map_or(Place::Whole, |said| said.place);
+        let twin = seen
+            .iter()
+            .find(|(other, _)| other.address == listener.address && listener.address.port() != 0);
+        if let (Some((_, first)), true) = (twin, place != Place::Whole) {
+            let problem = Problem::new(
+                place.clone(),
+                format!("two listeners have the address {}", listener.address),
+            );
+            table.wrong(problem.related(first, "the first of them"));
+        }
+        seen.push((listener, place));
+        table.finish();
+    }
+    seen.into_iter().map(|(listener, _)| listener).collect()
+}
+
+fn trusted_proxies(table: &mut Table<'_>) -> Vec<IpNet> {
+    const ADVICE: &str = "write networks such as \"10.0.0.0/8\" or addresses such as \"::1\"";
+    let Some(said) = table.said("trusted-proxies") else {
+        return Vec::new();
+    };
+    let read = |item: &Said<'_>| {
+        let text = item
+            .value
+            .as_str()
+            .ok_or_else(|| Wrong::must_be("a list of networks", item.value))?;
+        let address = |_| text.parse::<std::net::IpAddr>().map(IpNet::from);
+        text.parse::<IpNet>()
+            .or_else(address)
+            .map_err(|_| Wrong::new(format!("has `{text}`, which is no network")))
+            .map_err(|wrong| wrong.help(ADVICE))
+    };
+    lists::each(table, "trusted-proxies", &said, "a list of networks", read)
+        .into_iter()
+        .map(|(net, _)| net)
+        .collect()
+}
+
+fn listener_limits(table: &mut Table<'_>, limits: &mut ListenerLimits) {
+    table.set("max-connections", &mut limits.max_connections);
+    if let Some(OrUnlimited(said)) = table.value("per-ip") {
+        limits.per_ip = said;
+    }
+    if let Some(OrUnlimited(said)) = table.value("per-ip-loopback") {
+        limits.per_ip_loopback = said;
+    }
+    bounded(table, "head", &mut limits.head, |octets: &u64| {
+        (*octets < SMALLEST_HEAD).then(|| {
+            "must be at least 8KiB, the size of the buffers that a head is read into".to_owned()
+        })
+    });
+    let said = table.said("head-fields");
+    if let (Some(said), Some(fields)) = (said, table.value::<u32>("head-fields")) {
+        match fields <= MOST_FIELDS {
+            true => limits.head_fields = fields as usize,
+            false => table.wrong_value(
+                "head-fields",
+                &said,
+                Wrong::new(format!("must be from 1 to {MOST_FIELDS}")),
+            ),
+        }
+    }
+}
+
+/// The limits that bind once a route is known.
+pub(super) fn route_limits(table: &mut Table<'_>, limits: &mut Limits) {
+    for (key, limit) in [
+        ("frame", &mut limits.frame),
+        ("message", &mut limits.message),
+    ] {
+        if let Some(Size(said)) = table.value(key) {
+            *limit = said;
+        }
+    }
+    table.set("fragments", &mut limits.fragments);
+}
+
+/// A size that is held in memory.
+pub(super) fn octets(table: &mut Table<'_>, key: &'static str, size: &mut usize) {
+    bounded(table, key, size, |_| None);
+}
+
+fn bounded(
+    table: &mut Table<'_>,
+    key: &'static str,
+    size: &mut usize,
+    wrong: impl Fn(&u64) -> Option<String>,
+) {
+    let said = table.said(key);
+    let (Some(said), Some(Size(octets))) = (said, table.value(key)) else {
+        return;
+    };
+    match (wrong(&octets), usize::try_from(octets)) {
+        (Some(wrong), _) => table.wrong_value(key, &said, Wrong::new(wrong)),
+        (None, Ok(octets)) => *size = octets,
+        (None, Err(_)) => table.wrong_value(
+            key,
+            &said,
+            Wrong::new("is more than this machine can address"),
+        ),
+    }
+}
+
+fn timeouts(table: &mut Table<'_>, timeouts: &mut Timeouts) {
+    table.set("first-octet", &mut timeouts.first_octet);
+    table.set("head", &mut timeouts.head);
+    table.set("key3", &mut timeouts.key3);
+    if let Some(Pause(said)) = table.value("head-delay") {
+        timeouts.head_delay = said;
+    }
+    if let Some(OrOff(said)) = table.value("idle") {
+        timeouts.idle = said;
+    }
+    if let Some(OrOff(said)) = table.value("ping") {
+        timeouts.ping = said;
+    }
+    table.set("write", &mut timeouts.write);
+    table.set("close", &mut timeouts.close);
+    table.set("close-hixie-76", &mut timeouts.close_hixie_76);
+}

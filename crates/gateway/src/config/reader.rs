@@ -1,0 +1,319 @@
+//! Reads a parsed TOML text key by key and notes what is wrong on the way.
+//!
+//! Whoever reads a table asks for each key it knows; what was never asked for
+//! is unknown, and the keys asked for are what it may have been meant to be.
+//! Thus the list of known keys cannot drift from what is read.
+
+use std::{cell::RefCell, collections::BTreeSet, ops::Range};
+
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
+
+use super::{
+    environment::{self, Environment, Variable},
+    problem::{Place, Problem, listed, nearest},
+};
+
+/// What all tables of one configuration share.
+#[derive(Debug)]
+pub(super) struct Reader<'e> {
+    environment: Vec<(&'e Variable, DeValue<'e>)>,
+    problems: RefCell<Vec<Problem>>,
+    /// Every key that was asked for: `limits.message`, `routes.path`.
+    known: RefCell<BTreeSet<String>>,
+    /// Those of them that the environment can set.
+    settable: RefCell<BTreeSet<String>>,
+}
+
+/// A value and where it was said.
+#[derive(Debug, Clone)]
+pub(super) struct Said<'t> {
+    pub(super) value: &'t DeValue<'t>,
+    pub(super) place: Place,
+}
+
+/// A table of the file; reads as empty where it is not there.
+#[derive(Debug)]
+pub(super) struct Table<'t> {
+    reader: &'t Reader<'t>,
+    /// `limits`, `routes`, `routes.limits`; empty for the whole file.
+    path: &'static str,
+    /// Whether it can stand only once, so that the environment reaches it.
+    single: bool,
+    entries: Option<&'t DeTable<'t>>,
+    /// Its header.
+    pub(super) place: Place,
+    asked: Vec<&'static str>,
+}
+
+/// What is wrong with a value, to be said after the key's name.
+#[derive(Debug)]
+pub(super) struct Wrong {
+    pub(super) message: String,
+    pub(super) help: Option<String>,
+}
+
+impl Wrong {
+    pub(super) fn new(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            help: None,
+        }
+    }
+
+    pub(super) fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// A value of the wrong type.
+    pub(super) fn must_be(what: &str, value: &DeValue<'_>) -> Self {
+        Self::new(format!("must be {what}, not {}", type_name(value)))
+    }
+}
+
+/// A value that can be read out of one TOML value.
+pub(super) trait Value: Sized {
+    fn read(value: &DeValue<'_>) -> Result<Self, Wrong>;
+}
+
+impl<'e> Reader<'e> {
+    pub(super) fn new(environment: &'e Environment) -> Self {
+        Self {
+            environment: environment
+                .variables()
+                .iter()
+                .map(|v| (v, v.value()))
+                .collect(),
+            problems: RefCell::default(),
+            known: RefCell::default(),
+            settable: RefCell::default(),
+        }
+    }
+
+    pub(super) fn wrong(&self, problem: Problem) {
+        self.problems.borrow_mut().push(problem);
+    }
+
+    pub(super) fn top<'t>(&'t self, entries: &'t DeTable<'t>) -> Table<'t> {
+        Table {
+            reader: self,
+            path: "",
+            single: true,
+            entries: Some(entries),
+            place: Place::Whole,
+            asked: Vec::new(),
+        }
+    }
+
+    /// Every problem, in the order of the file, those of the environment and
+    /// of the file as a whole last; and every known key.
+    pub(super) fn finish(self) -> (Vec<Problem>, BTreeSet<String>) {
+        let known = self.known.into_inner();
+        let settable = self.settable.into_inner();
+        let mut problems = self.problems.into_inner();
+        for (variable, _) in self.environment {
+            if settable.contains(&variable.key) {
+                continue;
+            }
+            let place = Place::Variable {
+                name: variable.name.clone(),
+                value: variable.text.clone(),
+                at_value: false,
+            };
+            let problem = Problem::new(place, format!("no setting is named `{}`", variable.name));
+            problems.push(match nearest(&variable.key, settable.iter().map(String::as_str)) {
+                Some(key) => problem.help(format!("did you mean `{}`?", environment::variable_name(key))),
+                None if known.contains(&variable.key) => problem
+                    .help("listeners, routes and lists are set in the file or by flags: a variable cannot say which one is meant"),
+                None => problem.help(format!("variables reach {}", listed(settable.iter().map(|key| environment::variable_name(key)), "and"))),
+            });
+        }
+        problems.sort_by_key(|problem| match &problem.place {
+            Place::Span(span) => (0, span.start),
+            Place::Variable { .. } => (1, 0),
+            Place::Whole => (2, 0),
+        });
+        (problems, known)
+    }
+}
+
+impl<'t> Table<'t> {
+    pub(super) fn wrong(&self, problem: Problem) {
+        self.reader.wrong(problem);
+    }
+
+    /// What was said for a key, in the environment or the file.
+    pub(super) fn said(&mut self, key: &'static str) -> Option<Said<'t>> {
+        let full = self.ask(key);
+        if self.single {
+            self.reader.settable.borrow_mut().insert(full.clone());
+            let mut variables = self.reader.environment.iter();
+            if let Some((variable, value)) = variables.find(|(variable, _)| variable.key == full) {
+                return Some(Said {
+                    value,
+                    place: Place::Variable {
+                        name: variable.name.clone(),
+                        value: variable.text.clone(),
+                        at_value: true,
+                    },
+                });
+            }
+        }
+        self.in_file(key)
+    }
+
+    /// A value; `None` where nothing is said or what is said is wrong.
+    pub(super) fn value<T: Value>(&mut self, key: &'static str) -> Option<T> {
+        let said = self.said(key)?;
+        match T::read(said.value) {
+            Ok(value) => Some(value),
+            Err(wrong) => {
+                self.wrong_value(key, &said, wrong);
+                None
+            }
+        }
+    }
+
+    /// A value where one is said rightly, and else the one that stands there.
+    pub(super) fn set<T: Value>(&mut self, key: &'static str, value: &mut T) {
+        if let Some(said) = self.value(key) {
+            *value = said;
+        }
+    }
+
+    /// Notes what is wrong with a key's value.
+    pub(super) fn wrong_value(&self, key: &str, said: &Said<'_>, wrong: Wrong) {
+        let problem = Problem::new(said.place.clone(), format!("`{key}` {}", wrong.message));
+        self.wrong(match wrong.help {
+            Some(help) => problem.help(help),
+            None => problem,
+        });
+    }
+
+    /// A table within this one; empty where it is not there.
+    pub(super) fn table(&mut self, key: &'static str, path: &'static str) -> Table<'t> {
+        self.ask(key);
+        let said = self.in_file(key);
+        let entries = said.as_ref().and_then(|said| match said.value {
+            DeValue::Table(entries) => Some(entries),
+            other => {
+                let wrong = Wrong::must_be("a table", other)
+                    .help(format!("write `[{path}]` and its keys below it"));
+                self.wrong_value(key, said, wrong);
+                None
+            }
+        });
+        Table {
+            reader: self.reader,
+            path,
+            single: self.single,
+            entries,
+            place: said.map_or(Place::Whole, |said| said.place),
+            asked: Vec::new(),
+        }
+    }
+
+    /// The tables of an array; `None` where the key is not there at all.
+    pub(super) fn tables(&mut self, key: &'static str) -> Option<Vec<Table<'t>>> {
+        self.ask(key);
+        let said = self.in_file(key)?;
+        let advice = format!("write `[[{key}]]` above each");
+        let DeValue::Array(elements) = said.value else {
+            self.wrong_value(
+                key,
+                &said,
+                Wrong::must_be("an array of tables", said.value).help(advice),
+            );
+            return Some(Vec::new());
+        };
+        let mut tables = Vec::new();
+        for element in elements.iter() {
+            let place = Place::Span(element.span());
+            match element.get_ref() {
+                DeValue::Table(entries) => tables.push(Table {
+                    reader: self.reader,
+                    path: key,
+                    single: false,
+                    entries: Some(entries),
+                    place,
+                    asked: Vec::new(),
+                }),
+                other => {
+                    let said = Said {
+                        value: other,
+                        place,
+                    };
+                    self.wrong_value(
+                        key,
+                        &said,
+                        Wrong::must_be("an array of tables", other).help(advice.clone()),
+                    );
+                }
+            }
+        }
+        Some(tables)
+    }
+
+    /// Notes each key that nobody asked for.
+    pub(super) fn finish(self) {
+        let title = match (self.path, self.single) {
+            ("", _) => "at the top of the file".to_owned(),
+            (path, true) => format!("in `[{path}]`"),
+            (path, false) => format!("in `[[{path}]]`"),
+        };
+        for key in self.entries.into_iter().flat_map(|entries| entries.keys()) {
+            if self.asked.contains(&key.get_ref().as_ref()) {
+                continue;
+            }
+            let problem = Problem::new(
+                Place::Span(key.span()),
+                format!("unknown key `{}` {title}", key.get_ref()),
+            );
+            self.wrong(match nearest(key.get_ref(), self.asked.iter().copied()) {
+                Some(meant) => problem.label(format!("did you mean `{meant}`?")),
+                None => problem.help(format!("known {title} are {}", listed(&self.asked, "and"))),
+            });
+        }
+    }
+
+    fn ask(&mut self, key: &'static str) -> String {
+        self.asked.push(key);
+        let full = match self.path {
+            "" => key.to_owned(),
+            path => format!("{path}.{key}"),
+        };
+        self.reader.known.borrow_mut().insert(full.clone());
+        full
+    }
+
+    fn in_file(&self, key: &str) -> Option<Said<'t>> {
+        let value: &'t Spanned<DeValue<'t>> = self.entries?.get(key)?;
+        Some(Said {
+            value: value.get_ref(),
+            place: Place::Span(value.span()),
+        })
+    }
+}
+
+/// The place of one element of an array that was said somewhere.
+pub(super) fn element_place(said: &Said<'_>, span: Range<usize>) -> Place {
+    match &said.place {
+        Place::Span(_) => Place::Span(span),
+        other => other.clone(),
+    }
+}
+
+fn type_name(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a string",
+        DeValue::Integer(_) => "an integer",
+        DeValue::Float(_) => "a float",
+        DeValue::Boolean(_) => "a boolean",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "an array",
+        DeValue::Table(_) => "a table",
+    }
+}

@@ -1,0 +1,197 @@
+//! Reads the routes of a file, and what must hold among their keys.
+
+use draftgate_core::Draft;
+
+use super::{
+    Heartbeat, PathPattern, Route, Service,
+    file::{Shared, octets, route_limits},
+    lists::{self, Chosen, names_of},
+    problem::{Place, Problem},
+    reader::{Said, Table, Wrong},
+};
+
+pub(super) fn routes(top: &mut Table<'_>, shared: &Shared<'_>) -> Vec<Route> {
+    const ADVICE: &str = "add `[[routes]]` with `path`, `service` and `drafts`, for example `path = \"/echo\"`, `service = \"echo\"`, `drafts = \"all\"`";
+    let tables = top.tables("routes");
+    if tables.as_ref().is_none_or(Vec::is_empty) {
+        top.wrong(
+            Problem::new(
+                Place::Whole,
+                "the file has no route, so that every client would be refused",
+            )
+            .help(ADVICE),
+        );
+    }
+    let mut routes: Vec<Route> = Vec::new();
+    let mut paths: Vec<(PathPattern, Place)> = Vec::new();
+    let mut without_drafts: Vec<Place> = Vec::new();
+    for mut table in tables.unwrap_or_default() {
+        let said_path = table.said("path");
+        let path = required::<PathPattern>(&mut table, "path", "\"/bus/{channel}\"");
+        if let (Some(path), Some(said)) = (&path, said_path) {
+            reachable(&table, path, &said, &paths);
+            paths.push((path.clone(), said.place));
+        }
+        let service = required::<Service>(&mut table, "service", "\"bus\"");
+        let drafts = match (lists::drafts(&mut table, shared.spoken), &shared.drafts) {
+            (Chosen::Drafts(drafts), _) => drafts,
+            (Chosen::Nothing, Chosen::Drafts(drafts)) => drafts.clone(),
+            (Chosen::Nothing, Chosen::Nothing) => {
+                without_drafts.push(table.place.clone());
+                Vec::new()
+            }
+            (Chosen::Wrong, _) | (_, Chosen::Wrong) => Vec::new(),
+        };
+        let fallback = || "/".parse::<PathPattern>();
+        let path = match path.map_or_else(fallback, Ok) {
+            Ok(path) => path,
+            Err(_) => continue,
+        };
+        let route = Route::new(path, service.unwrap_or(Service::Echo), drafts);
+        routes.push(one(table, route, service, shared));
+    }
+    if let Some((first, others)) = without_drafts.split_first() {
+        let mut problem = Problem::new(first.clone(), "nothing says which drafts this route speaks")
+            .label("no `drafts` here, and none at the top of the file")
+            .help("there is no default, because old drafts protect less: write `drafts = \"all\"` or a list such as `drafts = [\"hixie-76\", \"hybi-13\"]` at the top or here")
+            .help(format!("spoken are {}", names_of(shared.spoken)));
+        for other in others {
+            problem = problem.related(other, "nor here");
+        }
+        top.wrong(problem);
+    }
+    routes
+}
+
+/// A value without a default.
+fn required<T: super::reader::Value>(
+    table: &mut Table<'_>,
+    key: &'static str,
+    example: &str,
+) -> Option<T> {
+    if table.said(key).is_none() {
+        let problem = Problem::new(table.place.clone(), format!("a route lacks `{key}`"));
+        table.wrong(problem.help(format!("add for example `{key} = {example}`")));
+        return None;
+    }
+    table.value(key)
+}
+
+/// Notes a path that an earlier route takes whole.
+fn reachable(
+    table: &Table<'_>,
+    path: &PathPattern,
+    said: &Said<'_>,
+    earlier: &[(PathPattern, Place)],
+) {
+    let Some((taker, first)) = earlier.iter().find(|(other, _)| other.covers(path)) else {
+        return;
+    };
+    let problem = match taker == path {
+        true => Problem::new(
+            said.place.clone(),
+            format!("two routes have the path `{path}`"),
+        ),
+        false => Problem::new(
+            said.place.clone(),
+            format!("no client can reach the route `{path}`"),
+        )
+        .help("the first route that matches a path takes it: put this one before"),
+    };
+    table.wrong(problem.related(first, "this one takes all its paths"));
+}
+
+/// Everything but path, service and drafts.
+fn one(
+    mut table: Table<'_>,
+    mut route: Route,
+    service: Option<Service>,
+    shared: &Shared<'_>,
+) -> Route {
+    route.origins = lists::origins(&mut table)
+        .or_else(|| shared.origins.clone())
+        .unwrap_or_default();
+    route.subprotocols = lists::subprotocols(&mut table);
+    route.limits = shared.limits;
+    let mut limits = table.table("limits", "routes.limits");
+    route_limits(&mut limits, &mut route.limits);
+    limits.finish();
+    route.queue = shared.queue;
+    octets(&mut table, "queue", &mut route.queue);
+    table.set("binary", &mut route.binary);
+    table.set("accept-length-frames", &mut route.accept_length_frames);
+    table.set(
+        "hixie-75-without-origin",
+        &mut route.hixie_75_without_origin,
+    );
+    table.set("heartbeat-interval", &mut route.heartbeat_interval);
+    heartbeat(&mut table, &mut route);
+    bus_only(&mut table, &mut route, service);
+    table.finish();
+    route
+}
+
+fn heartbeat(table: &mut Table<'_>, route: &mut Route) {
+    let said = table.said("heartbeat");
+    table.set("heartbeat", &mut route.heartbeat);
+    if let (Heartbeat::UnknownFrame, Some(said)) = (&route.heartbeat, said)
+        && route.speaks(Draft::Hixie76)
+    {
+        let wrong = Wrong::new("must not be \"unknown-frame\" on a route that speaks hixie-76")
+            .help("a hixie-76 client reports an error for each frame of an unknown type, only hixie-75 discards it in silence; use \"empty-text\" or `{ text = \"…\" }`, or leave hixie-76 to another route");
+        table.wrong_value("heartbeat", &said, wrong);
+    }
+}
+
+/// The keys that say how a channel behaves.
+fn bus_only(table: &mut Table<'_>, route: &mut Route, service: Option<Service>) {
+    let channel = table.said("channel");
+    let said = [
+        ("channel", channel.clone()),
+        ("overflow", table.said("overflow")),
+        ("include-sender", table.said("include-sender")),
+        ("publish", table.said("publish")),
+    ];
+    route.channel = table.value("channel");
+    table.set("overflow", &mut route.overflow);
+    table.set("include-sender", &mut route.include_sender);
+    table.set("publish", &mut route.publish);
+    match service {
+        Some(Service::Echo) => {
+            for (key, said) in &said {
+                if let Some(said) = said {
+                    let wrong = Wrong::new("has no meaning for `service = \"echo\"`");
+                    table.wrong_value(
+                        key,
+                        said,
+                        wrong.help("it is a key of routes with `service = \"bus\"`"),
+                    );
+                }
+            }
+        }
+        Some(Service::Bus) => channel_of(table, route, channel.as_ref()),
+        None => {}
+    }
+}
+
+fn channel_of(table: &Table<'_>, route: &Route, said: Option<&Said<'_>>) {
+    match (said, route.path.has_channel()) {
+        (None, true) => {}
+        (None, false) => table.wrong(
+            Problem::new(table.place.clone(), format!("the bus route `{}` names no channel", route.path))
+                .help("write the path with `{channel}`, such as \"/bus/{channel}\", or add `channel = \"…\"` for one fixed channel"),
+        ),
+        (Some(said), true) => {
+            let wrong = Wrong::new("is said twice: the path has `{channel}` already");
+            table.wrong_value("channel", said, wrong.help("leave one of the two out"));
+        }
+        (Some(said), false) => {
+            let plain = |c: char| c.is_ascii_alphanumeric() || "._~-".contains(c);
+            let is_name = |name: &str| (1..=255).contains(&name.len()) && name.chars().all(plain);
+            if route.channel.as_deref().is_some_and(|name| !is_name(name)) {
+                let wrong = Wrong::new("is no name of a channel");
+                table.wrong_value("channel", said, wrong.help("a name is 1 to 255 octets of A–Z, a–z, 0–9, `.`, `_`, `~` and `-`"));
+            }
+        }
+    }
+}

@@ -1,0 +1,309 @@
+//! What is allowed, but probably not meant.
+
+use std::{net::SocketAddr, time::Duration};
+
+use draftgate_core::Draft;
+
+use super::{
+    Config, Heartbeat, OriginRule, Service,
+    units::{Lasting, Octets},
+};
+
+/// Files that the gateway has open besides its connections: standard streams,
+/// listeners, the poller, logs, libraries.
+const OTHER_FILES: u64 = 64;
+
+/// Some clients of 2011 ping every 50 s; below a minute they would be cut off.
+const SHORTEST_IDLE: Duration = Duration::from_secs(60);
+
+/// Something that is worth a look. Displays as a sentence that says what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Warning {
+    /// `--listen` made the embedded origins stricter.
+    #[error(
+        "listening on {address}, which is not loopback: browsers are accepted only from pages of the same host; list others as `origins` in a file, or accept all with --any-origin"
+    )]
+    OriginsBecameSameHost {
+        /// Where it listens.
+        address: SocketAddr,
+    },
+    /// More connections are allowed than the process can have open.
+    #[error(
+        "max-connections of all listeners is {connections}, but this process can have only {open_files} files open, and needs {OTHER_FILES} for itself: further connections would fail; raise the limit (`ulimit -Hn`, LimitNOFILE=) or lower max-connections"
+    )]
+    TooManyConnections {
+        /// All listeners together.
+        connections: u64,
+        /// The hard limit.
+        open_files: u64,
+    },
+    /// The idle timeout is shorter than what old clients need.
+    #[error("the idle timeout of {address} is {}: clients that ping every 50 s may be cut off; 60s or more lets them be", Lasting(*.idle))]
+    ShortIdle {
+        /// The listener.
+        address: SocketAddr,
+        /// Its timeout.
+        idle: Duration,
+    },
+    /// Silent peers are cut before a ping had its answer.
+    #[error("{address} pings after {} and closes after {} of silence: a ping and its answer need time, set `ping` to at most half of `idle`", Lasting(*.ping), Lasting(*.idle))]
+    PingAfterIdle {
+        /// The listener.
+        address: SocketAddr,
+        /// Its ping.
+        ping: Duration,
+        /// Its timeout.
+        idle: Duration,
+    },
+    /// No message can have a frame of the size allowed.
+    #[error("route {path}: `frame` is {}, more than the {} of `message`: no message can use it", Octets(*.frame), Octets(*.message))]
+    FrameAboveMessage {
+        /// The route.
+        path: String,
+        /// Octets.
+        frame: u64,
+        /// Octets.
+        message: u64,
+    },
+    /// A message that is accepted does not fit other peers' queues.
+    #[error("route {path}: a message may have {}, but the queue of a peer holds {}: a larger message passes only while nothing else waits", Octets(*.message), Octets(*.queue))]
+    MessageAboveQueue {
+        /// The route.
+        path: String,
+        /// Octets.
+        message: u64,
+        /// Octets.
+        queue: u64,
+    },
+    /// Everyone may say whom they speak for.
+    #[error(
+        "{address} trusts {network} as proxies: anyone who reaches it can claim any address and scheme; name the proxies alone"
+    )]
+    TrustsEveryone {
+        /// The listener.
+        address: SocketAddr,
+        /// A network of every address.
+        network: ipnet::IpNet,
+    },
+    /// A key that does nothing, because another one forbids it.
+    #[error("route {path}: `hixie-75-without-origin` has no effect, because {why}")]
+    WithoutOriginHasNoEffect {
+        /// The route.
+        path: String,
+        /// What forbids it.
+        why: &'static str,
+    },
+    /// A heartbeat for drafts that the route does not speak.
+    #[error("route {path}: `heartbeat` has no effect, because every draft it speaks has ping")]
+    HeartbeatHasNoEffect {
+        /// The route.
+        path: String,
+    },
+    /// A page that cannot reach its channel.
+    #[error(
+        "{address} serves the chat page, but no route takes /bus/chat, which it speaks to; add a bus route `/bus/{{channel}}` or set `page = false`"
+    )]
+    PageWithoutBus {
+        /// The listener.
+        address: SocketAddr,
+    },
+}
+
+impl Config {
+    /// Looks for what is allowed but probably not meant. `open_files` is the
+    /// hard limit of open files, where the system tells.
+    pub fn validate(&self, open_files: Option<u64>) -> Vec<Warning> {
+        let mut warnings = Vec::new();
+        let connections: u64 = self
+            .listeners
+            .iter()
+            .map(|l| u64::from(l.limits.max_connections))
+            .sum();
+        if let Some(open_files) = open_files.filter(|limit| connections + OTHER_FILES > *limit) {
+            warnings.push(Warning::TooManyConnections {
+                connections,
+                open_files,
+            });
+        }
+        self.listeners
+            .iter()
+            .for_each(|listener| self.listener_warnings(listener, &mut warnings));
+        self.routes
+            .iter()
+            .for_each(|route| route_warnings(route, &mut warnings));
+        warnings
+    }
+
+    fn listener_warnings(&self, listener: &super::Listener, warnings: &mut Vec<Warning>) {
+        let address = listener.address;
+        if let Some(idle) = listener.timeouts.idle {
+            if idle < SHORTEST_IDLE {
+                warnings.push(Warning::ShortIdle { address, idle });
+            }
+            if let Some(ping) = listener.timeouts.ping.filter(|ping| *ping > idle / 2) {
+                warnings.push(Warning::PingAfterIdle {
+                    address,
+                    ping,
+                    idle,
+                });
+            }
+        }
+        let everyone = listener
+            .trusted_proxies
+            .iter()
+            .find(|network| network.prefix_len() == 0);
+        if let Some(network) = everyone.copied() {
+            warnings.push(Warning::TrustsEveryone { address, network });
+        }
+        let on_the_bus = |(route, _): (&super::Route, _)| route.service == Service::Bus;
+        if listener.page && !self.route("/bus/chat").is_some_and(on_the_bus) {
+            warnings.push(Warning::PageWithoutBus { address });
+        }
+    }
+}
+
+fn route_warnings(route: &super::Route, warnings: &mut Vec<Warning>) {
+    let path = || route.path.to_string();
+    let (frame, message, queue) = (route.limits.frame, route.limits.message, route.queue as u64);
+    if frame > message {
+        warnings.push(Warning::FrameAboveMessage {
+            path: path(),
+            frame,
+            message,
+        });
+    }
+    if message > queue && queue < super::route::QUEUE as u64 {
+        warnings.push(Warning::MessageAboveQueue {
+            path: path(),
+            message,
+            queue,
+        });
+    }
+    if route.hixie_75_without_origin {
+        let missing = [OriginRule::Missing, OriginRule::Any]
+            .iter()
+            .any(|rule| route.origins.has(rule));
+        let why = match (route.speaks(Draft::Hixie75), missing) {
+            (false, _) => "the route does not speak hixie-75",
+            (true, false) => "`origins` does not accept \"missing\"",
+            (true, true) => return heartbeat_warning(route, warnings),
+        };
+        warnings.push(Warning::WithoutOriginHasNoEffect { path: path(), why });
+    }
+    heartbeat_warning(route, warnings);
+}
+
+fn heartbeat_warning(route: &super::Route, warnings: &mut Vec<Warning>) {
+    let without_ping = route.drafts.iter().any(|draft| *draft <= Draft::Hixie76);
+    if route.heartbeat != Heartbeat::Off && !without_ping {
+        warnings.push(Warning::HeartbeatHasNoEffect {
+            path: route.path.to_string(),
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::Environment, *};
+
+    fn warnings(top: &str, route: &str) -> Vec<String> {
+        let text = format!(
+            "{top}\n[[routes]]\npath = \"/bus/{{channel}}\"\nservice = \"bus\"\ndrafts = [\"13\"]\n{route}"
+        );
+        let config = Config::parse(
+            &text,
+            "a.toml",
+            &[Draft::Hixie75, Draft::Hixie76, Draft::Hybi13],
+            &Environment::default(),
+        );
+        let config = config.unwrap_or_else(|e| panic!("{e}"));
+        config
+            .validate(Some(100_000))
+            .iter()
+            .map(ToString::to_string)
+            .collect()
+    }
+
+    #[test]
+    fn the_embedded_configuration_needs_no_warning() {
+        assert_eq!(Config::default().validate(Some(20_000)), []);
+        assert_eq!(Config::default().validate(None), []);
+    }
+
+    #[test]
+    fn connections_and_the_limit_of_open_files_are_compared() {
+        let found = Config::default().validate(Some(10_063));
+        assert_eq!(
+            found,
+            [Warning::TooManyConnections {
+                connections: 10_000,
+                open_files: 10_063
+            }]
+        );
+        assert_eq!(Config::default().validate(Some(10_064)), []);
+    }
+
+    #[test]
+    fn each_warning_is_given_for_its_cause_and_no_other() {
+        for (top, route, begins) in [
+            (
+                "timeouts.idle = \"59s\"",
+                "",
+                "the idle timeout of 127.0.0.1:8080 is 59s",
+            ),
+            (
+                "timeouts.ping = \"61s\"",
+                "",
+                "127.0.0.1:8080 pings after 61s and closes after 120s",
+            ),
+            (
+                "limits.frame = \"17MiB\"",
+                "",
+                "route /bus/{channel}: `frame` is 17MiB",
+            ),
+            (
+                "",
+                "queue = \"64KiB\"",
+                "route /bus/{channel}: a message may have 16MiB, but the queue of a peer holds 64KiB",
+            ),
+            (
+                "listeners = [{ address = \"127.0.0.1:1\", trusted-proxies = [\"0.0.0.0/0\"] }]",
+                "",
+                "127.0.0.1:1 trusts 0.0.0.0/0",
+            ),
+            (
+                "",
+                "hixie-75-without-origin = true",
+                "route /bus/{channel}: `hixie-75-without-origin` has no effect, because the route does not",
+            ),
+            (
+                "",
+                "heartbeat = \"empty-text\"",
+                "route /bus/{channel}: `heartbeat` has no effect",
+            ),
+            (
+                "listeners = [{ address = \"127.0.0.1:1\", page = true }]\nroutes = [{ path = \"/e\", service = \"echo\", drafts = \"all\" }]",
+                "-",
+                "127.0.0.1:1 serves the chat page",
+            ),
+        ] {
+            let found = match route {
+                "-" => {
+                    let config =
+                        Config::parse(top, "a.toml", &[Draft::Hybi13], &Environment::default())
+                            .unwrap();
+                    config
+                        .validate(None)
+                        .iter()
+                        .map(ToString::to_string)
+                        .collect()
+                }
+                route => warnings(top, route),
+            };
+            assert_eq!(found.len(), 1, "{top} {route}: {found:?}");
+            assert!(found[0].starts_with(begins), "{found:?}");
+        }
+        assert_eq!(warnings("", ""), [] as [String; 0]);
+    }
+}
