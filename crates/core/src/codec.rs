@@ -71,6 +71,7 @@ pub trait Codec: Debug + Send {
     fn fail(&mut self, violation: &Violation, out: &mut Outbox);
 
     /// The peer closed TCP. What to report as its close: 1006 where the draft
-    /// has a closing handshake and it did not take place, else `None`.
+    /// has a closing handshake and it did not take place, else `None`; `None`
+    /// as well for a connection that never opened.
     fn end(&mut self) -> Option<Close>;
 }

@@ -356,8 +356,9 @@ impl<F: Framing> Codec for Machine<F> {
 
     fn end(&mut self) -> Option<Close> {
         let before = mem::replace(&mut self.state, State::Closed);
-        let closed = matches!(before, State::ClosingByPeer | State::Closed);
-        let absent = self.dialect.closing == Closing::Absent;
-        (!closed && !absent).then(|| Close::new(Close::ABNORMAL, ""))
+        // What never opened has nothing to close.
+        let broke_off = matches!(before, State::Open | State::ClosingByUs);
+        let handshake = self.dialect.closing != Closing::Absent;
+        (broke_off && handshake).then(|| Close::new(Close::ABNORMAL, ""))
     }
 }

@@ -138,6 +138,10 @@ refusals! {
     AnswerStatus "answer-status" 0;
         "the server did not switch protocols";
         "the status and body say why; the server may speak another draft"
+    /// Client: the first 85 octets are not those of hixie-75.
+    AnswerStatusLine "answer-status-line" 0;
+        "the answer does not begin with the octets that this draft prescribes";
+        "something in front of the server rewrote the answer, or the server is not true to the draft"
     /// Client: a subprotocol that was not asked for, or none where one is demanded.
     AnswerSubprotocol "answer-subprotocol" 0;
         "the server's subprotocol is not one of those asked for";
