@@ -66,9 +66,11 @@ enum Input {
 
 impl Probe {
     /// Gives `octets` to the next read that finds nothing before them, as one
-    /// segment.
+    /// segment. No octets are nothing: a read that gives none is the end.
     pub fn feed(&self, octets: &[u8]) {
-        self.push(Input::Octets(Bytes::copy_from_slice(octets)));
+        if !octets.is_empty() {
+            self.push(Input::Octets(Bytes::copy_from_slice(octets)));
+        }
     }
 
     /// Gives `octets` one by one, each to a read of its own.

@@ -1,7 +1,8 @@
 //! Helpers for tests of codecs and drivers, never part of the program.
 //!
-//! [`io`] is a transport whose other end the test holds in its hand. Nothing
-//! here knows a draft.
+//! [`io`] is a transport whose other end the test holds in its hand; [`codecs`]
+//! feeds octets to a codec in every cut; [`request`] reads a request's octets.
+//! Nothing here knows a draft.
 //!
 //! ```
 //! let (_io, probe) = draftgate_testkit::io::scripted();
@@ -9,4 +10,6 @@
 //! assert_eq!(probe.written(), b"");
 //! ```
 
+pub mod codecs;
 pub mod io;
+pub mod request;
