@@ -1,0 +1,191 @@
+//! draft-hixie-thewebsocketprotocol-75 (February 2010): text between `00` and
+//! `FF`, no keys, no closing handshake.
+//!
+//! The client compares the first 85 octets of the answer literally (§3.1), so
+//! the answer is written octet by octet. What is *not* here: whether to accept
+//! a request without `Origin` (detection decides), and which origins may
+//! connect (the front end decides).
+//!
+//! ```
+//! use draftgate_core::{Codec, Draft};
+//! use draftgate_wire::opening::Acceptor;
+//!
+//! assert_eq!(draftgate_hixie75::ACCEPTOR.draft(), Draft::Hixie75);
+//! ```
+
+use bytes::BytesMut;
+use draftgate_core::{Closing, Codec, Draft, Limits};
+use draftgate_wire::{
+    BadUtf8, Dialect, KeySource, Machine, Sentinel,
+    opening::{
+        Accepted, Acceptor, Answer, Ask, Asked, Connected, Head, LengthFrames, Offer, Offerer,
+        Pending, Refusal, RefusalKind, Resume, Terms, field,
+    },
+};
+use http::{HeaderValue, request::Parts};
+
+/// The rows of this crate in the table of drafts.
+pub static DIALECTS: [Dialect; 1] = [Dialect {
+    draft: Draft::Hixie75,
+    closing: Closing::Absent,
+    bad_utf8: BadUtf8::Repair,
+}];
+
+/// The server's half.
+pub static ACCEPTOR: &dyn Acceptor = &Hixie75;
+
+/// The client's half.
+pub static OFFERER: &dyn Offerer = &Hixie75;
+
+/// §3.1, steps 5 and 6: the client reads these 44 + 41 octets literally.
+const ANSWER: &str = "HTTP/1.1 101 Web Socket Protocol Handshake\r\n\
+                      Upgrade: WebSocket\r\n\
+                      Connection: Upgrade\r\n";
+
+const UPGRADE: HeaderValue = HeaderValue::from_static("WebSocket");
+const CONNECTION: HeaderValue = HeaderValue::from_static("Upgrade");
+
+#[derive(Debug)]
+struct Hixie75;
+
+fn codec(limits: Limits, length_frames: LengthFrames) -> Box<dyn Codec> {
+    let dialect = &DIALECTS[0];
+    let framing = Sentinel::new(dialect.closing, length_frames);
+    Box::new(Machine::new(dialect, framing, limits))
+}
+
+impl Acceptor for Hixie75 {
+    fn draft(&self) -> Draft {
+        Draft::Hixie75
+    }
+
+    fn accept(
+        &self,
+        request: &Parts,
+        terms: &Terms<'_>,
+        _: &mut dyn KeySource,
+    ) -> Result<Accepted, Refusal> {
+        let unechoable = |_| Refusal::from(RefusalKind::UnechoableField);
+        let origin = field(&request.headers, "origin")
+            .cloned()
+            .unwrap_or_else(|| HeaderValue::from_static("null"));
+        let mut head = Head::new(101, "Web Socket Protocol Handshake");
+        head.push("Upgrade", UPGRADE);
+        head.push("Connection", CONNECTION);
+        head.push("WebSocket-Origin", origin);
+        head.push(
+            "WebSocket-Location",
+            HeaderValue::from_str(terms.public_url).map_err(unechoable)?,
+        );
+        if let Some(subprotocol) = terms.subprotocol {
+            let subprotocol = HeaderValue::from_str(subprotocol).map_err(unechoable)?;
+            head.push("WebSocket-Protocol", subprotocol);
+        }
+        Ok(Accepted {
+            head,
+            codec: codec(terms.limits, terms.length_frames),
+        })
+    }
+}
+
+impl Offerer for Hixie75 {
+    fn draft(&self) -> Draft {
+        Draft::Hixie75
+    }
+
+    fn offer(&self, ask: &Ask<'_>, keys: &mut dyn KeySource) -> Result<Offer, Refusal> {
+        // §3.1: host and origin are sent in lower case.
+        let host = ask.host.to_ascii_lowercase();
+        let origin = ask.origin.unwrap_or("null").to_ascii_lowercase();
+        let mut fields: Vec<(&str, &[u8])> = vec![
+            ("Upgrade", b"WebSocket"),
+            ("Connection", b"Upgrade"),
+            ("Host", host.as_bytes()),
+            ("Origin", origin.as_bytes()),
+        ];
+        match ask.subprotocols {
+            [] => {}
+            [one] => fields.push(("WebSocket-Protocol", one.as_bytes())),
+            _ => {
+                let detail = "hixie-75 asks for one subprotocol at most";
+                return Err(Refusal::with(RefusalKind::AskUnspeakable, detail));
+            }
+        }
+        fields.extend(ask.fields.iter().map(|(n, v)| (*n, v.as_bytes())));
+        let request = Asked::write(ask.resource, fields)?.freeze();
+        Ok(Offer {
+            pending: self.resume(&request, ask.resume(), keys)?,
+            request,
+        })
+    }
+
+    fn resume(
+        &self,
+        request: &[u8],
+        terms: Resume,
+        _: &mut dyn KeySource,
+    ) -> Result<Box<dyn Pending>, Refusal> {
+        let asked = Asked::read(request)?;
+        Ok(Box::new(Waiting {
+            origin: asked.must("origin")?.to_ascii_lowercase(),
+            location: asked.url(terms.secure)?,
+            subprotocol: asked.field("websocket-protocol").map(str::to_owned),
+            terms,
+        }))
+    }
+}
+
+/// A client that waits for the answer.
+#[derive(Debug)]
+struct Waiting {
+    origin: String,
+    location: String,
+    subprotocol: Option<String>,
+    terms: Resume,
+}
+
+impl Pending for Waiting {
+    fn answer(&mut self, input: &mut BytesMut) -> Result<Option<Connected>, Refusal> {
+        let Some(answer) = Answer::read(input)? else {
+            return Ok(None);
+        };
+        answer.switched()?;
+        literal(&answer)?;
+        let origin = RefusalKind::AnswerOrigin;
+        answer.must_equal("websocket-origin", &self.origin, origin)?;
+        let location = RefusalKind::AnswerLocation;
+        answer.must_equal("websocket-location", &self.location, location)?;
+        if let Some(asked) = &self.subprotocol {
+            let subprotocol = RefusalKind::AnswerSubprotocol;
+            answer.must_equal("websocket-protocol", asked, subprotocol)?;
+        }
+        Ok(Some(Connected {
+            subprotocol: self.subprotocol.take(),
+            head: answer.head,
+            codec: codec(self.terms.limits, self.terms.length_frames),
+        }))
+    }
+}
+
+/// §3.1: the first 85 octets as they stand, and no line feed without its
+/// carriage return after them.
+fn literal(answer: &Answer) -> Result<(), Refusal> {
+    let head = &answer.head;
+    let differs = ANSWER.bytes().zip(head.iter()).position(|(a, b)| a != *b);
+    if let Some(at) = differs {
+        let detail = format!(
+            "octet {at} differs; the answer begins `{}`",
+            answer.status_line()
+        );
+        return Err(Refusal::with(RefusalKind::AnswerStatusLine, detail));
+    }
+    let bare = head
+        .iter()
+        .zip(&head[1..])
+        .any(|(a, b)| *a != b'\r' && *b == b'\n');
+    if bare {
+        let detail = "a line feed stands without a carriage return";
+        return Err(Refusal::with(RefusalKind::AnswerMalformed, detail));
+    }
+    Ok(())
+}

@@ -1,0 +1,222 @@
+//! draft-hixie-thewebsocketprotocol-76 (May 2010), which is
+//! draft-ietf-hybi-thewebsocketprotocol-00: the frames of hixie-75, a challenge
+//! in two keys and eight octets after the head, and `FF 00` to close.
+//!
+//! key3 is no business of HTTP: the codec starts in `State::Opening`, takes
+//! eight octets and puts out sixteen, so the head may leave before key3 comes,
+//! which is what makes proxies work.
+//!
+//! ```
+//! use draftgate_core::{Codec, Draft};
+//! use draftgate_wire::opening::Acceptor;
+//!
+//! assert_eq!(draftgate_hixie76::ACCEPTOR.draft(), Draft::Hixie76);
+//! ```
+
+use bytes::{Buf, BytesMut};
+use draftgate_core::{Closing, Draft, Limits};
+use draftgate_wire::{
+    BadUtf8, Dialect, KeySource, Machine, Sentinel,
+    opening::{
+        Accepted, Acceptor, Answer, Ask, Asked, Challenge, Connected, Head, LengthFrames, Offer,
+        Offerer, Pending, Refusal, RefusalKind, Resume, Terms, challenge, field, only_field,
+    },
+};
+use http::{HeaderValue, request::Parts};
+
+/// The rows of this crate in the table of drafts.
+pub static DIALECTS: [Dialect; 1] = [Dialect {
+    draft: Draft::Hixie76,
+    closing: Closing::Marker,
+    bad_utf8: BadUtf8::Repair,
+}];
+
+/// The server's half.
+pub static ACCEPTOR: &dyn Acceptor = &Hixie76;
+
+/// The client's half.
+pub static OFFERER: &dyn Offerer = &Hixie76;
+
+/// Early web-socket-js compares the letter case of this value.
+const UPGRADE: HeaderValue = HeaderValue::from_static("WebSocket");
+const CONNECTION: HeaderValue = HeaderValue::from_static("Upgrade");
+
+#[derive(Debug)]
+struct Hixie76;
+
+fn machine(limits: Limits, length_frames: LengthFrames) -> Machine<Sentinel> {
+    let dialect = &DIALECTS[0];
+    let framing = Sentinel::new(dialect.closing, length_frames);
+    Machine::new(dialect, framing, limits)
+}
+
+impl Acceptor for Hixie76 {
+    fn draft(&self) -> Draft {
+        Draft::Hixie76
+    }
+
+    fn accept(
+        &self,
+        request: &Parts,
+        terms: &Terms<'_>,
+        _: &mut dyn KeySource,
+    ) -> Result<Accepted, Refusal> {
+        let fields = &request.headers;
+        let key = |name| only_field(fields, name, RefusalKind::ChallengeKeyMissing);
+        let challenge = Challenge::from_keys(
+            key("sec-websocket-key1")?.as_bytes(),
+            key("sec-websocket-key2")?.as_bytes(),
+        )?;
+        let unechoable = |_| Refusal::from(RefusalKind::UnechoableField);
+        // The text has the server lower-case the origin and the client compare
+        // it with what it sent: only the echo as received suits both.
+        let origin = field(fields, "origin")
+            .cloned()
+            .unwrap_or_else(|| HeaderValue::from_static("null"));
+        let mut head = Head::new(101, "WebSocket Protocol Handshake");
+        head.push("Upgrade", UPGRADE);
+        head.push("Connection", CONNECTION);
+        head.push("Sec-WebSocket-Origin", origin);
+        head.push(
+            "Sec-WebSocket-Location",
+            HeaderValue::from_str(terms.public_url).map_err(unechoable)?,
+        );
+        if let Some(subprotocol) = terms.subprotocol {
+            let subprotocol = HeaderValue::from_str(subprotocol).map_err(unechoable)?;
+            head.push("Sec-WebSocket-Protocol", subprotocol);
+        }
+        Ok(Accepted {
+            head,
+            codec: Box::new(machine(terms.limits, terms.length_frames).after(challenge)),
+        })
+    }
+}
+
+impl Offerer for Hixie76 {
+    fn draft(&self) -> Draft {
+        Draft::Hixie76
+    }
+
+    fn offer(&self, ask: &Ask<'_>, keys: &mut dyn KeySource) -> Result<Offer, Refusal> {
+        let host = ask.host.to_ascii_lowercase();
+        let (key1, _) = challenge::make_key(keys);
+        let (key2, _) = challenge::make_key(keys);
+        // WebKit's order; the text wants any.
+        let mut fields: Vec<(&str, &[u8])> = vec![
+            ("Upgrade", b"WebSocket"),
+            ("Connection", b"Upgrade"),
+            ("Host", host.as_bytes()),
+            ("Origin", ask.origin.unwrap_or("null").as_bytes()),
+        ];
+        match ask.subprotocols {
+            [] => {}
+            [one] => fields.push(("Sec-WebSocket-Protocol", one.as_bytes())),
+            _ => {
+                let detail = "hixie-76 asks for one subprotocol at most";
+                return Err(Refusal::with(RefusalKind::AskUnspeakable, detail));
+            }
+        }
+        fields.extend(ask.fields.iter().map(|(n, v)| (*n, v.as_bytes())));
+        fields.push(("Sec-WebSocket-Key1", key1.as_bytes()));
+        fields.push(("Sec-WebSocket-Key2", key2.as_bytes()));
+        let mut request = Asked::write(ask.resource, fields)?;
+        let mut key3 = [0; challenge::KEY3];
+        keys.fill(&mut key3);
+        request.extend_from_slice(&key3);
+        Ok(Offer {
+            pending: self.resume(&request, ask.resume(), keys)?,
+            request: request.freeze(),
+        })
+    }
+
+    fn resume(
+        &self,
+        request: &[u8],
+        terms: Resume,
+        _: &mut dyn KeySource,
+    ) -> Result<Box<dyn Pending>, Refusal> {
+        let asked = Asked::read(request)?;
+        let key = |name| asked.must(name).map(str::as_bytes);
+        let challenge =
+            Challenge::from_keys(key("sec-websocket-key1")?, key("sec-websocket-key2")?)?;
+        let Some(key3) = asked.body.first_chunk() else {
+            let detail = "the 8 octets after the head are missing";
+            return Err(Refusal::with(RefusalKind::AskUnspeakable, detail));
+        };
+        // web-socket-js asks under the name of hixie-75 and expects that of -76.
+        let subprotocol = asked
+            .field("sec-websocket-protocol")
+            .or_else(|| asked.field("websocket-protocol"));
+        Ok(Box::new(Waiting {
+            origin: asked.must("origin")?.to_owned(),
+            location: asked.url(terms.secure)?,
+            subprotocol: subprotocol.map(str::to_owned),
+            digest: challenge.answer(*key3),
+            head: None,
+            terms,
+        }))
+    }
+}
+
+/// A client that waits for the answer's head, then for its 16 octets.
+#[derive(Debug)]
+struct Waiting {
+    origin: String,
+    location: String,
+    subprotocol: Option<String>,
+    digest: [u8; challenge::ANSWER],
+    head: Option<Answer>,
+    terms: Resume,
+}
+
+impl Waiting {
+    /// §4.1, steps 32 to 41.
+    fn check(&self, answer: &Answer) -> Result<(), Refusal> {
+        answer.switched()?;
+        let upgrade = answer.exactly_one("upgrade")?;
+        if !upgrade.eq_ignore_ascii_case(b"websocket") {
+            return Err(RefusalKind::AnswerUpgrade.into());
+        }
+        let connection = answer.exactly_one("connection")?;
+        if !connection.eq_ignore_ascii_case(b"upgrade") {
+            return Err(RefusalKind::AnswerConnection.into());
+        }
+        let origin = RefusalKind::AnswerOrigin;
+        answer.must_equal("sec-websocket-origin", &self.origin, origin)?;
+        let location = RefusalKind::AnswerLocation;
+        answer.must_equal("sec-websocket-location", &self.location, location)?;
+        if let Some(asked) = &self.subprotocol {
+            let subprotocol = RefusalKind::AnswerSubprotocol;
+            answer.must_equal("sec-websocket-protocol", asked, subprotocol)?;
+        }
+        Ok(())
+    }
+}
+
+impl Pending for Waiting {
+    fn answer(&mut self, input: &mut BytesMut) -> Result<Option<Connected>, Refusal> {
+        let answer = match self.head.take() {
+            Some(answer) => answer,
+            None => match Answer::read(input)? {
+                Some(answer) => {
+                    self.check(&answer)?;
+                    answer
+                }
+                None => return Ok(None),
+            },
+        };
+        let Some(digest) = input.first_chunk::<{ challenge::ANSWER }>() else {
+            self.head = Some(answer);
+            return Ok(None);
+        };
+        if *digest != self.digest {
+            return Err(RefusalKind::AnswerChallenge.into());
+        }
+        input.advance(challenge::ANSWER);
+        Ok(Some(Connected {
+            subprotocol: self.subprotocol.take(),
+            head: answer.head,
+            codec: Box::new(machine(self.terms.limits, self.terms.length_frames)),
+        }))
+    }
+}
