@@ -1,0 +1,151 @@
+//! Which draft a request is in: one ordered table, first match wins.
+//!
+//! Not a set of independent booleans: requests of different drafts overlap, and
+//! only an order makes each of them mean one thing.
+
+use draftgate_core::Draft;
+use draftgate_wire::opening::{Keyed, Refusal, RefusalKind, field, tokens};
+use http::{HeaderMap, Method, Version, request::Parts};
+
+/// What a route allows beyond the table.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Detection {
+    /// Take a request for hixie-75 although it has no `Origin`: some devices
+    /// send none. Off by default, since any port scanner looks like that.
+    pub without_origin: bool,
+}
+
+/// The draft of `request`. A draft that is known but not built is named all
+/// the same: [`accept`](crate::accept) refuses it.
+///
+/// # Errors
+/// Why it is no opening of any draft; [`RefusalKind::NotWebSocket`] for an
+/// ordinary HTTP request.
+pub fn detect(request: &Parts, options: Detection) -> Result<Draft, Refusal> {
+    let fields = &request.headers;
+    if request.method != Method::GET {
+        let detail = request.method.to_string();
+        return Err(Refusal::with(RefusalKind::MethodNotGet, detail));
+    }
+    if request.version < Version::HTTP_11 {
+        return Err(RefusalKind::HttpVersion.into());
+    }
+    upgrade(fields)?;
+    if has(fields, "sec-websocket-version") {
+        return versioned(fields);
+    }
+    if has(fields, "sec-websocket-nonce")
+        && !has(fields, "sec-websocket-key1")
+        && !has(fields, "sec-websocket-key2")
+    {
+        return nonce(fields);
+    }
+    if has(fields, "sec-websocket-key1") || has(fields, "sec-websocket-key2") {
+        return challenged(fields);
+    }
+    if has(fields, "sec-websocket-key") {
+        return Err(RefusalKind::VersionMissing.into());
+    }
+    if has(fields, "sec-websocket-draft") {
+        return Err(RefusalKind::DraftAlone.into());
+    }
+    if has(fields, "sec-websocket-extensions") || has(fields, "sec-websocket-origin") {
+        return Err(RefusalKind::KeyStripped.into());
+    }
+    if has(fields, "origin") || options.without_origin {
+        return Ok(Draft::Hixie75);
+    }
+    Err(RefusalKind::OriginMissing.into())
+}
+
+fn has(fields: &HeaderMap, name: &str) -> bool {
+    fields.contains_key(name)
+}
+
+/// The tokens in any letter case and any list: Firefox sends
+/// `Connection: keep-alive, Upgrade`.
+fn upgrade(fields: &HeaderMap) -> Result<(), Refusal> {
+    let says = |name, token| tokens(fields, name).any(|t| t.eq_ignore_ascii_case(token));
+    if says("upgrade", "websocket") && says("connection", "upgrade") {
+        return Ok(());
+    }
+    let ours = |name: &http::HeaderName| name.as_str().starts_with("sec-websocket-");
+    Err(if fields.keys().any(ours) {
+        RefusalKind::UpgradeMissing.into()
+    } else {
+        RefusalKind::NotWebSocket.into()
+    })
+}
+
+/// hybi-04 on: `Sec-WebSocket-Version` and `Sec-WebSocket-Key`.
+fn versioned(fields: &HeaderMap) -> Result<Draft, Refusal> {
+    let version = version(fields)?;
+    let draft = Draft::ALL
+        .into_iter()
+        .find(|d| d.version() == Some(version));
+    let Some(draft) = draft else {
+        let detail = format!("version {version}");
+        return Err(Refusal::with(RefusalKind::VersionUnsupported, detail));
+    };
+    let mut keys = fields.get_all("sec-websocket-key").iter();
+    let (Some(key), None) = (keys.next(), keys.next()) else {
+        let detail = "it is missing or stands more than once";
+        return Err(Refusal::with(RefusalKind::KeyInvalid, detail));
+    };
+    match key.to_str().ok().and_then(Keyed::from_key) {
+        Some(_) => Ok(draft),
+        None => Err(RefusalKind::KeyInvalid.into()),
+    }
+}
+
+fn version(fields: &HeaderMap) -> Result<u8, Refusal> {
+    let malformed = |detail: String| Refusal::with(RefusalKind::VersionMalformed, detail);
+    let mut values = fields.get_all("sec-websocket-version").iter();
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return Err(malformed("it stands more than once".into()));
+    };
+    let value = value.to_str().unwrap_or("").trim_matches([' ', '\t']);
+    let digits = value.bytes().all(|o| o.is_ascii_digit());
+    let leading_zero = value.len() > 1 && value.starts_with('0');
+    match value.parse() {
+        Ok(version) if digits && !leading_zero => Ok(version),
+        _ => Err(malformed(format!("`{value}`"))),
+    }
+}
+
+/// draft-montenegro-hybi-upgrade-hello-handshake-00, with any `Sec-WebSocket-Draft`.
+fn nonce(fields: &HeaderMap) -> Result<Draft, Refusal> {
+    let mut nonces = fields.get_all("sec-websocket-nonce").iter();
+    let (Some(nonce), None) = (nonces.next(), nonces.next()) else {
+        return Err(RefusalKind::NonceInvalid.into());
+    };
+    let nonce = nonce.as_bytes();
+    if nonce.len() == 16 && nonce.iter().all(u8::is_ascii_hexdigit) {
+        return Ok(Draft::Hello00);
+    }
+    Err(RefusalKind::NonceInvalid.into())
+}
+
+/// hixie-76 to hybi-03: two keys, told apart by `Sec-WebSocket-Draft`.
+fn challenged(fields: &HeaderMap) -> Result<Draft, Refusal> {
+    for name in ["sec-websocket-key1", "sec-websocket-key2"] {
+        let count = fields.get_all(name).iter().count();
+        if count != 1 {
+            let detail = format!("{name} stands {count} times");
+            return Err(Refusal::with(RefusalKind::ChallengeKeyMissing, detail));
+        }
+    }
+    let Some(draft) = field(fields, "sec-websocket-draft") else {
+        return Ok(Draft::Hixie76);
+    };
+    match draft.to_str().unwrap_or("").trim() {
+        "0" => Ok(Draft::Hixie76),
+        "1" => Ok(Draft::Hybi01),
+        "2" => Ok(Draft::Hybi02),
+        "3" => Ok(Draft::Hybi03),
+        other => Err(Refusal::with(
+            RefusalKind::ChallengeDraftUnknown,
+            format!("`{other}`"),
+        )),
+    }
+}

@@ -1,0 +1,145 @@
+//! The one table of all drafts: which are spoken, and which one a request is in.
+//!
+//! This is the only crate that knows the crates of the drafts. It decides
+//! nothing about origins, routes or subprotocols: that is the front end's.
+//!
+//! ```
+//! use draftgate_core::Draft;
+//! use draftgate_drafts::{Detection, detect};
+//!
+//! let (request, ()) = http::Request::get("/chat")
+//!     .header("Upgrade", "websocket")
+//!     .header("Connection", "keep-alive, Upgrade")
+//!     .header("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")
+//!     .header("Sec-WebSocket-Version", "13")
+//!     .body(())?
+//!     .into_parts();
+//! assert_eq!(detect(&request, Detection::default()), Ok(Draft::Hybi13));
+//! # Ok::<(), http::Error>(())
+//! ```
+
+mod detect;
+mod random;
+
+use draftgate_core::Draft;
+use draftgate_wire::{
+    Dialect,
+    opening::{Accepted, Acceptor, Ask, Offer, Offerer, Refusal, RefusalKind, Terms, only_field},
+};
+pub use draftgate_wire::{FixedKeys, KeySource, opening};
+use http::request::Parts;
+
+pub use detect::{Detection, detect};
+pub use random::RandomKeys;
+
+/// The server's half of every draft that is spoken, oldest first.
+pub static ACCEPTORS: [&dyn Acceptor; 3] = [
+    draftgate_hixie75::ACCEPTOR,
+    draftgate_hixie76::ACCEPTOR,
+    draftgate_hybi13::ACCEPTOR,
+];
+
+/// The client's half of every draft that is spoken, oldest first.
+pub static OFFERERS: [&dyn Offerer; 3] = [
+    draftgate_hixie75::OFFERER,
+    draftgate_hixie76::OFFERER,
+    draftgate_hybi13::OFFERER,
+];
+
+/// Every draft that is spoken, oldest first.
+pub fn spoken() -> impl Iterator<Item = Draft> {
+    ACCEPTORS.iter().map(|acceptor| acceptor.draft())
+}
+
+/// The rules of every draft that is spoken, oldest first.
+pub fn dialects() -> impl Iterator<Item = &'static Dialect> {
+    [
+        &draftgate_hixie75::DIALECTS[..],
+        &draftgate_hixie76::DIALECTS,
+        &draftgate_hybi13::DIALECTS,
+    ]
+    .into_iter()
+    .flatten()
+}
+
+/// The versions to list in `Sec-WebSocket-Version` when only `enabled` drafts
+/// are spoken, newest first; empty if none of them has a version.
+pub fn versions(enabled: &[Draft]) -> String {
+    let mut versions: Vec<u8> = enabled.iter().filter_map(|d| d.version()).collect();
+    versions.sort_unstable_by(|a, b| b.cmp(a));
+    let names: Vec<String> = versions.iter().map(u8::to_string).collect();
+    names.join(", ")
+}
+
+/// Answers a request in `draft`, as [`detect`] found it.
+///
+/// # Errors
+/// The draft is not built, there is not exactly one `Host`, or the draft's own
+/// reason.
+pub fn accept(
+    draft: Draft,
+    request: &Parts,
+    terms: &Terms<'_>,
+    keys: &mut dyn KeySource,
+) -> Result<Accepted, Refusal> {
+    only_field(&request.headers, "host", RefusalKind::HostMissing)?;
+    ACCEPTORS
+        .iter()
+        .find(|acceptor| acceptor.draft() == draft)
+        .ok_or_else(|| not_built(draft))?
+        .accept(request, terms, keys)
+}
+
+/// Writes a request in `draft`.
+///
+/// # Errors
+/// The draft is not built, or it cannot ask for that.
+pub fn offer(draft: Draft, ask: &Ask<'_>, keys: &mut dyn KeySource) -> Result<Offer, Refusal> {
+    offerer(draft)?.offer(ask, keys)
+}
+
+/// The client's half of `draft`.
+///
+/// # Errors
+/// The draft is not built.
+pub fn offerer(draft: Draft) -> Result<&'static dyn Offerer, Refusal> {
+    OFFERERS
+        .iter()
+        .find(|offerer| offerer.draft() == draft)
+        .copied()
+        .ok_or_else(|| not_built(draft))
+}
+
+/// Why `draft` cannot be spoken although it has a name.
+pub fn not_built(draft: Draft) -> Refusal {
+    let spoken: Vec<String> = spoken().map(Draft::with_alias).collect();
+    Refusal::with(
+        RefusalKind::DraftNotBuilt,
+        format!("{}; spoken are {}", draft.with_alias(), spoken.join(", ")),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_halves_and_the_dialects_are_the_same_drafts_in_order() {
+        let spoken: Vec<_> = spoken().collect();
+        assert!(spoken.is_sorted());
+        assert_eq!(
+            spoken,
+            OFFERERS.iter().map(|o| o.draft()).collect::<Vec<_>>()
+        );
+        assert_eq!(spoken, dialects().map(|d| d.draft).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn versions_are_listed_newest_first() {
+        assert_eq!(
+            versions(&[Draft::Hixie76, Draft::Hybi08, Draft::Hybi13]),
+            "13, 8"
+        );
+        assert_eq!(versions(&[Draft::Hixie75]), "");
+    }
+}

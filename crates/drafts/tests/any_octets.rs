@@ -1,0 +1,174 @@
+//! Arbitrary octets at detection and at every codec in every role: no panic,
+//! no hang, no memory beyond what came, and the cut changes nothing.
+
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
+
+mod common;
+
+use bytes::BytesMut;
+use common::{ROLES, end};
+use draftgate_core::{Codec, Event, Limits, Outbox};
+use draftgate_drafts::{Detection, FixedKeys, detect, offer, opening, spoken};
+use draftgate_testkit::codecs::{Heard, hear};
+use http::Request;
+use proptest::prelude::*;
+
+/// Octets that often look like frames of some draft.
+fn frames() -> impl Strategy<Value = Vec<u8>> {
+    let piece = prop_oneof![
+        prop::collection::vec(any::<u8>(), 0..20),
+        prop::collection::vec(any::<u8>(), 0..20).prop_map(|p| [&[0][..], &p, &[0xff]].concat()),
+        Just(vec![0xff, 0x00]),
+        Just(vec![0x80, 0x03, 1, 2, 3]),
+        (
+            any::<bool>(),
+            0_u8..16,
+            prop::collection::vec(any::<u8>(), 0..126)
+        )
+            .prop_map(|(fin, opcode, payload)| {
+                let head = [
+                    u8::from(fin) << 7 | opcode,
+                    0x80 | payload.len() as u8,
+                    0,
+                    0,
+                    0,
+                    0,
+                ];
+                [&head[..], &payload].concat()
+            }),
+        (
+            any::<bool>(),
+            0_u8..16,
+            prop::collection::vec(any::<u8>(), 0..126)
+        )
+            .prop_map(|(fin, opcode, payload)| {
+                let head = [u8::from(fin) << 7 | opcode, payload.len() as u8];
+                [&head[..], &payload].concat()
+            }),
+    ];
+    prop::collection::vec(piece, 0..8).prop_map(|pieces| pieces.concat())
+}
+
+/// Octets of payload in what was heard.
+fn delivered(heard: &Heard) -> usize {
+    let length = |event: &Event| match event {
+        Event::Message(message) => message.len(),
+        Event::Ping(body) | Event::Pong(body) => body.len(),
+        Event::Close(Some(close)) => close.reason.len(),
+        Event::Opened | Event::Close(None) | Event::Notice(_) => 0,
+    };
+    heard.events.iter().map(length).sum()
+}
+
+proptest! {
+    #[test]
+    fn any_octets_are_heard_alike_at_any_cut(octets in frames(), cut in 0_usize..400) {
+        for draft in spoken() {
+            for role in ROLES {
+                let codec = || end(draft, role, Limits::default()).0;
+                let whole = hear(&mut *codec(), [&octets[..]]);
+                let (front, back) = octets.split_at(cut.min(octets.len()));
+                prop_assert_eq!(&hear(&mut *codec(), [front, back]), &whole, "{}", draft);
+                prop_assert_eq!(&hear(&mut *codec(), octets.chunks(1)), &whole, "{}", draft);
+                // U+FFFD is three octets where one bad octet stood.
+                prop_assert!(delivered(&whole) <= 3 * octets.len());
+            }
+        }
+    }
+
+    #[test]
+    fn a_codec_that_was_failed_says_nothing_more(octets in frames()) {
+        for draft in spoken() {
+            for role in ROLES {
+                let (mut codec, _) = end(draft, role, Limits::default());
+                let heard = hear(&mut *codec, [&octets[..]]);
+                if heard.violation.is_some() {
+                    let (mut input, mut out) = (BytesMut::from(&octets[..]), Outbox::new());
+                    let more = codec.receive(&mut input, &mut out);
+                    prop_assert!(!matches!(more, Ok(Some(Event::Message(_))) | Err(_)));
+                    prop_assert!(out.is_empty());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn any_answer_is_taken_or_refused(octets: Vec<u8>, fields in "(HTTP/1.1 101 [ -~]{0,20}\r\n)?([A-Za-z-]{1,12}: ?[ -~]{0,20}\r\n){0,6}(\r\n)?") {
+        for draft in spoken() {
+            let ask = opening::Ask {
+                secure: false,
+                host: "example.com",
+                resource: "/",
+                origin: None,
+                subprotocols: &[],
+                fields: &[],
+                limits: Limits::default(),
+                length_frames: opening::LengthFrames::default(),
+            };
+            for answer in [&octets[..], fields.as_bytes()] {
+                let mut pending = offer(draft, &ask, &mut FixedKeys::new([1, 2, 3, 4, 5])).unwrap().pending;
+                let taken = pending.answer(&mut BytesMut::from(answer));
+                prop_assert!(!matches!(taken, Ok(Some(_))), "{} took {:?}", draft, answer);
+            }
+        }
+    }
+
+    #[test]
+    fn any_fields_are_detected_or_refused(
+        picks in prop::collection::vec((0_usize..14, prop_oneof!["[ -~]{0,30}", Just("13".to_owned()), Just("websocket".to_owned()), Just("Upgrade".to_owned())]), 0..10),
+        without_origin: bool,
+    ) {
+        const NAMES: [&str; 14] = [
+            "upgrade", "connection", "host", "origin", "sec-websocket-origin",
+            "sec-websocket-version", "sec-websocket-key", "sec-websocket-key1",
+            "sec-websocket-key2", "sec-websocket-draft", "sec-websocket-nonce",
+            "sec-websocket-protocol", "websocket-protocol", "sec-websocket-extensions",
+        ];
+        let mut request = Request::get("/").header("Upgrade", "WebSocket").header("Connection", "Upgrade");
+        for (name, value) in &picks {
+            request = request.header(NAMES[*name], value.as_str());
+        }
+        let (request, ()) = request.body(()).unwrap().into_parts();
+        match detect(&request, Detection { without_origin }) {
+            Ok(draft) => prop_assert!(!draft.name().is_empty()),
+            Err(refusal) => prop_assert!((400..500).contains(&refusal.status())),
+        }
+    }
+}
+
+#[test]
+fn a_dribbling_peer_costs_no_more_memory_than_it_sends() {
+    for draft in spoken() {
+        for role in ROLES {
+            let (mut codec, mut peer) = end(draft, role, Limits::default());
+            let mut out = Outbox::new();
+            let text = "x".repeat(100_000);
+            let what = draftgate_core::Outgoing::Message(text.as_str().into());
+            peer.send(what, &mut out).unwrap();
+            let octets = out.take_all();
+            let (mut input, mut out) = (BytesMut::new(), Outbox::new());
+            let mut got = None;
+            for octet in &octets {
+                input.extend_from_slice(&[*octet]);
+                while let Some(event) = codec.receive(&mut input, &mut out).unwrap() {
+                    got = Some(event);
+                }
+                assert!(
+                    input.len() < 16,
+                    "{draft}: {} octets lie unread",
+                    input.len()
+                );
+            }
+            assert_eq!(got, Some(Event::Message(text.into())), "{draft}");
+        }
+    }
+}
+
+#[test]
+fn a_codec_is_small() {
+    for draft in spoken() {
+        let (codec, _) = end(draft, ROLES[1], Limits::default());
+        let size = size_of_val::<dyn Codec>(&*codec);
+        assert!(size <= 320, "{draft}: {size} octets for an idle connection");
+    }
+}

@@ -1,0 +1,52 @@
+//! Open connections of every draft, made by the real opening handshakes.
+
+use bytes::BytesMut;
+use draftgate_core::{Codec, Draft, Limits, Role};
+use draftgate_drafts::{
+    FixedKeys, accept, offer,
+    opening::{Ask, LengthFrames, Terms},
+};
+use draftgate_testkit::{codecs::hear, request::parts};
+
+/// Both ends of a connection in `draft`, ready for messages.
+pub(crate) fn pair(draft: Draft, limits: Limits) -> (Box<dyn Codec>, Box<dyn Codec>) {
+    let mut keys = FixedKeys::new(*b"a fixed run of octets for keys..");
+    let ask = Ask {
+        secure: false,
+        host: "example.com",
+        resource: "/demo",
+        origin: Some("http://example.com"),
+        subprotocols: &["sample"],
+        fields: &[],
+        limits,
+        length_frames: LengthFrames::default(),
+    };
+    let mut offered = offer(draft, &ask, &mut keys).unwrap();
+    let (request, rest) = parts(&offered.request);
+    let terms = Terms {
+        subprotocol: Some("sample"),
+        public_url: "ws://example.com/demo",
+        limits,
+        length_frames: LengthFrames::default(),
+    };
+    let mut accepted = accept(draft, &request, &terms, &mut keys).unwrap();
+    let heard = hear(&mut *accepted.codec, [&rest[..]]);
+    let answer = [accepted.head.to_bytes(), heard.wrote].concat();
+    let mut input = BytesMut::from(&answer[..]);
+    let mut client = offered.pending.answer(&mut input).unwrap().unwrap();
+    assert_eq!(client.subprotocol.as_deref(), Some("sample"));
+    assert!(input.is_empty());
+    hear(&mut *client.codec, []);
+    (client.codec, accepted.codec)
+}
+
+/// The end of [`pair`] that plays `role`, and its peer.
+pub(crate) fn end(draft: Draft, role: Role, limits: Limits) -> (Box<dyn Codec>, Box<dyn Codec>) {
+    let (client, server) = pair(draft, limits);
+    match role {
+        Role::Client => (client, server),
+        Role::Server => (server, client),
+    }
+}
+
+pub(crate) const ROLES: [Role; 2] = [Role::Client, Role::Server];
