@@ -3,7 +3,7 @@
 //! A file is TOML with keys in kebab case. It says for each route, once at the
 //! top or at the route, which drafts are spoken; there is no default for that,
 //! because each old draft gives something up that later ones protect. All
-//! other keys have defaults.
+//! other keys have defaults, listed with their reasons in [`KEYS_TABLE`].
 //! Scalar keys of single tables can also come from the environment
 //! (`DRAFTGATE_LIMITS__MESSAGE=1MiB`), which wins over the file.
 //!
@@ -30,6 +30,7 @@ mod environment;
 mod exposure;
 mod file;
 mod flags;
+mod keys;
 mod listener;
 mod lists;
 mod log;
@@ -51,6 +52,7 @@ pub use draftgate_translate::BinaryPolicy;
 pub use environment::Environment;
 pub use exposure::{Exposed, Exposure};
 pub use file::EMBEDDED;
+pub use keys::KEYS_TABLE;
 pub use listener::{Listener, ListenerLimits, NotAPublicUrl, PublicUrl, Timeouts};
 pub use log::{Log, LogFormat, LogLevel};
 pub use origin::{NotAnOrigin, Origin, OriginRefused, OriginRule, Origins, Wildcard, allows};
