@@ -14,7 +14,7 @@
 //! ```
 
 use bytes::BytesMut;
-use draftgate_core::{Closing, Codec, Draft, Limits};
+use draftgate_core::{Capabilities, Closing, Codec, Draft, Limits};
 use draftgate_wire::{
     BadUtf8, Dialect, KeySource, Machine, Sentinel,
     opening::{
@@ -57,6 +57,10 @@ fn codec(limits: Limits, length_frames: LengthFrames) -> Box<dyn Codec> {
 impl Acceptor for Hixie75 {
     fn draft(&self) -> Draft {
         Draft::Hixie75
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        codec(Limits::default(), LengthFrames::default()).capabilities()
     }
 
     fn accept(

@@ -14,7 +14,7 @@
 //! ```
 
 use bytes::{Buf, BytesMut};
-use draftgate_core::{Closing, Draft, Limits};
+use draftgate_core::{Capabilities, Closing, Codec, Draft, Limits};
 use draftgate_wire::{
     BadUtf8, Dialect, KeySource, Machine, Sentinel,
     opening::{
@@ -53,6 +53,10 @@ fn machine(limits: Limits, length_frames: LengthFrames) -> Machine<Sentinel> {
 impl Acceptor for Hixie76 {
     fn draft(&self) -> Draft {
         Draft::Hixie76
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        machine(Limits::default(), LengthFrames::default()).capabilities()
     }
 
     fn accept(

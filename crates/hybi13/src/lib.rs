@@ -10,7 +10,7 @@
 //! ```
 
 use bytes::BytesMut;
-use draftgate_core::{Closing, Codec, Draft, Limits};
+use draftgate_core::{Capabilities, Closing, Codec, Draft, Limits};
 use draftgate_wire::{
     BadUtf8, Dialect, Hybi, KeySource, Machine, Masking,
     opening::{
@@ -43,6 +43,10 @@ fn codec(masking: Masking, limits: Limits) -> Box<dyn Codec> {
 impl Acceptor for Hybi13 {
     fn draft(&self) -> Draft {
         Draft::Hybi13
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        codec(Masking::Incoming, Limits::default()).capabilities()
     }
 
     fn accept(

@@ -16,7 +16,7 @@ mod request;
 use std::fmt::Debug;
 
 use bytes::{Bytes, BytesMut};
-use draftgate_core::{Codec, Draft, Limits};
+use draftgate_core::{Capabilities, Codec, Draft, Limits};
 use http::{HeaderValue, request::Parts};
 
 pub use answer::{Answer, MAX_HEAD};
@@ -57,6 +57,9 @@ pub struct LengthFrames {
 pub trait Acceptor: Debug + Sync {
     /// The draft.
     fn draft(&self) -> Draft;
+
+    /// What a client of this draft can be told, unless a route says otherwise.
+    fn capabilities(&self) -> Capabilities;
 
     /// Checks the request as the draft demands and answers it. Write the head
     /// first, then drive the codec with every octet that follows the request's
