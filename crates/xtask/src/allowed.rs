@@ -1,0 +1,35 @@
+//! What [`crate::bans`] allows. Every entry is a decision of ours, so it is kept
+//! apart from the rules and carries its reason.
+
+/// The licence of every crate of the workspace.
+pub(crate) const OUR_LICENSE: &str = "MIT OR Apache-2.0";
+
+/// The one registry, as cargo writes it, sparse or not.
+pub(crate) const REGISTRY: &str = "registry+https://github.com/rust-lang/crates.io-index";
+
+/// Licences that a dependency may have: permissive ones, which ask for no more
+/// than to be named.
+pub(crate) const LICENSES: [&str; 5] = [
+    "Apache-2.0",
+    "BSD-3-Clause",
+    "ISC",
+    "MIT",
+    "Unicode-3.0", // the tables in unicode-ident
+];
+
+/// One crate that is compiled in several incompatible versions, and why.
+#[derive(Debug)]
+pub(crate) struct Duplicate {
+    pub(crate) name: &'static str,
+    /// The parts of the versions that differ (`1`, `0.2`), in the order of text.
+    pub(crate) versions: &'static [&'static str],
+    pub(crate) reason: &'static str,
+}
+
+/// The duplicates that cannot be helped today.
+pub(crate) const DUPLICATES: &[Duplicate] = &[Duplicate {
+    name: "syn",
+    versions: &["2", "3"],
+    reason: "tracing-attributes still builds on 2, every other derive on 3; it runs in the \
+             compiler only",
+}];
