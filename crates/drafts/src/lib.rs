@@ -20,6 +20,7 @@
 
 mod detect;
 mod random;
+mod table;
 
 use draftgate_core::Draft;
 use draftgate_wire::{
@@ -31,6 +32,7 @@ use http::request::Parts;
 
 pub use detect::{Detection, detect};
 pub use random::RandomKeys;
+pub use table::{capability_table, refusal_table};
 
 /// The server's half of every draft that is spoken, oldest first.
 pub static ACCEPTORS: [&dyn Acceptor; 3] = [

@@ -282,3 +282,16 @@ fn peers_of_one_class_are_sent_the_same_octets() {
         assert!(earlier.is_none_or(|e| e == octets), "{draft}");
     }
 }
+
+#[test]
+fn an_acceptor_promises_what_its_codec_can_do() {
+    for acceptor in draftgate_drafts::ACCEPTORS {
+        let (server, _) = end(acceptor.draft(), Role::Server, Limits::default());
+        assert_eq!(
+            server.capabilities(),
+            acceptor.capabilities(),
+            "{}",
+            acceptor.draft()
+        );
+    }
+}

@@ -1,0 +1,64 @@
+//! The tables that stand in the documents, made from what the code can do.
+
+use std::fmt::Write;
+
+use draftgate_core::Closing;
+use draftgate_wire::{BadUtf8, opening::RefusalKind};
+
+use crate::{ACCEPTORS, dialects};
+
+/// What each draft that is spoken can say, as a Markdown table.
+pub fn capability_table() -> String {
+    let mut table = String::from(
+        "| draft | told by | text | binary | ping | fragments | close | text that is not UTF-8 |\n\
+         | --- | --- | --- | --- | --- | --- | --- | --- |\n",
+    );
+    for (acceptor, dialect) in ACCEPTORS.iter().zip(dialects()) {
+        let able = acceptor.capabilities();
+        let told_by = match (acceptor.draft().version(), able.closing) {
+            (Some(version), _) => format!("`Sec-WebSocket-Version: {version}`"),
+            (None, Closing::Absent) => "`Origin`, and no key of any kind".to_owned(),
+            (None, _) => "`Sec-WebSocket-Key1` and `-Key2`".to_owned(),
+        };
+        let yes = |able| if able { "yes" } else { "–" };
+        let closing = match able.closing {
+            Closing::Absent => "TCP only",
+            Closing::Marker => "`FF 00`",
+            Closing::Echoed => "frame, opaque body",
+            Closing::Lettered => "frame, `C` or `S`",
+            Closing::Coded => "frame, code and reason",
+        };
+        let bad_utf8 = match dialect.bad_utf8 {
+            BadUtf8::Repair => "becomes U+FFFD",
+            BadUtf8::Fail => "fails, 1007",
+        };
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            table,
+            "| {} | {told_by} | yes | {} | {} | {} | {closing} | {bad_utf8} |",
+            acceptor.draft().with_alias(),
+            yes(able.binary),
+            yes(able.ping),
+            yes(able.fragments),
+        );
+    }
+    table
+}
+
+/// Every reason for which an opening request is refused, as a Markdown table.
+pub fn refusal_table() -> String {
+    let mut table =
+        String::from("| code | status | what is wrong | what to do |\n| --- | --- | --- | --- |\n");
+    let served = RefusalKind::ALL.iter().filter(|kind| kind.status() != 0);
+    for kind in served {
+        let _ = writeln!(
+            table,
+            "| `{}` | {} | {} | {} |",
+            kind.code(),
+            kind.status(),
+            kind.sentence(),
+            kind.remedy(),
+        );
+    }
+    table
+}
