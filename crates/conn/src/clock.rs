@@ -8,11 +8,7 @@ use std::time::Duration;
 use draftgate_core::{Close, Closing, Outgoing, State};
 use tokio::time::Instant;
 
-use crate::{
-    Why,
-    ending::Phase,
-    session::{HIGH, Session},
-};
+use crate::{Why, ending::Phase, session::Session};
 
 /// When things happened that timers count from.
 #[derive(Debug)]
@@ -95,13 +91,14 @@ impl Session {
                     }
                     State::Open if self.codec.capabilities().ping => {
                         run(Alarm::Ping, clock.ping, NOW);
-                        // A peer that is not read from cannot be blamed for silence.
-                        if self.out.len() <= HIGH {
+                        // A peer that still takes what it is sent is alive, and
+                        // one that does not is the write timeout's affair.
+                        if clock.waiting.is_none() {
                             run(Alarm::Idle, Some(clock.heard), settings.idle_timeout);
                         }
                     }
                     State::Open => {
-                        let every = settings.heartbeat.as_ref().map(|h| h.every);
+                        let every = settings.heartbeat.as_ref().map(|h| h.every.max(SHORTEST));
                         run(Alarm::Heartbeat, Some(clock.wrote), every);
                     }
                     State::ClosingByUs | State::ClosingByPeer | State::Closed => {}
@@ -146,10 +143,7 @@ impl Session {
 
     fn ping(&mut self, now: Instant) {
         self.put_off_ping(now);
-        // Behind something unread a ping would only wait as well.
-        if self.out.is_empty() {
-            let _ = self.say(Outgoing::Ping(bytes::Bytes::new()));
-        }
+        let _ = self.say(Outgoing::Ping(bytes::Bytes::new()));
     }
 
     fn put_off_ping(&mut self, now: Instant) {
@@ -182,5 +176,6 @@ impl Session {
 /// The time was computed when it was set.
 const NOW: Option<Duration> = Some(Duration::ZERO);
 
-/// A ping more often than this would be an attack, and zero an endless loop.
+/// A ping or heartbeat more often than this would be an attack, and zero an
+/// endless loop.
 const SHORTEST: Duration = Duration::from_millis(1);

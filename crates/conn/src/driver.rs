@@ -184,9 +184,10 @@ impl<Io: AsyncRead + AsyncWrite> Turn<'_, Io> {
             return true;
         }
         self.write(cx, now);
-        // Above the mark, the next write wakes us.
-        let blocked = self.session.out.len() > HIGH;
-        !blocked && (queued || !(idle || self.session.eof) || self.session.has_undecoded())
+        // Where something is still above its mark, the next write wakes us.
+        let session = &*self.session;
+        let (more_queued, more_read) = (queued && session.out.len() <= HIGH, !idle);
+        more_queued || session.wants_decoding() || (more_read && session.wants_octets())
     }
 
     fn flush(&mut self, after: After, cx: &mut Context<'_>, now: Instant) -> bool {

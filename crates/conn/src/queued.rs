@@ -6,7 +6,7 @@
 use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
-use draftgate_core::{COPIED, Message, Outgoing, Rendering, SendError, Shared, Text};
+use draftgate_core::{Message, Outgoing, Rendering, SendError, Shared, Text};
 
 /// One item for the send queue of a peer.
 pub struct Queued {
@@ -17,18 +17,19 @@ pub struct Queued {
 }
 
 /// What an item of the send queue says.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub enum What {
     /// Something for this peer alone. An [`Outgoing::Close`] acts as
     /// [`Sender::close`](crate::Sender::close) does.
     Own(Outgoing),
     /// A message that goes to many peers and is encoded once for each class of them.
     Shared {
-        /// Keeps the encodings.
-        shared: Arc<Shared>,
+        /// Keeps the encodings; whatever holds a [`Shared`], so that it can
+        /// travel as the bus delivers it.
+        shared: Arc<dyn AsRef<Shared> + Send + Sync>,
         /// The form that this peer is sent.
         rendering: Rendering,
-        /// `shared.message()` in that form, see [`Shared::rendered`].
+        /// The shared message in that form, see [`Shared::rendered`].
         message: Message,
     },
 }
@@ -90,7 +91,10 @@ impl Queued {
 
     /// A message for many peers: `message` is what [`Shared::rendered`] gives
     /// for `rendering`.
-    pub fn shared(shared: Arc<Shared>, rendering: Rendering, message: Message) -> Self {
+    pub fn shared<S>(shared: Arc<S>, rendering: Rendering, message: Message) -> Self
+    where
+        S: AsRef<Shared> + Send + Sync + 'static,
+    {
         Self {
             what: What::Shared {
                 shared,
@@ -129,6 +133,21 @@ impl fmt::Debug for Queued {
     }
 }
 
+impl fmt::Debug for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Own(what) => f.debug_tuple("Own").field(what).finish(),
+            Self::Shared {
+                rendering, message, ..
+            } => f
+                .debug_struct("Shared")
+                .field("rendering", rendering)
+                .field("message", message)
+                .finish_non_exhaustive(),
+        }
+    }
+}
+
 impl What {
     /// Octets this keeps alive in a queue.
     pub(crate) fn cost(&self) -> usize {
@@ -145,7 +164,7 @@ impl What {
     /// The same, with nothing small that lies in something large.
     pub(crate) fn detached(self) -> Self {
         match self {
-            Self::Own(Outgoing::Message(m)) => Self::Own(Outgoing::Message(detached(m, 0))),
+            Self::Own(Outgoing::Message(m)) => Self::Own(Outgoing::Message(m.unpinned())),
             Self::Own(Outgoing::Ping(b)) => Self::Own(Outgoing::Ping(copied(&b))),
             Self::Own(Outgoing::Pong(b)) => Self::Own(Outgoing::Pong(copied(&b))),
             other => other,
@@ -156,9 +175,8 @@ impl What {
 /// `message`, copied if it is small or would keep more than twice its size of
 /// a `buffer` of so many octets alive.
 pub(crate) fn detached(message: Message, buffer: usize) -> Message {
-    let len = message.len();
-    if len > COPIED && len.saturating_mul(2) >= buffer {
-        return message;
+    if message.len().saturating_mul(2) >= buffer {
+        return message.unpinned();
     }
     match message {
         Message::Text(text) => Message::Text(Text::from_validated(copied(text.as_bytes()))),

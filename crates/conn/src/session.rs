@@ -20,7 +20,8 @@ use crate::{
     queued::{Entry, Ticket},
 };
 
-/// While more than this waits to be written, nothing is decoded, read or taken
+/// While answers of more octets than this wait to be written, nothing is
+/// decoded or read, and while more than this waits altogether, nothing is taken
 /// from the queue: enough to fill a socket's buffer, little enough to hold for
 /// each of 10,000 peers that do not read.
 pub(crate) const HIGH: usize = 64 << 10;
@@ -42,6 +43,10 @@ pub(crate) struct Session {
     pub(crate) eof: bool,
     /// Something was written and not flushed since.
     pub(crate) unflushed: bool,
+    /// How much of the outbox answers what the peer said. What was queued does
+    /// not count: two ends that both stop reading because they have much to
+    /// say would wait for each other.
+    answers: usize,
     head: Option<Bytes>,
     pub(crate) input: BytesMut,
     /// Capacity of the buffer in which `input` lies.
@@ -80,6 +85,7 @@ impl Session {
             verdict: None,
             eof: false,
             unflushed: false,
+            answers: 0,
             head,
             buffer: input.capacity(),
             input,
@@ -117,12 +123,12 @@ impl Session {
 
     /// Whether the codec has had all that was read and may have more.
     pub(crate) fn wants_octets(&self) -> bool {
-        self.phase == Phase::Run && self.caught_up && !self.eof && self.out.len() <= HIGH
+        self.phase == Phase::Run && self.caught_up && !self.eof && self.answers <= HIGH
     }
 
-    /// Whether something read is still to be decoded.
-    pub(crate) fn has_undecoded(&self) -> bool {
-        !self.caught_up
+    /// Whether there is something to decode, and room for the answers.
+    pub(crate) fn wants_decoding(&self) -> bool {
+        !self.caught_up && self.answers <= HIGH
     }
 
     /// Takes in what was read; decode it next.
@@ -138,16 +144,17 @@ impl Session {
         self.caught_up = false;
     }
 
-    /// Decodes until there is nothing to decode, too much to be written, or
+    /// Decodes until there is nothing to decode, too many answers wait, or
     /// `quota` events have been handled.
     pub(crate) fn decode(&mut self, handler: &mut dyn Handler, quota: &mut usize, now: Instant) {
-        while !self.caught_up && self.out.len() <= HIGH && *quota > 0 {
+        while self.wants_decoding() && *quota > 0 {
             if self.phase != Phase::Run || self.codec.state() == State::Closed {
                 self.input = BytesMut::new();
                 self.caught_up = true;
                 return;
             }
             *quota -= 1;
+            let before = self.out.len();
             match self.codec.receive(&mut self.input, &mut self.out) {
                 Ok(Some(event)) => self.handle(event, handler, now),
                 Ok(None) => {
@@ -156,6 +163,7 @@ impl Session {
                 }
                 Err(violation) => self.violated(violation.rule, now),
             }
+            self.answers += self.out.len().saturating_sub(before);
         }
     }
 
@@ -177,10 +185,11 @@ impl Session {
 
     /// `count` octets left the outbox.
     pub(crate) fn wrote(&mut self, count: usize, now: Instant) {
-        let blocked = self.out.len() > HIGH;
         self.out.advance(count);
-        if blocked && self.out.len() <= HIGH {
-            // The peer is read from again: its silence counts from here.
+        // Whatever left first: what was queued is at most as much again.
+        self.answers = self.answers.saturating_sub(count);
+        if self.clock.waiting.is_some() && self.out.is_empty() {
+            // All that time it was alive: its silence counts from here.
             self.clock.heard = now;
         }
         self.unflushed = true;
@@ -273,7 +282,7 @@ impl Session {
                 shared,
                 rendering,
                 message,
-            } => self.say_shared(&shared, rendering, message),
+            } => self.say_shared((*shared).as_ref(), rendering, message),
         };
         match result {
             Ok(()) => {
