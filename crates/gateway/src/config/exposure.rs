@@ -147,7 +147,7 @@ fn of_route(route: &Route, listener: &Listener) -> Vec<Exposed> {
             OriginRule::Null => all.push(Exposed::NullOrigin),
             OriginRule::Missing => all.push(Exposed::NoOrigin),
             OriginRule::SameHost if listener.public_url.is_none() => {
-                all.push(Exposed::HostFromClient)
+                all.push(Exposed::HostFromClient);
             }
             OriginRule::SameHost
             | OriginRule::Loopback

@@ -4,7 +4,7 @@
 //! wrong, so that one run reports them all; the result is given out only if
 //! there was none.
 
-use std::{collections::BTreeSet, path::Path};
+use std::{collections::BTreeSet, net::SocketAddr, path::Path};
 
 use draftgate_core::{Draft, Limits};
 use ipnet::IpNet;
@@ -15,7 +15,7 @@ use super::{
     Source, Timeouts,
     lists::{self, Chosen},
     problem::{Place, Problem},
-    reader::{Reader, Said, Table, Wrong},
+    reader::{Reader, Said, Table, Tables, Wrong},
     routes,
     values::{OrOff, OrUnlimited, Pause, Size},
 };
@@ -173,8 +173,9 @@ fn whole(mut top: Table<'_>, name: &str, spoken: &[Draft]) -> Config {
 }
 
 fn listeners(top: &mut Table<'_>, shared: &Listener) -> Vec<Listener> {
-    let Some(tables) = top.tables("listeners") else {
-        return vec![shared.clone()];
+    let tables = match top.tables("listeners") {
+        Tables::These(tables) => tables,
+        Tables::Absent | Tables::Wrong => return vec![shared.clone()],
     };
     if tables.is_empty() {
         top.wrong(
@@ -182,18 +183,11 @@ fn listeners(top: &mut Table<'_>, shared: &Listener) -> Vec<Listener> {
                 .help("leave `listeners` out to listen on 127.0.0.1:8080"),
         );
     }
-    let mut seen: Vec<(Listener, Place)> = Vec::new();
+    let mut listeners = Vec::new();
+    let mut taken = Vec::new();
     for mut table in tables {
         let mut listener = shared.clone();
-        let said = table.said("address");
-        match table.value("address") {
-            Some(address) => listener.address = address,
-            None if said.is_none() => table.wrong(
-                Problem::new(table.place.clone(), "a listener lacks `address`")
-                    .help("add for example `address = \"127.0.0.1:8080\"`"),
-            ),
-            None => {}
-        }
+        address(&mut table, &mut listener, &mut taken);
         table.set("page", &mut listener.page);
         listener.public_url = table.value("public-url");
         listener.trusted_proxies = trusted_proxies(&mut table);
@@ -203,21 +197,35 @@ fn listeners(top: &mut Table<'_>, shared: &Listener) -> Vec<Listener> {
         let mut waits = table.table("timeouts", "listeners.timeouts");
         timeouts(&mut waits, &mut listener.timeouts);
         waits.finish();
-        let place = said.map_or(Place::Whole, |said| said.place);
-        let twin = seen
-            .iter()
-            .find(|(other, _)| other.address == listener.address && listener.address.port() != 0);
-        if let (Some((_, first)), true) = (twin, place != Place::Whole) {
-            let problem = Problem::new(
-                place.clone(),
-                format!("two listeners have the address {}", listener.address),
-            );
-            table.wrong(problem.related(first, "the first of them"));
-        }
-        seen.push((listener, place));
+        listeners.push(listener);
         table.finish();
     }
-    seen.into_iter().map(|(listener, _)| listener).collect()
+    listeners
+}
+
+/// The address, which no earlier listener may have.
+fn address(table: &mut Table<'_>, listener: &mut Listener, taken: &mut Vec<(SocketAddr, Place)>) {
+    let Some(said) = table.said("address") else {
+        let problem = Problem::new(table.place.clone(), "a listener lacks `address`");
+        table.wrong(problem.help("add for example `address = \"127.0.0.1:8080\"`"));
+        return;
+    };
+    let Some(address) = table.value::<SocketAddr>("address") else {
+        return;
+    };
+    listener.address = address;
+    if let Some((_, first)) = taken
+        .iter()
+        .find(|(other, _)| *other == address && address.port() != 0)
+    {
+        let problem = Problem::new(
+            said.place.clone(),
+            format!("two listeners have the address {address}"),
+        );
+        let problem = problem.related(first, "the first of them");
+        table.wrong(problem.help("leave one out, or give it another port"));
+    }
+    taken.push((address, said.place));
 }
 
 fn trusted_proxies(table: &mut Table<'_>) -> Vec<IpNet> {

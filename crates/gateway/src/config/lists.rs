@@ -28,7 +28,12 @@ pub(super) fn drafts(table: &mut Table<'_>, spoken: &[Draft]) -> Chosen {
     let Some(said) = table.said("drafts") else {
         return Chosen::Nothing;
     };
-    let mut chosen: Vec<(Draft, Place)> = match said.value.as_str() {
+    let words = match &said.place {
+        // `13` would be a number.
+        Place::Variable { value, .. } if !said.value.is_array() => Some(value.as_str()),
+        _ => said.value.as_str(),
+    };
+    let mut chosen: Vec<(Draft, Place)> = match words {
         Some("all") => spoken
             .iter()
             .map(|draft| (*draft, said.place.clone()))
@@ -205,7 +210,7 @@ pub(super) fn subprotocols(table: &mut Table<'_>) -> Vec<String> {
 
 /// Reads the elements of an array; those that are wrong are noted and left out.
 pub(super) fn each<'t, T>(
-    table: &mut Table<'_>,
+    table: &Table<'_>,
     key: &str,
     said: &Said<'t>,
     what: &str,

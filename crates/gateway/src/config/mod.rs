@@ -48,6 +48,7 @@ use std::time::Duration;
 
 use draftgate_core::Draft;
 
+pub use draftgate_conn::Overflow;
 pub use draftgate_translate::BinaryPolicy;
 pub use environment::Environment;
 pub use exposure::{Exposed, Exposure};
@@ -58,7 +59,7 @@ pub use log::{Log, LogFormat, LogLevel};
 pub use origin::{NotAnOrigin, Origin, OriginRefused, OriginRule, Origins, Wildcard, allows};
 pub use path::{NotAPattern, PathPattern};
 pub use problem::{ConfigError, Mistakes, Problem};
-pub use route::{Heartbeat, Overflow, Publish, Route, Service};
+pub use route::{Heartbeat, Publish, Route, Service};
 pub use warning::Warning;
 
 /// Everything the gateway is told before it starts.

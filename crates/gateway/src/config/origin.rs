@@ -72,6 +72,15 @@ impl Origins {
     }
 }
 
+impl fmt::Display for Origins {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, rule) in self.0.iter().enumerate() {
+            write!(f, "{}{rule}", if at == 0 { "" } else { ", " })?;
+        }
+        Ok(())
+    }
+}
+
 impl Default for Origins {
     /// Pages of the host that the client connects to, and clients that send no
     /// origin: no browser is among those. `null` is not accepted, because any

@@ -14,6 +14,13 @@ pub struct PathPattern {
 }
 
 impl PathPattern {
+    /// The pattern `/`.
+    pub(super) fn root() -> Self {
+        Self {
+            segments: vec![Some(String::new())],
+        }
+    }
+
     /// Whether a path matches, and if so what stands in place of `{channel}`.
     /// The path comes without its query. An empty segment is no channel.
     pub fn matches<'p>(&self, path: &'p str) -> Option<Option<&'p str>> {

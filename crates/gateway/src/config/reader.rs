@@ -48,6 +48,17 @@ pub(super) struct Table<'t> {
     asked: Vec<&'static str>,
 }
 
+/// An array of tables.
+#[derive(Debug)]
+pub(super) enum Tables<'t> {
+    /// The key is not there.
+    Absent,
+    /// It is something else, which has been noted.
+    Wrong,
+    /// These, those left out that are no tables.
+    These(Vec<Table<'t>>),
+}
+
 /// What is wrong with a value, to be said after the key's name.
 #[derive(Debug)]
 pub(super) struct Wrong {
@@ -124,11 +135,14 @@ impl<'e> Reader<'e> {
                 at_value: false,
             };
             let problem = Problem::new(place, format!("no setting is named `{}`", variable.name));
-            problems.push(match nearest(&variable.key, settable.iter().map(String::as_str)) {
-                Some(key) => problem.help(format!("did you mean `{}`?", environment::variable_name(key))),
-                None if known.contains(&variable.key) => problem
-                    .help("listeners, routes and lists are set in the file or by flags: a variable cannot say which one is meant"),
-                None => problem.help(format!("variables reach {}", listed(settable.iter().map(|key| environment::variable_name(key)), "and"))),
+            let first = variable.key.split('.').next().unwrap_or_default();
+            problems.push(if known.contains(&variable.key) || ["listeners", "routes"].contains(&first) {
+                problem.help("a variable sets one key of a table that stands once: listeners, routes and whole tables are set in the file")
+            } else if let Some(key) = nearest(&variable.key, settable.iter().map(String::as_str)) {
+                problem.help(format!("did you mean `{}`?", environment::variable_name(key)))
+            } else {
+                let names = settable.iter().map(|key| environment::variable_name(key));
+                problem.help(format!("variables set {}", listed(names, "and")))
             });
         }
         problems.sort_by_key(|problem| match &problem.place {
@@ -194,7 +208,7 @@ impl<'t> Table<'t> {
     }
 
     /// A table within this one; empty where it is not there.
-    pub(super) fn table(&mut self, key: &'static str, path: &'static str) -> Table<'t> {
+    pub(super) fn table(&mut self, key: &'static str, path: &'static str) -> Self {
         self.ask(key);
         let said = self.in_file(key);
         let entries = said.as_ref().and_then(|said| match said.value {
@@ -206,7 +220,7 @@ impl<'t> Table<'t> {
                 None
             }
         });
-        Table {
+        Self {
             reader: self.reader,
             path,
             single: self.single,
@@ -216,10 +230,12 @@ impl<'t> Table<'t> {
         }
     }
 
-    /// The tables of an array; `None` where the key is not there at all.
-    pub(super) fn tables(&mut self, key: &'static str) -> Option<Vec<Table<'t>>> {
+    /// The tables of an array.
+    pub(super) fn tables(&mut self, key: &'static str) -> Tables<'t> {
         self.ask(key);
-        let said = self.in_file(key)?;
+        let Some(said) = self.in_file(key) else {
+            return Tables::Absent;
+        };
         let advice = format!("write `[[{key}]]` above each");
         let DeValue::Array(elements) = said.value else {
             self.wrong_value(
@@ -227,7 +243,7 @@ impl<'t> Table<'t> {
                 &said,
                 Wrong::must_be("an array of tables", said.value).help(advice),
             );
-            return Some(Vec::new());
+            return Tables::Wrong;
         };
         let mut tables = Vec::new();
         for element in elements.iter() {
@@ -254,15 +270,15 @@ impl<'t> Table<'t> {
                 }
             }
         }
-        Some(tables)
+        Tables::These(tables)
     }
 
     /// Notes each key that nobody asked for.
     pub(super) fn finish(self) {
         let title = match (self.path, self.single) {
             ("", _) => "at the top of the file".to_owned(),
-            (path, true) => format!("in `[{path}]`"),
-            (path, false) => format!("in `[[{path}]]`"),
+            ("listeners" | "routes", false) => format!("in `[[{}]]`", self.path),
+            (path, _) => format!("in `[{path}]`"),
         };
         for key in self.entries.into_iter().flat_map(|entries| entries.keys()) {
             if self.asked.contains(&key.get_ref().as_ref()) {
@@ -280,7 +296,9 @@ impl<'t> Table<'t> {
     }
 
     fn ask(&mut self, key: &'static str) -> String {
-        self.asked.push(key);
+        if !self.asked.contains(&key) {
+            self.asked.push(key);
+        }
         let full = match self.path {
             "" => key.to_owned(),
             path => format!("{path}.{key}"),

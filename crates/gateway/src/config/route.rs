@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use draftgate_conn::Overflow;
 use draftgate_core::{Draft, Limits};
 
 use draftgate_translate::BinaryPolicy;
@@ -108,19 +109,6 @@ pub enum Publish {
     All,
     /// No peer: messages of peers are a policy violation.
     None,
-}
-
-/// What happens when a peer's queue is full.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Overflow {
-    /// The connection is closed: nothing is lost in silence, and the peer
-    /// can come back and catch up.
-    #[default]
-    Close,
-    /// The message that does not fit is dropped and counted.
-    DropNewest,
-    /// The oldest waiting messages are dropped and counted until it fits.
-    DropOldest,
 }
 
 /// What is sent to a silent connection whose draft has no ping.

@@ -7,25 +7,27 @@ use super::{
     file::{Shared, octets, route_limits},
     lists::{self, Chosen, names_of},
     problem::{Place, Problem},
-    reader::{Said, Table, Wrong},
+    reader::{Said, Table, Tables, Wrong},
 };
 
 pub(super) fn routes(top: &mut Table<'_>, shared: &Shared<'_>) -> Vec<Route> {
     const ADVICE: &str = "add `[[routes]]` with `path`, `service` and `drafts`, for example `path = \"/echo\"`, `service = \"echo\"`, `drafts = \"all\"`";
-    let tables = top.tables("routes");
-    if tables.as_ref().is_none_or(Vec::is_empty) {
-        top.wrong(
-            Problem::new(
+    let tables = match top.tables("routes") {
+        Tables::These(tables) if !tables.is_empty() => tables,
+        Tables::Wrong => Vec::new(),
+        Tables::Absent | Tables::These(_) => {
+            let problem = Problem::new(
                 Place::Whole,
                 "the file has no route, so that every client would be refused",
-            )
-            .help(ADVICE),
-        );
-    }
+            );
+            top.wrong(problem.help(ADVICE));
+            Vec::new()
+        }
+    };
     let mut routes: Vec<Route> = Vec::new();
     let mut paths: Vec<(PathPattern, Place)> = Vec::new();
     let mut without_drafts: Vec<Place> = Vec::new();
-    for mut table in tables.unwrap_or_default() {
+    for mut table in tables {
         let said_path = table.said("path");
         let path = required::<PathPattern>(&mut table, "path", "\"/bus/{channel}\"");
         if let (Some(path), Some(said)) = (&path, said_path) {
@@ -42,11 +44,7 @@ pub(super) fn routes(top: &mut Table<'_>, shared: &Shared<'_>) -> Vec<Route> {
             }
             (Chosen::Wrong, _) | (_, Chosen::Wrong) => Vec::new(),
         };
-        let fallback = || "/".parse::<PathPattern>();
-        let path = match path.map_or_else(fallback, Ok) {
-            Ok(path) => path,
-            Err(_) => continue,
-        };
+        let path = path.unwrap_or_else(PathPattern::root);
         let route = Route::new(path, service.unwrap_or(Service::Echo), drafts);
         routes.push(one(table, route, service, shared));
     }
@@ -91,7 +89,8 @@ fn reachable(
         true => Problem::new(
             said.place.clone(),
             format!("two routes have the path `{path}`"),
-        ),
+        )
+        .help("leave one of them out"),
         false => Problem::new(
             said.place.clone(),
             format!("no client can reach the route `{path}`"),
@@ -152,25 +151,25 @@ fn bus_only(table: &mut Table<'_>, route: &mut Route, service: Option<Service>) 
         ("include-sender", table.said("include-sender")),
         ("publish", table.said("publish")),
     ];
+    if service == Some(Service::Echo) {
+        for (key, said) in said {
+            if let Some(said) = said {
+                let wrong = Wrong::new("has no meaning for `service = \"echo\"`");
+                table.wrong_value(
+                    key,
+                    &said,
+                    wrong.help("it is a key of routes with `service = \"bus\"`"),
+                );
+            }
+        }
+        return;
+    }
     route.channel = table.value("channel");
     table.set("overflow", &mut route.overflow);
     table.set("include-sender", &mut route.include_sender);
     table.set("publish", &mut route.publish);
-    match service {
-        Some(Service::Echo) => {
-            for (key, said) in &said {
-                if let Some(said) = said {
-                    let wrong = Wrong::new("has no meaning for `service = \"echo\"`");
-                    table.wrong_value(
-                        key,
-                        said,
-                        wrong.help("it is a key of routes with `service = \"bus\"`"),
-                    );
-                }
-            }
-        }
-        Some(Service::Bus) => channel_of(table, route, channel.as_ref()),
-        None => {}
+    if service == Some(Service::Bus) {
+        channel_of(table, route, channel.as_ref());
     }
 }
 

@@ -132,7 +132,7 @@ pub(super) struct Lasting(pub(super) Duration);
 impl fmt::Display for Lasting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match u64::try_from(self.0.as_millis()) {
-            Ok(millis) if millis % 1_000 == 0 => write!(f, "{}s", millis / 1_000),
+            Ok(millis) if millis.is_multiple_of(1_000) => write!(f, "{}s", millis / 1_000),
             Ok(millis) => write!(f, "{millis}ms"),
             Err(_) => write!(f, "{}s", self.0.as_secs()),
         }
@@ -147,7 +147,7 @@ impl fmt::Display for Octets {
         let (unit, factor) = SIZES
             .iter()
             .rev()
-            .find(|(_, factor)| self.0 >= *factor && self.0 % factor == 0)
+            .find(|(_, factor)| self.0 >= *factor && self.0.is_multiple_of(*factor))
             .unwrap_or(&SIZES[0]);
         write!(f, "{}{unit}", self.0 / factor)
     }
