@@ -1,18 +1,28 @@
 //! A message on its way in: fragments joined, counted and checked as they come.
 
+use std::mem;
+
 use bytes::{Bytes, BytesMut};
-use draftgate_core::{Limits, Message, Rule, Text, Violation};
+use draftgate_core::{COPIED, Limits, Message, Rule, Text, Violation};
 
 use crate::{
     BadUtf8, Utf8,
     utf8::{is_utf8, repair},
 };
 
-/// The fragments of one message so far.
+/// Small runs are gathered in pieces of this many octets, grown as they fill.
+const GATHERED: usize = 32 << 10;
+
+/// The fragments of one message so far: kept in the pieces in which they came
+/// and joined once, at the end. One buffer that doubles would hold three times
+/// what was received while it grows.
 #[derive(Debug)]
 pub(crate) struct Assembly {
     binary: bool,
-    payload: BytesMut,
+    pieces: Vec<Bytes>,
+    /// Runs that are too small for a piece of their own.
+    gathered: Vec<u8>,
+    len: u64,
     fragments: u32,
     utf8: Utf8,
 }
@@ -24,7 +34,9 @@ impl Assembly {
     pub(crate) fn new(binary: bool) -> Self {
         Self {
             binary,
-            payload: BytesMut::new(),
+            pieces: Vec::new(),
+            gathered: Vec::new(),
+            len: 0,
             fragments: 0,
             utf8: Utf8::default(),
         }
@@ -55,30 +67,66 @@ impl Assembly {
         if !self.binary && bad_utf8 == BadUtf8::Fail && self.utf8.push(&run).is_err() {
             return Err(Rule::NotUtf8.into());
         }
-        if self.payload.is_empty() {
-            self.payload = run;
+        self.len += run.len() as u64;
+        if run.len() > COPIED {
+            self.seal();
+            self.pieces.push(run.freeze());
         } else {
-            self.payload.extend_from_slice(&run);
+            self.gather(&run);
         }
         Ok(())
     }
 
+    /// Grows by doubling up to exactly one piece, so that full pieces hold no slack.
+    fn gather(&mut self, mut run: &[u8]) {
+        while !run.is_empty() {
+            let (now, later) = run.split_at(run.len().min(GATHERED - self.gathered.len()));
+            let wanted = self.gathered.len() + now.len();
+            if wanted > self.gathered.capacity() {
+                let doubled = (2 * self.gathered.capacity()).clamp(wanted, GATHERED);
+                self.gathered.reserve_exact(doubled - self.gathered.len());
+            }
+            self.gathered.extend_from_slice(now);
+            if self.gathered.len() == GATHERED {
+                self.seal();
+            }
+            run = later;
+        }
+    }
+
+    fn seal(&mut self) {
+        if !self.gathered.is_empty() {
+            self.pieces.push(mem::take(&mut self.gathered).into());
+        }
+    }
+
+    fn join(mut self) -> Bytes {
+        self.seal();
+        if self.pieces.len() <= 1 {
+            return self.pieces.pop().unwrap_or_default();
+        }
+        let mut whole = BytesMut::with_capacity(self.len as usize);
+        for piece in self.pieces {
+            whole.extend_from_slice(&piece);
+        }
+        whole.freeze()
+    }
+
     pub(crate) fn finish(self, bad_utf8: BadUtf8, limits: &Limits) -> Result<Finished, Violation> {
-        let payload = self.payload.freeze();
         if self.binary {
-            return Ok((Message::Binary(payload), 0));
+            return Ok((Message::Binary(self.join()), 0));
         }
         match bad_utf8 {
             BadUtf8::Fail if self.utf8.is_whole() => {
-                Ok((Message::Text(Text::from_validated(payload)), 0))
+                Ok((Message::Text(Text::from_validated(self.join())), 0))
             }
             BadUtf8::Fail => Err(Rule::NotUtf8.into()),
-            BadUtf8::Repair => repaired(payload, limits),
+            BadUtf8::Repair => repaired(self.join(), limits),
         }
     }
 
     fn fits(&self, more: u64, limits: &Limits) -> Result<(), Violation> {
-        if self.payload.len() as u64 + more > limits.message {
+        if self.len + more > limits.message {
             return Err(Rule::MessageTooBig.into());
         }
         Ok(())
