@@ -1,5 +1,7 @@
 //! Open connections of every draft, made by the real opening handshakes.
 
+#![allow(dead_code, reason = "each test file uses its part")]
+
 use bytes::BytesMut;
 use draftgate_core::{Codec, Draft, Limits, Role};
 use draftgate_drafts::{
