@@ -1,7 +1,8 @@
 //! Helpers for tests of codecs and drivers, never part of the program.
 //!
 //! [`io`] is a transport whose other end the test holds in its hand; [`codecs`]
-//! feeds octets to a codec in every cut; [`request`] reads a request's octets.
+//! feeds octets to a codec in every cut; [`request`] reads a request's octets;
+//! [`documents`] compares tables.
 //! Nothing here knows a draft.
 //!
 //! ```
@@ -11,5 +12,6 @@
 //! ```
 
 pub mod codecs;
+pub mod documents;
 pub mod io;
 pub mod request;
