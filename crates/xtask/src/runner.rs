@@ -39,6 +39,7 @@ impl Runner {
         match (self, quick) {
             (Self::Nextest, false) => nextest("run").args(WHAT),
             (Self::Nextest, true) => nextest("run")
+                .args(["--profile", "quick"])
                 .args(WHAT)
                 .args(["-E", &format!("not {FOREIGN_FILTER}")]),
             (Self::CargoTest, false) => Command::cargo("test").args(WHAT),
@@ -117,9 +118,9 @@ pub(crate) fn tests(
     closing: &mut Closing,
 ) -> Result<(), Failure> {
     let result = run_with_summary(runner, runner.run(context.quick), &mut closing.tests);
-    if context.quick && result.is_ok() {
+    if context.quick && !closing.tests.is_empty() {
         let listed = runner.list_foreign().read_stdout()?;
-        closing.left_out = runner.listed(&listed);
+        closing.left_out = Some(runner.listed(&listed));
     }
     result
 }

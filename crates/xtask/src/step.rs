@@ -51,8 +51,8 @@ pub(crate) struct Closing {
     pub(crate) tests: Vec<String>,
     /// rustdoc's own summary lines, one for each crate.
     pub(crate) doc_tests: Vec<String>,
-    /// The names of tests that were left out.
-    pub(crate) left_out: Vec<String>,
+    /// The names of the tests that were left out, once they are known.
+    pub(crate) left_out: Option<Vec<String>>,
 }
 
 impl Step {
