@@ -32,13 +32,15 @@ const PLACES: [(&str, Place); 14] = [
     ("draftgate-hybi13", Place::Draft),
     (DRAFTS, Place::Row(3)),
     ("draftgate-gateway", Place::Row(5)),
-    ("draftgate-cli", Place::Row(6)),
+    (CLI, Place::Row(6)),
     ("draftgate-testkit", Place::Testkit),
     ("xtask", Place::Beside),
 ];
 const CORE: &str = "draftgate-core";
 const WIRE: &str = "draftgate-wire";
 const DRAFTS: &str = "draftgate-drafts";
+/// crates/cli: the one package that is named after what it installs.
+const CLI: &str = "draftgate";
 const DRAFT_ROW: u8 = 2;
 
 /// Tests below the gateway may want a real draft, which stands above most of
@@ -198,7 +200,7 @@ mod tests {
                 .uses(CORE, Kind::Normal)
                 .uses("tokio", Kind::Normal),
             Made::member("draftgate-gateway").uses(DRAFTS, Kind::Normal),
-            Made::member("draftgate-cli").uses("draftgate-gateway", Kind::Normal),
+            Made::member(CLI).uses("draftgate-gateway", Kind::Normal),
             Made::member("draftgate-testkit").uses(CORE, Kind::Normal),
             Made::member("xtask").uses("clap", Kind::Normal),
             Made::crates_io("bytes", "1.0.0"),
@@ -257,12 +259,12 @@ mod tests {
 
     #[test]
     fn tests_below_the_gateway_may_not_use_it() {
-        for to in ["draftgate-gateway", "draftgate-cli"] {
+        for to in ["draftgate-gateway", CLI] {
             assert_eq!(arrow(DRAFTS, Kind::Dev, to).len(), 1, "{to}");
         }
-        let up = arrow("draftgate-gateway", Kind::Dev, "draftgate-cli");
+        let up = arrow("draftgate-gateway", Kind::Dev, CLI);
         assert_eq!(up.len(), 1);
-        let down = arrow("draftgate-cli", Kind::Dev, "draftgate-gateway");
+        let down = arrow(CLI, Kind::Dev, "draftgate-gateway");
         assert_eq!(down, Vec::<String>::new());
     }
 
