@@ -19,6 +19,14 @@ pub struct Envelope {
     pub sequence: u64,
 }
 
+/// So that an envelope can be queued as it stands, without a count of its own
+/// for what is shared in it.
+impl AsRef<Shared> for Envelope {
+    fn as_ref(&self) -> &Shared {
+        &self.shared
+    }
+}
+
 /// The door of one subscriber's bounded queue.
 ///
 /// It is called by the publisher, under the channel's turn: it puts the
