@@ -3,5 +3,35 @@
 //!
 //! It frames no octet and keeps no channel: the codecs are `draftgate-drafts`,
 //! the channels `draftgate-bus`.
+//!
+//! ```
+//! use draftgate_gateway::{Gateway, config::Config};
+//!
+//! # tokio::runtime::Runtime::new().unwrap().block_on(async {
+//! let mut config = Config::default();
+//! config.listeners[0].address = ([127, 0, 0, 1], 0).into();
+//! let running = Gateway::bind(config)?;
+//! println!("ws://{}/bus/chat", running.addrs()[0]);
+//! running.drain().await;
+//! # Ok::<(), draftgate_gateway::BindError>(())
+//! # }).unwrap();
+//! ```
 
+mod access;
 pub mod config;
+mod counts;
+mod front;
+mod gate;
+mod handshake;
+mod listen;
+mod page;
+mod public_url;
+mod refusal;
+mod running;
+pub mod service;
+mod subprotocol;
+mod tap;
+
+pub use counts::Counts;
+pub use refusal::Refused;
+pub use running::{BindError, Gateway, Running};

@@ -1,0 +1,78 @@
+//! What the gateway counts: the present, and what became of every request.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
+
+use draftgate_core::Draft;
+
+/// The gateway's counts at one moment.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// TCP connections open now, refused ones that are being told included.
+    pub connections: u64,
+    /// WebSocket connections open now.
+    pub open: u64,
+    /// Upgrades answered since the start, by draft.
+    pub upgrades: BTreeMap<Draft, u64>,
+    /// Refusals since the start, by code.
+    pub refused: BTreeMap<&'static str, u64>,
+    /// Messages dropped since the start because their sender may not publish.
+    pub muted: u64,
+}
+
+impl Counts {
+    /// Upgrades answered in `draft`.
+    pub fn upgrades_in(&self, draft: Draft) -> u64 {
+        self.upgrades.get(&draft).copied().unwrap_or(0)
+    }
+
+    /// Refusals with `code`.
+    pub fn refused_for(&self, code: &str) -> u64 {
+        self.refused.get(code).copied().unwrap_or(0)
+    }
+}
+
+/// Where it is counted. Handshakes are rare enough for a lock.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    handshakes: Mutex<Handshakes>,
+    pub(crate) muted: Arc<AtomicU64>,
+}
+
+#[derive(Debug, Default)]
+struct Handshakes {
+    upgrades: BTreeMap<Draft, u64>,
+    refused: BTreeMap<&'static str, u64>,
+}
+
+impl Counters {
+    pub(crate) fn upgrade(&self, draft: Draft) {
+        *self.handshakes().upgrades.entry(draft).or_default() += 1;
+    }
+
+    pub(crate) fn refuse(&self, code: &'static str) {
+        *self.handshakes().refused.entry(code).or_default() += 1;
+    }
+
+    pub(crate) fn read(&self, connections: usize, open: usize) -> Counts {
+        let handshakes = self.handshakes();
+        Counts {
+            connections: connections as u64,
+            open: open as u64,
+            upgrades: handshakes.upgrades.clone(),
+            refused: handshakes.refused.clone(),
+            muted: self.muted.load(Relaxed),
+        }
+    }
+
+    fn handshakes(&self) -> MutexGuard<'_, Handshakes> {
+        self.handshakes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}

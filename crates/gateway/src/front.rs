@@ -1,0 +1,365 @@
+//! One connection from its first octet to its last: the sniff, hyper for as
+//! long as it is HTTP, the decision, and then the driver with our own head.
+//!
+//! hyper cannot write the heads of the old drafts (their letter case and order
+//! are compared by clients), and answers some requests without a body. So it
+//! answers only the page. For every other request its service says nothing,
+//! the socket is taken back from it once everything before is written, and
+//! the octets read too far (key3, early frames) come with it. That is one way
+//! for upgrades and refusals alike, and does not depend on what hyper would
+//! have written.
+
+use std::{
+    convert::Infallible,
+    future::{Future, pending, poll_fn},
+    net::SocketAddr,
+    pin::{Pin, pin},
+    sync::{Arc, Mutex, PoisonError},
+    task::Poll,
+};
+
+use bytes::{Bytes, BytesMut};
+use draftgate_conn::{Conn, Start};
+use http::Response;
+use http_body_util::{BodyExt, Full};
+use hyper::{
+    body::{Body as _, Incoming},
+    server::conn::http1,
+    service::service_fn,
+};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::{Duration, timeout},
+};
+use tracing::{debug, info, warn};
+
+use crate::{
+    Refused, access,
+    config::Listener,
+    handshake::{self, Asked, Opened, Request},
+    page, public_url,
+    running::Inner,
+    tap::{Tap, Tapped},
+};
+
+/// What came behind a request's head.
+#[derive(Debug)]
+pub(crate) enum Body {
+    /// No body was announced.
+    None,
+    /// Eight octets, as some clients of hixie-76 announce key3.
+    Key3(Bytes),
+    /// The same, but they did not come in time.
+    Late,
+    /// Something else, which was not read.
+    Unread,
+}
+
+/// A connection that was let in.
+#[derive(Debug)]
+pub(crate) struct Visit {
+    pub(crate) id: String,
+    pub(crate) peer: SocketAddr,
+    pub(crate) listener: Arc<Listener>,
+    pub(crate) inner: Arc<Inner>,
+}
+
+/// How the HTTP part of a connection ended.
+enum Heard {
+    Request(Box<Request>),
+    Refused(Refused),
+    /// Nothing is left to say.
+    Over,
+}
+
+impl Visit {
+    /// Serves `tcp` to its end.
+    pub(crate) async fn serve(self, mut tcp: TcpStream) {
+        let Some(ahead) = self.sniff(&mut tcp).await else {
+            return;
+        };
+        let (heard, tcp, received) = self.hear(tcp, ahead).await;
+        match heard {
+            Heard::Over => {}
+            Heard::Refused(refused) => self.refuse(tcp, received.len(), &refused, None).await,
+            Heard::Request(request) => self.answer(tcp, received, *request).await,
+        }
+    }
+
+    /// The first octets, if they may be HTTP. Silence ends here and not in
+    /// hyper, whose timers start only with a head.
+    async fn sniff(&self, tcp: &mut TcpStream) -> Option<BytesMut> {
+        let mut ahead = BytesMut::with_capacity(1024);
+        let limit = self.listener.timeouts.first_octet;
+        let (id, peer) = (self.id.as_str(), self.peer);
+        match timeout(limit, tcp.read_buf(&mut ahead)).await {
+            Err(_) => {
+                self.inner.counts.refuse("first-octet-timeout");
+                debug!(id, %peer, "closed: not an octet in {limit:?}");
+                return None;
+            }
+            Ok(Err(_) | Ok(0)) => return None,
+            Ok(Ok(_)) => {}
+        }
+        match ahead[0] {
+            0x16 => {
+                self.inner.counts.refuse("tls");
+                warn!(id, %peer, code = "tls", "closed: the client speaks TLS, which this listener does not; use ws:// or put a TLS terminator in front");
+                // A fatal alert, protocol_version: the client can say why.
+                let _ = tcp.write_all(&[0x15, 3, 1, 0, 2, 2, 70]).await;
+                linger(tcp, ahead.len()).await;
+                None
+            }
+            b'<' => {
+                self.inner.counts.refuse("policy-request");
+                warn!(id, %peer, code = "policy-request", "closed: a Flash or Silverlight policy request, which this version does not answer; serve the policy file from another program");
+                linger(tcp, ahead.len()).await;
+                None
+            }
+            _ => Some(ahead),
+        }
+    }
+
+    /// Runs hyper until a request comes that is not for it.
+    async fn hear(&self, tcp: TcpStream, ahead: BytesMut) -> (Heard, TcpStream, BytesMut) {
+        let tap = Tap::default();
+        let slot: Slot = Slot::default();
+        let limits = &self.listener.limits;
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new())
+            .header_read_timeout(self.listener.timeouts.head)
+            .max_buf_size(limits.head.max(8192))
+            .max_header_size(limits.head)
+            .max_headers(limits.head_fields)
+            .auto_date_header(false)
+            .writev(false);
+        let service = service_fn(|request| {
+            let asked = receive(
+                request,
+                tap.clone(),
+                slot.clone(),
+                Arc::clone(&self.listener),
+            );
+            Box::pin(asked) as Pin<Box<dyn Future<Output = _> + Send>>
+        });
+        let io = TokioIo::new(Tapped::new(tcp, ahead, tap.clone()));
+        let mut connection = http.serve_connection(io, service);
+        let mut stopping = pin!(self.inner.stop.cancelled());
+        let mut told = false;
+        let end = poll_fn(|cx| {
+            if !told && stopping.as_mut().poll(cx).is_ready() {
+                told = true;
+                Pin::new(&mut connection).graceful_shutdown();
+            }
+            match connection.poll_without_shutdown(cx) {
+                Poll::Ready(result) => Poll::Ready(result.err()),
+                Poll::Pending if slot.is_taken() && tap.is_flushed() => Poll::Ready(None),
+                Poll::Pending => Poll::Pending,
+            }
+        })
+        .await;
+        let parts = connection.into_parts();
+        let (tcp, ahead) = parts.io.into_inner().into_parts();
+        let mut received = BytesMut::from(parts.read_buf);
+        received.unsplit(ahead);
+        let heard = match (slot.take(), end) {
+            (Some(request), _) => Heard::Request(Box::new(request)),
+            (None, None) => Heard::Over,
+            (None, Some(error)) => unheard(&error, tap.has_begun()),
+        };
+        (heard, tcp, received)
+    }
+
+    async fn answer(&self, tcp: TcpStream, received: BytesMut, request: Request) {
+        let inner = &self.inner;
+        let decided = match inner.stop.is_cancelled() {
+            true => Err(Refused::shutting_down().field("Retry-After", "10")),
+            false => handshake::decide(
+                &request,
+                Asked {
+                    id: &self.id,
+                    peer: self.peer,
+                    listener: &self.listener,
+                    config: &inner.config,
+                    services: &inner.services,
+                },
+            ),
+        };
+        match decided {
+            Ok(opened) => self.run(tcp, received, request.body, opened).await,
+            Err(refused) => {
+                self.refuse(tcp, received.len(), &refused, Some(&request))
+                    .await;
+            }
+        }
+    }
+
+    /// Drives an opened connection to its end.
+    async fn run(&self, tcp: TcpStream, received: BytesMut, body: Body, opened: Opened) {
+        let Opened {
+            head,
+            codec,
+            mut session,
+            settings,
+            about,
+        } = opened;
+        let received = match body {
+            // It was announced as a body, but it is the first thing behind the head.
+            Body::Key3(key3) => {
+                let mut whole = BytesMut::from(key3);
+                whole.unsplit(received);
+                whole
+            }
+            _ => received,
+        };
+        let start = Start {
+            head: Some(head),
+            received,
+            ..Start::new(codec)
+        };
+        let conn = Conn::new(tcp, start, settings);
+        let _registered = self.inner.register(conn.sender());
+        self.inner.counts.upgrade(about.draft);
+        let log = self.inner.config.log.access;
+        let line = access::Line::new(&self.id, self.peer, about, log);
+        let closed = conn.run(&mut *session).await;
+        // The session's place on the bus is given up before the line is written.
+        drop(session);
+        line.write(&closed);
+    }
+
+    async fn refuse(
+        &self,
+        mut tcp: TcpStream,
+        read: usize,
+        refused: &Refused,
+        request: Option<&Request>,
+    ) {
+        self.inner.counts.refuse(refused.code);
+        let line = request.map(|r| (r.parts.method.as_str(), r.parts.uri.path()));
+        let (method, path) = line.unzip();
+        info!(
+            id = self.id,
+            peer = %self.peer,
+            code = refused.code,
+            status = refused.status,
+            method,
+            path,
+            fields = request.map(|r| handshake::field_names(&r.head)),
+            detail = refused.detail.as_deref(),
+            "refused: {refused}"
+        );
+        let head_only = method == Some("HEAD");
+        let answer = refused.to_octets(&self.id, head_only);
+        say_last(&mut tcp, &answer, read).await;
+    }
+}
+
+/// Answers `tcp` before anything was read of it.
+pub(crate) async fn turn_away(mut tcp: TcpStream, id: &str, refused: &Refused) {
+    say_last(&mut tcp, &refused.to_octets(id, false), 0).await;
+}
+
+/// Writes `answer` and closes, so that the peer gets to read it.
+async fn say_last(tcp: &mut TcpStream, answer: &[u8], read: usize) {
+    // The peer may take its time to read, but not for ever.
+    if let Ok(Ok(())) = timeout(LINGER, tcp.write_all(answer)).await {
+        linger(tcp, read).await;
+    }
+}
+
+const LINGER: Duration = Duration::from_secs(2);
+
+/// What is thrown away at most of what a refused peer still sends.
+const DISCARDED: usize = 256 << 10;
+
+/// Closes our half and reads on for a moment: TCP answers octets that nobody
+/// reads with a reset, which would take our last words with it.
+async fn linger(tcp: &mut TcpStream, mut read: usize) {
+    let _ = tcp.shutdown().await;
+    let discard = async {
+        let mut octets = [0; 4096];
+        while let Ok(count @ 1..) = tcp.read(&mut octets).await {
+            read += count;
+            if read > DISCARDED {
+                return;
+            }
+        }
+    };
+    let _ = timeout(LINGER, discard).await;
+}
+
+/// Where hyper's service leaves a request that is not for hyper.
+#[derive(Debug, Clone, Default)]
+struct Slot(Arc<Mutex<Option<Request>>>);
+
+impl Slot {
+    fn put(&self, request: Request) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(request);
+    }
+
+    fn take(&self) -> Option<Request> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn is_taken(&self) -> bool {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_some()
+    }
+}
+
+/// hyper's service: answers the page, and leaves everything else in `slot`.
+async fn receive(
+    request: http::Request<Incoming>,
+    tap: Tap,
+    slot: Slot,
+    listener: Arc<Listener>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    let (parts, body) = request.into_parts();
+    let head = tap.take_head();
+    let page = listener.page
+        && parts.uri.path() == "/"
+        && handshake::is_read(&parts.method)
+        && !handshake::is_websocket(&parts)
+        && (parts.version < http::Version::HTTP_11 || public_url::host(&parts.headers).is_ok())
+        && body.is_end_stream();
+    if page {
+        return Ok(page::answer(&parts.method));
+    }
+    let body = match body.size_hint().exact() {
+        Some(0) => Body::None,
+        // Collected now: behind an unread body, hyper gives nothing back.
+        Some(8) if parts.headers.contains_key("sec-websocket-key1") => {
+            match timeout(listener.timeouts.key3, body.collect()).await {
+                Ok(Ok(body)) => Body::Key3(body.to_bytes()),
+                Ok(Err(_)) | Err(_) => Body::Late,
+            }
+        }
+        _ => Body::Unread,
+    };
+    tap.await_flush();
+    slot.put(Request { parts, head, body });
+    pending().await
+}
+
+/// What hyper's `error` means for the peer; `begun`: part of a head had come.
+fn unheard(error: &hyper::Error, begun: bool) -> Heard {
+    if error.is_parse_too_large() {
+        return Heard::Refused(match error.to_string() {
+            text if text.contains("URI") => Refused::uri_too_long(),
+            text => Refused::head_too_large().with(text),
+        });
+    }
+    if error.is_parse() {
+        return Heard::Refused(Refused::head_malformed().with(error.to_string()));
+    }
+    if error.is_timeout() && begun {
+        return Heard::Refused(Refused::head_timeout());
+    }
+    // The peer has gone, or was silent between two requests.
+    Heard::Over
+}

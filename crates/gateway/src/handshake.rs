@@ -1,0 +1,221 @@
+//! From a request to a connection, or to a refusal: route, draft, origin,
+//! subprotocol, public URL, and then the draft's own answer.
+//!
+//! A pure decision on what was read: it opens and writes nothing, so that the
+//! order of the checks can be read in one place, from the path inwards.
+
+use std::{borrow::Cow, net::SocketAddr, sync::Arc};
+
+use bytes::Bytes;
+use draftgate_conn::{Handler, Settings};
+use draftgate_core::{Codec, Draft, Message, Outgoing};
+use draftgate_drafts::{
+    Detection, RandomKeys,
+    opening::{LengthFrames, RefusalKind, Terms, subprotocols, tokens},
+};
+use http::{Method, request::Parts};
+use tracing::info;
+
+use crate::{
+    Refused,
+    config::{self, BinaryPolicy, Config, Listener, Route},
+    front::Body,
+    public_url,
+    service::{Opening, Service},
+    subprotocol,
+};
+
+/// A request that came whole.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) parts: Parts,
+    /// The head's octets as they came.
+    pub(crate) head: Vec<u8>,
+    pub(crate) body: Body,
+}
+
+/// Who asks, and whom.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asked<'a> {
+    pub(crate) id: &'a str,
+    pub(crate) peer: SocketAddr,
+    pub(crate) listener: &'a Listener,
+    pub(crate) config: &'a Config,
+    /// One for each of the configuration's routes.
+    pub(crate) services: &'a [Arc<dyn Service>],
+}
+
+/// What a connection is from here on.
+pub(crate) struct Opened {
+    /// The answer's head, to be written before anything else.
+    pub(crate) head: Bytes,
+    pub(crate) codec: Box<dyn Codec>,
+    pub(crate) session: Box<dyn Handler>,
+    pub(crate) settings: Settings,
+    pub(crate) about: About,
+}
+
+/// What the log says of a connection.
+#[derive(Debug, Clone)]
+pub(crate) struct About {
+    pub(crate) draft: Draft,
+    pub(crate) path: String,
+    pub(crate) origin: Option<String>,
+    pub(crate) subprotocol: Option<String>,
+}
+
+/// Decides on `request`.
+///
+/// # Errors
+/// What to tell the client.
+pub(crate) fn decide(request: &Request, asked: Asked<'_>) -> Result<Opened, Refused> {
+    let parts = &request.parts;
+    let path = parts.uri.path();
+    let Some((index, route, channel)) = route(asked.config, path) else {
+        if path == "/" && asked.listener.page && !is_read(&parts.method) {
+            return Err(Refused::method_not_allowed().field("Allow", "GET, HEAD"));
+        }
+        return Err(Refused::path_unknown().with(path.to_owned()));
+    };
+    let versions = || draftgate_drafts::versions(&route.drafts);
+    let opening = |refusal| Refused::opening(refusal, versions);
+
+    let options = Detection {
+        without_origin: route.hixie_75_without_origin,
+    };
+    let draft = draftgate_drafts::detect(parts, options).map_err(opening)?;
+    if !draftgate_drafts::spoken().any(|spoken| spoken == draft) {
+        return Err(opening(draftgate_drafts::not_built(draft)));
+    }
+    if !route.speaks(draft) {
+        return Err(opening(RefusalKind::DraftNotEnabled.into()).with(draft.with_alias()));
+    }
+    let trusted = asked.listener.trusts(asked.peer.ip());
+    let url = public_url::of(parts, &request.head, asked.listener, trusted).map_err(opening)?;
+    route
+        .origins
+        .allow(&parts.headers, asked.listener.public_url.as_ref())?;
+    match &request.body {
+        Body::None => {}
+        Body::Key3(_) if draft == Draft::Hixie76 => {}
+        Body::Late => return Err(Refused::key3_timeout()),
+        Body::Key3(_) | Body::Unread => return Err(Refused::body_unexpected()),
+    }
+
+    // Both fields are read as hixie reads them: hybi-04 was the first with a list.
+    let asked_for = subprotocols(&parts.headers, draft < Draft::Hybi04);
+    let subprotocol = subprotocol::choose(route, &asked_for);
+    let origin = ["origin", "sec-websocket-origin"]
+        .into_iter()
+        .find_map(|name| parts.headers.get(name)?.to_str().ok());
+    let session = asked.services[index].open(&Opening {
+        id: asked.id,
+        peer: asked.peer,
+        path,
+        channel,
+        draft,
+        subprotocols: &asked_for,
+        subprotocol: subprotocol.as_deref(),
+        origin,
+    })?;
+    let terms = Terms {
+        subprotocol: subprotocol.as_deref(),
+        public_url: &url,
+        limits: route.limits,
+        length_frames: LengthFrames {
+            send: route.binary == BinaryPolicy::LengthFrame,
+            accept: route.accept_length_frames,
+        },
+    };
+    let accepted =
+        draftgate_drafts::accept(draft, parts, &terms, &mut RandomKeys).map_err(opening)?;
+    if draft == Draft::Hixie75 && origin.is_none() {
+        info!(id = asked.id, peer = %asked.peer, path, "hixie-75 without Origin, as `hixie-75-without-origin` of the route allows");
+    }
+    Ok(Opened {
+        head: accepted.head.to_bytes(),
+        codec: accepted.codec,
+        session,
+        settings: settings(route, asked.listener, draft),
+        about: About {
+            draft,
+            path: path.to_owned(),
+            origin: origin.map(str::to_owned),
+            subprotocol,
+        },
+    })
+}
+
+/// Whether a request asks for a WebSocket, in any draft.
+pub(crate) fn is_websocket(parts: &Parts) -> bool {
+    tokens(&parts.headers, "upgrade").any(|token| token.eq_ignore_ascii_case("websocket"))
+}
+
+/// The methods that the page answers.
+pub(crate) fn is_read(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
+}
+
+/// Letter case and order of the names of a head's fields, which tell what
+/// sent it; no values, for they hold cookies.
+pub(crate) fn field_names(head: &[u8]) -> String {
+    let lines = head.split(|octet| *octet == b'\n');
+    let names: Vec<Cow<'_, str>> = lines
+        .skip_while(|line| line.len() <= 1)
+        .skip(1)
+        .filter_map(|line| line.split(|octet| *octet == b':').next())
+        .map(|name| String::from_utf8_lossy(name.trim_ascii()))
+        .filter(|name| !name.is_empty())
+        .collect();
+    names.join(", ")
+}
+
+fn route<'a>(config: &'a Config, path: &'a str) -> Option<(usize, &'a Route, Option<&'a str>)> {
+    config.routes.iter().enumerate().find_map(|(index, route)| {
+        let channel = route.path.matches(path)?;
+        Some((index, route, channel.or(route.channel.as_deref())))
+    })
+}
+
+fn settings(route: &Route, listener: &Listener, draft: Draft) -> Settings {
+    let timeouts = &listener.timeouts;
+    Settings {
+        queue: route.queue,
+        overflow: route.overflow,
+        opening_timeout: timeouts.key3,
+        keep_alive: timeouts.ping,
+        idle_timeout: timeouts.idle,
+        heartbeat: heartbeat(route, draft),
+        close_timeout: timeouts.close,
+        marker_timeout: timeouts.close_hixie_76,
+        ..Settings::server()
+    }
+}
+
+fn heartbeat(route: &Route, draft: Draft) -> Option<draftgate_conn::Heartbeat> {
+    let what = match &route.heartbeat {
+        config::Heartbeat::Off => return None,
+        config::Heartbeat::EmptyText => Outgoing::Message(Message::from("")),
+        config::Heartbeat::Text(text) => Outgoing::Message(Message::from(text.as_str())),
+        // In hixie-76 a client raises an error for each unknown frame.
+        config::Heartbeat::UnknownFrame if draft != Draft::Hixie75 => return None,
+        config::Heartbeat::UnknownFrame => Outgoing::Filler,
+    };
+    Some(draftgate_conn::Heartbeat {
+        every: route.heartbeat_interval,
+        what,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn field_names_keep_case_and_order_and_show_no_value() {
+        let head =
+            b"\r\nGET / HTTP/1.1\r\nupgrade: WebSocket\r\nHOST: a\r\nCookie: secret=1\r\n\r\n";
+        assert_eq!(field_names(head), "upgrade, HOST, Cookie");
+        assert_eq!(field_names(b""), "");
+    }
+}

@@ -1,0 +1,139 @@
+//! One listener: its socket and its accept loop.
+//!
+//! The loop does nothing but count and hand over; whatever a peer does, and
+//! even if the process runs out of files, it goes on.
+
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{Arc, atomic::Ordering::Relaxed},
+};
+
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+    time::{Duration, sleep},
+};
+use tracing::{debug, info, warn};
+
+use crate::{
+    config::Listener,
+    front::{Visit, turn_away},
+    gate::Gate,
+    running::Inner,
+};
+
+/// Connections that the kernel holds for us between two accepts: a storm of
+/// clients that come back at once. The kernel cuts it to its own limit.
+const BACKLOG: i32 = 1024;
+
+/// How many refused connections are told why at a time; the rest is closed
+/// without a word, so that a flood cannot hold files this way.
+const TOLD_AT_A_TIME: usize = 256;
+
+/// How long to wait when no file is left: closing connections free some.
+const OUT_OF_FILES: Duration = Duration::from_millis(200);
+
+/// Opens the socket of `listener`.
+///
+/// # Errors
+/// What the system says.
+pub(crate) fn bind(listener: &Listener) -> io::Result<TcpListener> {
+    let address = listener.address;
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    // A restart must not wait for the connections of the last run.
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        // [::] means both families, whatever the system's default.
+        socket.set_only_v6(false)?;
+    }
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
+
+/// Accepts connections until the gateway stops.
+pub(crate) async fn accept(socket: TcpListener, listener: Arc<Listener>, inner: Arc<Inner>) {
+    let gate = Gate::new(listener.limits);
+    let telling = Arc::new(Semaphore::new(TOLD_AT_A_TIME));
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = inner.stop.cancelled() => return,
+            accepted = socket.accept() => accepted,
+        };
+        let (tcp, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) if is_the_peers(&error) => continue,
+            Err(error) => {
+                warn!(address = %listener.address, %error, "no connection can be accepted for now; if files ran out, raise `ulimit -n` or lower `max-connections`");
+                sleep(OUT_OF_FILES).await;
+                continue;
+            }
+        };
+        let number = inner.accepted.fetch_add(1, Relaxed) + 1;
+        let id = format!("c{number}");
+        match gate.admit(peer.ip()) {
+            Ok(place) => {
+                prepare(&tcp);
+                let visit = Visit {
+                    id,
+                    peer,
+                    listener: Arc::clone(&listener),
+                    inner: Arc::clone(&inner),
+                };
+                inner.spawn(async move {
+                    visit.serve(tcp).await;
+                    drop(place);
+                });
+            }
+            Err(refused) => {
+                inner.counts.refuse(refused.code);
+                info!(id, %peer, code = refused.code, status = refused.status, "refused: {refused}");
+                if let Ok(permit) = Arc::clone(&telling).try_acquire_owned() {
+                    inner.spawn(async move {
+                        turn_away(tcp, &id, &refused).await;
+                        drop(permit);
+                    });
+                }
+            }
+        }
+    }
+}
+
+/// Errors of a connection that was gone before it was accepted.
+fn is_the_peers(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::Interrupted
+            | io::ErrorKind::WouldBlock
+    )
+}
+
+/// Small frames leave at once; and where a draft has no ping, TCP itself finds
+/// out after two minutes or so that a peer is gone.
+fn prepare(tcp: &TcpStream) {
+    let keepalive = TcpKeepalive::new()
+        .with_time(Duration::from_secs(60))
+        .with_interval(Duration::from_secs(15))
+        .with_retries(4);
+    let set = tcp
+        .set_nodelay(true)
+        .and_then(|()| SockRef::from(tcp).set_tcp_keepalive(&keepalive));
+    if let Err(error) = set {
+        debug!(%error, "a socket option could not be set");
+    }
+}
+
+/// The address that was bound, port 0 resolved.
+pub(crate) fn address(socket: &TcpListener) -> io::Result<SocketAddr> {
+    socket.local_addr()
+}

@@ -1,0 +1,247 @@
+//! What a client is told that we do not serve: one form for every reason,
+//! whoever found it (the listener, hyper, the path, the origin, the draft).
+//!
+//! The octets are written by us and not by hyper, whose own answers to what it
+//! cannot parse have no body. Every refusal ends the connection: behind a
+//! refused hixie-76 head lies key3, which would be read as the next request.
+
+use std::{borrow::Cow, fmt::Write};
+
+use draftgate_drafts::opening;
+
+use crate::config::OriginRefused;
+
+/// A request, or a connection, that was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{sentence}")]
+pub struct Refused {
+    /// The HTTP status.
+    pub status: u16,
+    /// The stable code, the same in the body and in the log.
+    pub code: &'static str,
+    /// What is wrong.
+    pub sentence: Cow<'static, str>,
+    /// What exactly was found, if there is more to say.
+    pub detail: Option<Box<str>>,
+    /// What to do about it.
+    pub remedy: &'static str,
+    /// One more field for the head: `Allow`, `Retry-After`, `Sec-WebSocket-Version`.
+    pub field: Option<(&'static str, Cow<'static, str>)>,
+}
+
+/// The gateway's own reasons: code, status, sentence, remedy.
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $name:ident $code:literal $status:literal; $sentence:literal; $remedy:literal)*) => {
+        impl Refused {
+            $($(#[$doc])* pub(crate) fn $name() -> Self {
+                Self {
+                    status: $status,
+                    code: $code,
+                    sentence: Cow::Borrowed($sentence),
+                    detail: None,
+                    remedy: $remedy,
+                    field: None,
+                }
+            })*
+        }
+    };
+}
+
+reasons! {
+    /// A body where none belongs.
+    body_unexpected "body-unexpected" 400;
+        "the request has a body, and only key3 of hixie-76 (8 octets) may stand there";
+        "send the request without Content-Length and Transfer-Encoding"
+    /// The part of the path that names the channel is no channel name.
+    channel_invalid "channel-invalid" 404;
+        "the path names no channel";
+        "a channel's name is 1 to 255 of the characters A-Z a-z 0-9 . _ ~ -"
+    /// hyper could not read the head.
+    head_malformed "head-malformed" 400;
+        "the request's head is not well-formed HTTP/1.1";
+        "correct the client; spaces and quotes in a path must be percent-encoded"
+    /// The head did not come in time.
+    head_timeout "head-timeout" 408;
+        "the request's head did not arrive in time";
+        "send the whole head at once, up to the empty line"
+    /// Too many octets or fields.
+    head_too_large "head-too-large" 431;
+        "the request's head is too large or has too many fields";
+        "send fewer or smaller fields (cookies?), or raise `head` or `head-fields` of the listener"
+    /// The body that should have been key3 did not come in time.
+    key3_timeout "key3-timeout" 408;
+        "the 8 octets of key3 did not arrive in time";
+        "a proxy in front is holding them: let it pass TCP through (TCP mode)"
+    /// A method that the page does not answer.
+    method_not_allowed "method-not-allowed" 405;
+        "the page is only read";
+        "use GET or HEAD"
+    /// No route and no page.
+    path_unknown "path-unknown" 404;
+        "nothing is served under this path";
+        "`draftgate check` lists the routes"
+    /// Draining.
+    shutting_down "shutting-down" 503;
+        "the gateway is shutting down";
+        "connect again in a moment"
+    /// The address has too many connections.
+    too_many_from_address "too-many-from-address" 429;
+        "this address has as many connections open as one address may";
+        "close some, or raise `per-ip` of the listener"
+    /// The listener is full.
+    too_many_connections "too-many-connections" 503;
+        "the gateway has as many connections open as it may";
+        "connect again later, or raise `max-connections` of the listener"
+    /// A stream that the target does not accept.
+    uri_too_long "uri-too-long" 414;
+        "the request's target is longer than 64 KiB";
+        "shorten the path or the query"
+}
+
+impl Refused {
+    /// The same with what was found.
+    pub(crate) fn with(mut self, detail: impl Into<Box<str>>) -> Self {
+        self.detail = Some(detail.into());
+        self
+    }
+
+    /// The same with one more field in its head.
+    pub(crate) fn field(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Self {
+        self.field = Some((name, value.into()));
+        self
+    }
+
+    /// What a draft refused. `versions` is the list for
+    /// `Sec-WebSocket-Version`, used where the refusal lists versions.
+    pub(crate) fn opening(refusal: opening::Refusal, versions: impl FnOnce() -> String) -> Self {
+        let refused = Self {
+            status: refusal.status(),
+            code: refusal.code(),
+            sentence: refusal.kind.sentence().into(),
+            remedy: refusal.remedy(),
+            detail: refusal.detail.as_deref().map(Box::from),
+            field: None,
+        };
+        match (refusal.lists_versions(), refused.status) {
+            (true, _) => {
+                let versions = versions();
+                match versions.is_empty() {
+                    true => refused,
+                    false => refused.field("Sec-WebSocket-Version", versions),
+                }
+            }
+            (false, 405) => refused.field("Allow", "GET"),
+            _ => refused,
+        }
+    }
+
+    /// The octets of the answer, with `id` naming the connection in the log.
+    /// An answer to `HEAD` ends with its head.
+    pub(crate) fn to_octets(&self, id: &str, head_only: bool) -> Vec<u8> {
+        let body = self.body(id);
+        let mut answer = format!("HTTP/1.1 {} {}\r\n", self.status, self.reason());
+        let mut field = |name: &str, value: &str| {
+            let _ = write!(answer, "{name}: {value}\r\n");
+        };
+        field("Content-Type", "text/plain; charset=utf-8");
+        field("Content-Length", &body.len().to_string());
+        field("Connection", "close");
+        if self.status == 426 {
+            field("Upgrade", "websocket");
+        }
+        if let Some((name, value)) = &self.field {
+            field(name, value);
+        }
+        answer.push_str("\r\n");
+        if !head_only {
+            answer.push_str(&body);
+        }
+        answer.into_bytes()
+    }
+
+    fn body(&self, id: &str) -> String {
+        let mut body = format!("draftgate: {}", self.sentence);
+        if let Some(detail) = &self.detail {
+            // What was found comes from the client: one line, whatever it holds.
+            let _ = write!(body, " ({})", detail.escape_debug());
+        }
+        let _ = write!(
+            body,
+            ".\nWhat to do: {}.\nCode: {}\nId: {id}\n",
+            self.remedy, self.code
+        );
+        body
+    }
+
+    fn reason(&self) -> &'static str {
+        http::StatusCode::from_u16(self.status)
+            .ok()
+            .and_then(|status| status.canonical_reason())
+            .unwrap_or("Refused")
+    }
+}
+
+impl From<OriginRefused> for Refused {
+    fn from(refused: OriginRefused) -> Self {
+        let status = match refused {
+            OriginRefused::TwoOrigins(..) | OriginRefused::Malformed => 400,
+            _ => 403,
+        };
+        Self {
+            status,
+            code: refused.code(),
+            // Its text holds what the client sent.
+            sentence: refused.to_string().escape_debug().to_string().into(),
+            detail: None,
+            remedy: "`origins` of the route says which pages may connect",
+            field: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(octets: Vec<u8>) -> String {
+        String::from_utf8(octets).unwrap()
+    }
+
+    #[test]
+    fn a_refusal_says_what_why_what_to_do_and_ends_the_connection() {
+        let answer = text(Refused::path_unknown().with("/a").to_octets("c7", false));
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 404 Not Found\r\n"), "{head}");
+        assert!(head.contains("\r\nConnection: close"), "{head}");
+        assert!(head.contains(&format!("\r\nContent-Length: {}", body.len())));
+        assert_eq!(
+            body,
+            "draftgate: nothing is served under this path (/a).\nWhat to do: `draftgate check` lists the routes.\nCode: path-unknown\nId: c7\n"
+        );
+    }
+
+    #[test]
+    fn what_a_client_sent_stays_on_its_line() {
+        let refused = Refused::path_unknown().with("/a\r\nCode: forged");
+        let answer = text(refused.to_octets("c7", false));
+        assert!(!answer.contains("\nCode: forged"), "{answer}");
+    }
+
+    #[test]
+    fn an_answer_to_head_has_no_body_but_its_length() {
+        let answer = text(Refused::path_unknown().to_octets("c7", true));
+        assert!(answer.ends_with("\r\n\r\n") && !answer.contains("Content-Length: 0"));
+    }
+
+    #[test]
+    fn a_refused_version_lists_those_that_are_spoken() {
+        let refusal = opening::RefusalKind::VersionUnsupported.into();
+        let answer = text(Refused::opening(refusal, || "13".into()).to_octets("c1", false));
+        assert!(answer.starts_with("HTTP/1.1 426 "), "{answer}");
+        assert!(
+            answer.contains("\r\nSec-WebSocket-Version: 13\r\n"),
+            "{answer}"
+        );
+        assert!(answer.contains("\r\nUpgrade: websocket\r\n"), "{answer}");
+    }
+}

@@ -1,0 +1,324 @@
+//! The gateway as a whole: bound, running, drained.
+
+use std::{
+    collections::HashMap,
+    future::Future,
+    io,
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
+
+use draftgate_bus::{Hub, Ledger};
+use draftgate_conn::Sender;
+use draftgate_core::Close;
+use tokio::time::{Duration, Instant, sleep_until, timeout, timeout_at};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::{info, warn};
+
+use crate::{
+    Counts,
+    config::{self, Config, Route},
+    counts::Counters,
+    listen,
+    service::{Bus, Echo, Service},
+};
+
+/// Binds a configuration's listeners.
+#[derive(Debug)]
+pub struct Gateway;
+
+/// A gateway that runs. Dropping it stops it at once; [`Running::drain`] lets
+/// the connections end as their drafts say.
+#[derive(Debug)]
+pub struct Running {
+    addrs: Vec<SocketAddr>,
+    inner: Arc<Inner>,
+}
+
+/// A listener's address could not be bound.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address}: {source}; {}", remedy(source))]
+pub struct BindError {
+    /// The address.
+    pub address: SocketAddr,
+    /// What the system says.
+    pub source: io::Error,
+}
+
+fn remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "another program has this port: stop it, or choose another (port 0 takes a free one)"
+        }
+        io::ErrorKind::PermissionDenied => {
+            "ports below 1024 need a privilege: choose a higher one, or grant it"
+        }
+        io::ErrorKind::AddrNotAvailable => "no interface of this machine has this address",
+        _ => "choose another address",
+    }
+}
+
+/// What all connections share.
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) config: Config,
+    pub(crate) services: Vec<Arc<dyn Service>>,
+    pub(crate) counts: Counters,
+    /// No more connections, no more upgrades.
+    pub(crate) stop: CancellationToken,
+    pub(crate) accepted: AtomicU64,
+    hub: Hub,
+    /// Every task ends now.
+    abort: CancellationToken,
+    tasks: TaskTracker,
+    open: Mutex<HashMap<u64, Sender>>,
+    registered: AtomicU64,
+}
+
+/// A place in the list of open connections; left when dropped.
+#[derive(Debug)]
+pub(crate) struct Registered {
+    inner: Arc<Inner>,
+    key: u64,
+}
+
+impl Gateway {
+    /// Opens every listener of `config` and serves its routes. Must be called
+    /// in a tokio runtime. Raises the process's soft limit of open files to
+    /// the hard one: each connection is one.
+    ///
+    /// # Errors
+    /// [`BindError`] for the first address that cannot be had.
+    pub fn bind(config: Config) -> Result<Running, BindError> {
+        Self::bind_with(config, |_| None)
+    }
+
+    /// The same, with services of your own: where `service` answers for a
+    /// route, that takes the place of the one the configuration names.
+    ///
+    /// # Errors
+    /// As [`Gateway::bind`].
+    pub fn bind_with(
+        config: Config,
+        service: impl Fn(&Route) -> Option<Arc<dyn Service>>,
+    ) -> Result<Running, BindError> {
+        raise_open_files(&config);
+        let mut sockets = Vec::new();
+        for listener in &config.listeners {
+            let bound =
+                listen::bind(listener).and_then(|socket| Ok((listen::address(&socket)?, socket)));
+            let (address, socket) = bound.map_err(|source| BindError {
+                address: listener.address,
+                source,
+            })?;
+            sockets.push((address, socket, Arc::new(listener.clone())));
+        }
+        let (hub, counts) = (Hub::new(), Counters::default());
+        let services = config
+            .routes
+            .iter()
+            .map(|route| service(route).unwrap_or_else(|| built_in(route, &hub, &counts)))
+            .collect();
+        let inner = Arc::new(Inner {
+            config,
+            services,
+            counts,
+            stop: CancellationToken::new(),
+            accepted: AtomicU64::new(0),
+            hub,
+            abort: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+            open: Mutex::default(),
+            registered: AtomicU64::new(0),
+        });
+        let mut addrs = Vec::new();
+        for (address, socket, listener) in sockets {
+            addrs.push(address);
+            tokio::spawn(listen::accept(socket, listener, Arc::clone(&inner)));
+        }
+        Ok(Running { addrs, inner })
+    }
+}
+
+fn built_in(route: &Route, hub: &Hub, counts: &Counters) -> Arc<dyn Service> {
+    match route.service {
+        config::Service::Echo => Arc::new(Echo),
+        config::Service::Bus => Arc::new(Bus::new(route, hub.clone(), Arc::clone(&counts.muted))),
+    }
+}
+
+fn raise_open_files(config: &Config) {
+    let wanted: u64 = config
+        .listeners
+        .iter()
+        .map(|listener| u64::from(listener.limits.max_connections))
+        .sum();
+    match rlimit::increase_nofile_limit(u64::MAX) {
+        Ok(limit) if limit < wanted => warn!(
+            limit,
+            wanted,
+            "the system lets this process open fewer files than `max-connections` asks for; raise the hard limit (`ulimit -Hn`, LimitNOFILE=) or lower max-connections"
+        ),
+        Ok(_) => {}
+        Err(error) => warn!(%error, "the limit of open files could not be raised"),
+    }
+}
+
+impl Running {
+    /// The addresses, in the configuration's order, with the ports that were
+    /// got for port 0.
+    pub fn addrs(&self) -> &[SocketAddr] {
+        &self.addrs
+    }
+
+    /// The bus's books.
+    pub fn ledger(&self) -> Ledger {
+        self.inner.hub.ledger()
+    }
+
+    /// The bus itself, for programs that publish from within.
+    pub fn hub(&self) -> &Hub {
+        &self.inner.hub
+    }
+
+    /// What was counted so far.
+    pub fn counts(&self) -> Counts {
+        let open = self.inner.open().len();
+        self.inner.counts.read(self.inner.tasks.len(), open)
+    }
+
+    /// Stops accepting and ends every connection as its draft says (1001,
+    /// `FF 00`, FIN), spread over the configured drain time so that the
+    /// clients do not all come back at once; cuts what is left after it.
+    pub async fn drain(self) {
+        let inner = &self.inner;
+        let (began, time) = (Instant::now(), inner.config.drain);
+        inner.stop.cancel();
+        inner.tasks.close();
+        let open: Vec<Sender> = inner.open().values().cloned().collect();
+        info!(connections = open.len(), "draining for up to {time:?}");
+        let apart = apart(time, open.len());
+        let closing = async {
+            for (turn, sender) in (0..).zip(&open) {
+                // Gone meanwhile: its turn need not be waited for.
+                if !sender.is_ended() {
+                    sleep_until(began + apart * turn).await;
+                    sender.close(Some(going_away()));
+                }
+            }
+            inner.tasks.wait().await;
+        };
+        if timeout_at(began + time, closing).await.is_err() {
+            let left: Vec<Sender> = inner.open().values().cloned().collect();
+            warn!(
+                connections = inner.tasks.len(),
+                "the drain time is over; cutting what is left"
+            );
+            for sender in left {
+                sender.abort();
+            }
+            // They write their lines; whatever does not end by then has none.
+            let _ = timeout(Duration::from_millis(500), inner.tasks.wait()).await;
+        }
+        self.shutdown().await;
+    }
+
+    /// Stops at once: every connection is cut.
+    pub async fn shutdown(self) {
+        self.inner.end();
+        self.inner.tasks.wait().await;
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.inner.end();
+    }
+}
+
+/// The time between two closes: all of them within four fifths of the drain
+/// time, and a few connections without making anybody wait.
+fn apart(time: Duration, connections: usize) -> Duration {
+    let most = Duration::from_millis(50);
+    match u32::try_from(connections) {
+        Ok(connections @ 1..) => (time * 4 / 5 / connections).min(most),
+        _ => Duration::ZERO,
+    }
+}
+
+fn going_away() -> Close {
+    Close::new(Close::GOING_AWAY, "the gateway is shutting down")
+}
+
+impl Inner {
+    /// Runs `task` until it ends or the gateway stops at once.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let abort = self.abort.clone();
+        self.tasks.spawn(async move {
+            tokio::select! {
+                biased;
+                () = abort.cancelled() => {}
+                () = task => {}
+            }
+        });
+    }
+
+    /// Notes that a connection is open.
+    pub(crate) fn register(self: &Arc<Self>, sender: Sender) -> Registered {
+        let key = self.registered.fetch_add(1, Relaxed);
+        self.open().insert(key, sender.clone());
+        // The drain may have taken its list while this one was being opened.
+        if self.stop.is_cancelled() {
+            sender.close(Some(going_away()));
+        }
+        Registered {
+            inner: Arc::clone(self),
+            key,
+        }
+    }
+
+    fn end(&self) {
+        self.stop.cancel();
+        self.abort.cancel();
+        self.tasks.close();
+    }
+
+    fn open(&self) -> MutexGuard<'_, HashMap<u64, Sender>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        self.inner.open().remove(&self.key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn closes_are_spread_over_most_of_the_drain_time() {
+        let time = Duration::from_secs(10);
+        assert_eq!(apart(time, 0), Duration::ZERO);
+        assert_eq!(apart(time, 2), Duration::from_millis(50));
+        assert_eq!(apart(time, 8_000), Duration::from_millis(1));
+    }
+
+    #[test]
+    fn an_address_that_cannot_be_had_is_explained() {
+        let error = BindError {
+            address: "127.0.0.1:80".parse().unwrap(),
+            source: io::ErrorKind::PermissionDenied.into(),
+        };
+        let text = error.to_string();
+        assert!(
+            text.starts_with("cannot listen on 127.0.0.1:80: ") && text.contains("privilege"),
+            "{text}"
+        );
+    }
+}

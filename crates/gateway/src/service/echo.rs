@@ -1,0 +1,26 @@
+//! Hands every message back to its sender.
+
+use draftgate_conn::{Handler, Peer};
+use draftgate_core::{Message, Outgoing};
+
+use super::{Opening, Service};
+use crate::Refused;
+
+/// Hands every message back. A client that does not read what it is sent is
+/// not read from either: nothing is dropped.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Echo;
+
+impl Service for Echo {
+    fn open(&self, _: &Opening<'_>) -> Result<Box<dyn Handler>, Refused> {
+        Ok(Box::new(Self))
+    }
+}
+
+impl Handler for Echo {
+    fn message(&mut self, message: Message, peer: &mut Peer<'_>) {
+        // What came in a draft can be said in it; an `Err` means that the
+        // connection is closing, and then nobody waits for an echo.
+        let _ = peer.send(Outgoing::Message(message));
+    }
+}

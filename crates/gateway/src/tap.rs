@@ -1,0 +1,230 @@
+//! The I/O that hyper sees: the socket, with what was read before hyper came
+//! in front, a copy of the head that is being read, and two facts about what
+//! was written.
+//!
+//! hyper parses heads and answers ordinary requests; what it does not do is
+//! done by having the socket back (see [`crate::front`]). It loses letter case
+//! and order of fields, so the head's octets are kept here until the handshake
+//! ends. And its own answers to what it cannot parse have no body, so they are
+//! recognised and swallowed, and the caller writes ours.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, ready},
+};
+
+use bytes::{Buf, BytesMut};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// What hyper 1 writes of its own accord, always as its last words.
+const OWN_ANSWERS: [&[u8]; 3] = [
+    b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n",
+    b"HTTP/1.1 414 URI Too Long\r\nconnection: close\r\ncontent-length: 0\r\n\r\n",
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n",
+];
+
+/// A transport with a tap on it.
+#[derive(Debug)]
+pub(crate) struct Tapped<Io> {
+    io: Io,
+    /// Read before hyper came, not yet handed to it.
+    ahead: BytesMut,
+    tap: Tap,
+}
+
+/// The tap's handle, shared with hyper's service.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Tap(Arc<Mutex<Seen>>);
+
+#[derive(Debug, Default)]
+struct Seen {
+    /// What was read since the last request was taken.
+    read: Vec<u8>,
+    /// Everything that was written has been flushed.
+    flushed: bool,
+}
+
+impl<Io> Tapped<Io> {
+    /// Puts a tap on `io`, of which `ahead` was already read.
+    pub(crate) fn new(io: Io, ahead: BytesMut, tap: Tap) -> Self {
+        Self { io, ahead, tap }
+    }
+
+    /// The transport, and what hyper has not read of `ahead`.
+    pub(crate) fn into_parts(self) -> (Io, BytesMut) {
+        (self.io, self.ahead)
+    }
+}
+
+impl Tap {
+    /// The head at the front of what was read, its empty line included, and
+    /// forgets it. Call once per request.
+    pub(crate) fn take_head(&self) -> Vec<u8> {
+        let mut seen = self.seen();
+        let end = head_end(&seen.read).unwrap_or(seen.read.len());
+        let rest = seen.read.split_off(end);
+        std::mem::replace(&mut seen.read, rest)
+    }
+
+    /// Whether octets of a head were read that was not taken.
+    pub(crate) fn has_begun(&self) -> bool {
+        !self.seen().read.is_empty()
+    }
+
+    /// From now on [`is_flushed`](Self::is_flushed) waits for the next flush.
+    pub(crate) fn await_flush(&self) {
+        self.seen().flushed = false;
+    }
+
+    /// Whether hyper has flushed since; it does so only when it has nothing
+    /// left to write.
+    pub(crate) fn is_flushed(&self) -> bool {
+        self.seen().flushed
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Where the head ends: behind the first empty line that follows a line with
+/// something in it (hyper skips empty lines in front, and takes LF for CRLF).
+pub(crate) fn head_end(octets: &[u8]) -> Option<usize> {
+    let mut begun = false;
+    let mut from = 0;
+    for at in memchr::memchr_iter(b'\n', octets) {
+        let line = octets[from..at]
+            .strip_suffix(b"\r")
+            .unwrap_or(&octets[from..at]);
+        from = at + 1;
+        match (line.is_empty(), begun) {
+            (true, true) => return Some(from),
+            (true, false) => {}
+            (false, _) => begun = true,
+        }
+    }
+    None
+}
+
+impl<Io: AsyncRead + Unpin> AsyncRead for Tapped<Io> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        let before = buf.filled().len();
+        if this.ahead.is_empty() {
+            ready!(Pin::new(&mut this.io).poll_read(cx, buf))?;
+        } else {
+            let taken = this.ahead.len().min(buf.remaining());
+            buf.put_slice(&this.ahead[..taken]);
+            this.ahead.advance(taken);
+        }
+        // hyper reads no more than its buffer holds before it parses, so this
+        // copy is bounded as its buffer is.
+        this.tap
+            .seen()
+            .read
+            .extend_from_slice(&buf.filled()[before..]);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<Io: AsyncWrite + Unpin> AsyncWrite for Tapped<Io> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        octets: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.tap.seen().flushed = false;
+        let own = OWN_ANSWERS.iter().find(|own| octets.ends_with(own));
+        match octets.len() - own.map_or(0, |own| own.len()) {
+            0 => Poll::Ready(Ok(octets.len())),
+            others => Pin::new(&mut self.io).poll_write(cx, &octets[..others]),
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(Pin::new(&mut self.io).poll_flush(cx))?;
+        self.tap.seen().flushed = true;
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+
+    // Not vectored: hyper then writes all it has from one buffer, at whose end
+    // its own answer can be found whole.
+    fn is_write_vectored(&self) -> bool {
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    #[test]
+    fn a_head_ends_behind_its_empty_line() {
+        for (octets, end) in [
+            (&b"GET / HTTP/1.1\r\nA: b\r\n\r\nkey3"[..], Some(24)),
+            (b"GET / HTTP/1.1\n\nkey3", Some(16)),
+            (b"\r\n\nGET / HTTP/1.1\r\n\r\n", Some(21)),
+            (b"GET / HTTP/1.1\r\nA: b\r\n", None),
+            (b"\r\n\r\n", None),
+            (b"", None),
+        ] {
+            assert_eq!(head_end(octets), end, "{octets:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_read_before_comes_first_and_heads_are_taken_one_by_one() {
+        let (mut peer, io) = tokio::io::duplex(1024);
+        let tap = Tap::default();
+        let mut tapped = Tapped::new(io, BytesMut::from(&b"GET /a HT"[..]), tap.clone());
+        peer.write_all(b"TP/1.1\r\n\r\nGET /b HTTP/1.1\r\n\r\nxyz")
+            .await
+            .unwrap();
+        let mut octets = [0; 41];
+        tapped.read_exact(&mut octets).await.unwrap();
+        assert_eq!(tap.take_head(), b"GET /a HTTP/1.1\r\n\r\n");
+        assert_eq!(tap.take_head(), b"GET /b HTTP/1.1\r\n\r\n");
+        assert!(tap.has_begun());
+    }
+
+    #[tokio::test]
+    async fn an_answer_of_hypers_own_is_swallowed_and_those_before_it_are_not() {
+        for own in OWN_ANSWERS {
+            let (mut peer, io) = tokio::io::duplex(1024);
+            let mut tapped = Tapped::new(io, BytesMut::new(), Tap::default());
+            tapped
+                .write_all(&[b"HTTP/1.1 200 OK\r\n\r\n", own].concat())
+                .await
+                .unwrap();
+            drop(tapped);
+            let mut got = Vec::new();
+            peer.read_to_end(&mut got).await.unwrap();
+            assert_eq!(got, b"HTTP/1.1 200 OK\r\n\r\n");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_flush_counts_only_if_nothing_was_written_since() {
+        let (_peer, io) = tokio::io::duplex(1024);
+        let tap = Tap::default();
+        let mut tapped = Tapped::new(io, BytesMut::new(), tap.clone());
+        tapped.flush().await.unwrap();
+        assert!(tap.is_flushed());
+        tapped.write_all(b"x").await.unwrap();
+        assert!(!tap.is_flushed());
+        tapped.flush().await.unwrap();
+        tap.await_flush();
+        assert!(!tap.is_flushed());
+    }
+}

@@ -1,0 +1,292 @@
+//! What the tests of the gateway share: a gateway on a free port, a raw socket
+//! that writes and reads octets, and a client of any draft, which is the
+//! project's own codec in the client's role.
+#![allow(dead_code, reason = "each test file uses its own part")]
+
+use std::{future::Future, net::SocketAddr, time::Duration};
+
+use bytes::{Buf, BytesMut};
+use draftgate_core::{Close, Closing, Codec, Draft, Event, Limits, Message, Outbox, Outgoing};
+use draftgate_drafts::{
+    RandomKeys,
+    opening::{Ask, LengthFrames},
+};
+use draftgate_gateway::{
+    Gateway, Running,
+    config::{Config, Route},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+/// The drafts that are spoken.
+pub const SPOKEN: [Draft; 3] = [Draft::Hixie75, Draft::Hixie76, Draft::Hybi13];
+
+/// Far beyond everything that a test waits for: only a hang reaches it.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The opening request of hixie-76 §1.2's example without its key3, which is
+/// [`KEY3`] and is answered by [`ANSWER`].
+pub const HIXIE_76: &str = "GET /echo HTTP/1.1\r\nHost: example.com\r\nConnection: Upgrade\r\n\
+     Sec-WebSocket-Key2: 12998 5 Y3 1  .P00\r\nUpgrade: WebSocket\r\n\
+     Sec-WebSocket-Key1: 4 @1  46546xW%0l 1 5\r\nOrigin: http://localhost\r\n\r\n";
+pub const KEY3: &[u8; 8] = b"^n:ds[4U";
+pub const ANSWER: &[u8; 16] = b"8jKS'y:G*Co,Wxa-";
+
+/// The answer's head to [`HIXIE_76`].
+pub const HIXIE_76_HEAD: &str = "HTTP/1.1 101 WebSocket Protocol Handshake\r\nUpgrade: WebSocket\r\n\
+     Connection: Upgrade\r\nSec-WebSocket-Origin: http://localhost\r\n\
+     Sec-WebSocket-Location: ws://example.com/echo\r\n\r\n";
+
+pub const HIXIE_75: &str = "GET /echo HTTP/1.1\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\n\
+     Host: example.com\r\nOrigin: http://localhost\r\n\r\n";
+
+/// RFC 6455 §1.2's example on `/echo`.
+pub const HYBI_13: &str = "GET /echo HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\n\
+     Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+     Origin: http://localhost\r\nSec-WebSocket-Version: 13\r\n\r\n";
+
+/// The embedded configuration on a free port.
+pub fn config() -> Config {
+    let mut config = Config::default();
+    config.listeners[0].address = ([127, 0, 0, 1], 0).into();
+    config
+}
+
+/// [`config`] with one route changed, found by its pattern.
+pub fn with_route(path: &str, change: impl FnOnce(&mut Route)) -> Config {
+    let mut config = config();
+    let route = config
+        .routes
+        .iter_mut()
+        .find(|r| r.path.to_string() == path);
+    change(route.expect("a route of the embedded configuration"));
+    config
+}
+
+pub fn gateway(config: Config) -> (Running, SocketAddr) {
+    let running = Gateway::bind(config).unwrap();
+    let address = running.addrs()[0];
+    (running, address)
+}
+
+/// Ends the test if `future` hangs.
+pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(PATIENCE, future).await {
+        Ok(value) => value,
+        Err(_) => panic!("nothing happened for {PATIENCE:?}: {what}"),
+    }
+}
+
+/// Waits until `condition` holds.
+pub async fn until(what: &str, mut condition: impl FnMut() -> bool) {
+    soon(what, async {
+        while !condition() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    })
+    .await;
+}
+
+/// A socket that knows no protocol.
+#[derive(Debug)]
+pub struct Raw {
+    pub tcp: TcpStream,
+    read: BytesMut,
+}
+
+impl Raw {
+    pub async fn connect(address: SocketAddr) -> Self {
+        let tcp = soon("connect", TcpStream::connect(address)).await.unwrap();
+        tcp.set_nodelay(true).unwrap();
+        Self {
+            tcp,
+            read: BytesMut::new(),
+        }
+    }
+
+    /// Connects and writes `octets`.
+    pub async fn say(address: SocketAddr, octets: impl AsRef<[u8]>) -> Self {
+        let mut raw = Self::connect(address).await;
+        raw.write(octets).await;
+        raw
+    }
+
+    pub async fn write(&mut self, octets: impl AsRef<[u8]>) {
+        soon("write", self.tcp.write_all(octets.as_ref()))
+            .await
+            .unwrap();
+    }
+
+    /// The next head, its empty line included.
+    pub async fn head(&mut self) -> String {
+        loop {
+            if let Some(at) = memchr::memmem::find(&self.read, b"\r\n\r\n") {
+                let head = self.read.split_to(at + 4);
+                return String::from_utf8(head.to_vec()).unwrap();
+            }
+            assert!(self.more().await, "closed inside a head: {:?}", self.read);
+        }
+    }
+
+    /// The next `count` octets.
+    pub async fn exactly(&mut self, count: usize) -> Vec<u8> {
+        while self.read.len() < count {
+            assert!(self.more().await, "closed after {:?}", self.read);
+        }
+        self.read.split_to(count).to_vec()
+    }
+
+    /// Everything up to the end of TCP.
+    pub async fn rest(&mut self) -> Vec<u8> {
+        while self.more().await {}
+        self.read.split().to_vec()
+    }
+
+    /// A whole answer that ends the connection: its head and its body.
+    pub async fn refusal(&mut self) -> (String, String) {
+        let head = self.head().await;
+        let body = String::from_utf8(self.rest().await).unwrap();
+        (head, body)
+    }
+
+    async fn more(&mut self) -> bool {
+        match soon("read", self.tcp.read_buf(&mut self.read)).await {
+            Ok(count) => count > 0,
+            // A reset is an end, too; what it took with it the test will miss.
+            Err(_) => false,
+        }
+    }
+}
+
+/// A client of some draft.
+#[derive(Debug)]
+pub struct Client {
+    pub tcp: TcpStream,
+    pub codec: Box<dyn Codec>,
+    pub subprotocol: Option<String>,
+    read: BytesMut,
+    out: Outbox,
+}
+
+impl Client {
+    /// Opens `path` in `draft`, without a subprotocol.
+    pub async fn open(address: SocketAddr, draft: Draft, path: &str) -> Self {
+        Self::open_with(address, draft, path, &[]).await
+    }
+
+    pub async fn open_with(
+        address: SocketAddr,
+        draft: Draft,
+        path: &str,
+        subprotocols: &[&str],
+    ) -> Self {
+        let host = address.to_string();
+        let ask = Ask {
+            secure: false,
+            host: &host,
+            resource: path,
+            origin: Some("http://localhost"),
+            subprotocols,
+            fields: &[],
+            limits: Limits::default(),
+            length_frames: LengthFrames {
+                send: false,
+                accept: true,
+            },
+        };
+        let mut offer = draftgate_drafts::offer(draft, &ask, &mut RandomKeys).unwrap();
+        let mut tcp = soon("connect", TcpStream::connect(address)).await.unwrap();
+        tcp.set_nodelay(true).unwrap();
+        soon("write", tcp.write_all(&offer.request)).await.unwrap();
+        let mut read = BytesMut::new();
+        let connected = loop {
+            match offer.pending.answer(&mut read) {
+                Ok(Some(connected)) => break connected,
+                Ok(None) => {}
+                Err(refusal) => panic!("{draft}: {refusal}: {read:?}"),
+            }
+            let count = soon("read", tcp.read_buf(&mut read)).await.unwrap();
+            assert!(count > 0, "{draft}: closed inside the answer: {read:?}");
+        };
+        let mut client = Self {
+            tcp,
+            codec: connected.codec,
+            subprotocol: connected.subprotocol,
+            read,
+            out: Outbox::new(),
+        };
+        client.codec.start(&mut client.out);
+        assert_eq!(client.event().await, Some(Event::Opened), "{draft}");
+        client
+    }
+
+    pub async fn send(&mut self, message: impl Into<Message>) {
+        self.say(Outgoing::Message(message.into())).await;
+    }
+
+    pub async fn close(&mut self, close: Option<Close>) {
+        self.say(Outgoing::Close(close)).await;
+        if self.codec.capabilities().closing == Closing::Absent {
+            // The end of TCP is all there is.
+            self.tcp.shutdown().await.unwrap();
+        }
+    }
+
+    pub async fn say(&mut self, what: Outgoing) {
+        self.codec.send(what, &mut self.out).unwrap();
+        self.flush().await;
+    }
+
+    /// The next event; `None` when TCP has ended.
+    pub async fn event(&mut self) -> Option<Event> {
+        loop {
+            let event = self.codec.receive(&mut self.read, &mut self.out).unwrap();
+            self.flush().await;
+            if event.is_some() {
+                return event;
+            }
+            match soon("read", self.tcp.read_buf(&mut self.read)).await {
+                Ok(0) | Err(_) => return None,
+                Ok(_) => {}
+            }
+        }
+    }
+
+    /// The next message; pings and notices are passed over.
+    pub async fn message(&mut self) -> Message {
+        loop {
+            match self.event().await {
+                Some(Event::Message(message)) => return message,
+                Some(Event::Close(close)) => panic!("closed: {close:?}"),
+                None => panic!("TCP ended"),
+                Some(_) => {}
+            }
+        }
+    }
+
+    /// Everything up to the end: the peer's Close, if one came.
+    pub async fn end(&mut self) -> Option<Option<Close>> {
+        let mut closed = None;
+        while let Some(event) = self.event().await {
+            if let Event::Close(close) = event {
+                closed = Some(close);
+            }
+        }
+        closed
+    }
+
+    async fn flush(&mut self) {
+        while self.out.has_remaining() {
+            // The other end may have gone; the next read says so.
+            if soon("write", self.tcp.write_buf(&mut self.out))
+                .await
+                .is_err()
+            {
+                let left = self.out.remaining();
+                self.out.advance(left);
+            }
+        }
+    }
+}
