@@ -136,9 +136,8 @@ impl Session {
     /// When the first ping is due, now that the connection is open.
     pub(crate) fn start_pings(&mut self, now: Instant) {
         self.put_off_ping(now);
-        // The first heartbeat and the peer's silence count from here as well.
+        // The first heartbeat counts from here as well.
         self.clock.wrote = now;
-        self.clock.heard = now;
     }
 
     fn ping(&mut self, now: Instant) {

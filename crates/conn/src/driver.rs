@@ -129,9 +129,6 @@ impl<Io: AsyncRead + AsyncWrite> Turn<'_, Io> {
                 return Poll::Ready(());
             }
             if again {
-                if self.octets == 0 || self.events == 0 {
-                    break;
-                }
                 continue;
             }
             let Some((at, _)) = self.session.alarm() else {
@@ -196,7 +193,7 @@ impl<Io: AsyncRead + AsyncWrite> Turn<'_, Io> {
             return true;
         }
         // A peer that is blocked by its own writing does not read either.
-        let again = *self.discarded < DISCARDED && self.discard(cx);
+        let again = self.discard(cx);
         if self.session.out.is_empty() && !self.session.unflushed {
             self.session.shut(after, now);
         }
@@ -224,7 +221,7 @@ impl<Io: AsyncRead + AsyncWrite> Turn<'_, Io> {
 
     /// Reads and throws away. Whether more could be read at once.
     fn discard(&mut self, cx: &mut Context<'_>) -> bool {
-        while !self.session.eof && *self.discarded < DISCARDED {
+        while !self.session.eof {
             if self.octets == 0 {
                 return true;
             }

@@ -113,7 +113,6 @@ impl Session {
     /// Goes on to ending our half of TCP.
     pub(crate) fn shut(&mut self, after: After, now: Instant) {
         self.queue.refuse();
-        let after = if self.eof { After::Leave } else { after };
         let ending = now.checked_add(self.settings.close_timeout);
         self.clock.ending = self.clock.ending.or(ending);
         self.phase = match after {
@@ -194,9 +193,7 @@ impl Session {
             self.close(close, Why::Requested, now);
         } else if self.peer_closed {
             let code = self.verdict.as_ref().and_then(|v| v.close.as_ref());
-            let code = code
-                .map(|close| close.code)
-                .filter(|c| Close::may_be_sent(*c));
+            let code = code.map(|close| close.code);
             self.close(code.map(|c| Close::new(c, "")), Why::PeerClosed, now);
         }
     }

@@ -113,8 +113,7 @@ impl Session {
     pub(crate) fn held(&mut self) -> bool {
         let held = self.clock.head.is_some()
             && self.phase == Phase::Run
-            && self.codec.state() == State::Opening
-            && self.out.len() <= HIGH;
+            && self.codec.state() == State::Opening;
         if !held {
             self.clock.head = None;
         }
@@ -123,7 +122,7 @@ impl Session {
 
     /// Whether the codec has had all that was read and may have more.
     pub(crate) fn wants_octets(&self) -> bool {
-        self.phase == Phase::Run && self.caught_up && !self.eof && self.answers <= HIGH
+        self.phase == Phase::Run && self.caught_up && !self.eof
     }
 
     /// Whether there is something to decode, and room for the answers.
@@ -194,7 +193,8 @@ impl Session {
         }
         self.unflushed = true;
         self.clock.wrote = now;
-        self.clock.waiting = (!self.out.is_empty()).then_some(now);
+        // Set again if the transport takes no more.
+        self.clock.waiting = None;
         if self.clock.closing.is_some() && !self.clock.strict {
             self.clock.closing = Some(now);
         }

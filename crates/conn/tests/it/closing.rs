@@ -268,6 +268,10 @@ async fn a_breach_towards_a_peer_that_does_not_read_ends_in_time() {
     let begun = Instant::now();
     rig.probe.accept(Some(0));
     rig.probe.feed(&BREACH);
+    rig.probe.feed(&[0; 100_000]);
+    settle().await;
+    // Perhaps it reads when it has written all it wants to write.
+    assert_eq!(rig.probe.unread(), 0);
     let (closed, _) = ended(rig).await;
     assert_eq!(closed.why, Why::Violation(Rule::UnknownOpcode));
     assert_eq!(begun.elapsed().as_secs(), 5);
@@ -329,6 +333,24 @@ async fn a_peer_that_closes_and_does_not_read_is_left_after_5_s() {
     assert_eq!(outcome(&closed), (By::Peer, Why::CloseTimeout, Some(1000)));
     assert_eq!(begun.elapsed().as_secs(), 5);
     assert_eq!(closed.stats.lost, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_closes_and_reads_slowly_gets_all_that_is_queued() {
+    let rig = open(coded(), Settings::server()).await;
+    rig.probe.accept(Some(0));
+    for _ in 0..100 {
+        rig.sender.send(Message::from("m".repeat(1000))).unwrap();
+    }
+    rig.probe.feed(&close(1000));
+    for _ in 0..26 {
+        sleep(Duration::from_secs(4)).await;
+        rig.probe.accept(Some(4000));
+    }
+    let (closed, probe) = ended(rig).await;
+    assert_eq!(outcome(&closed), (By::Peer, Why::PeerClosed, Some(1000)));
+    let want = [text(&"m".repeat(1000)).repeat(100), close(1000)].concat();
+    assert_eq!(probe.written(), want);
 }
 
 #[tokio::test(start_paused = true)]

@@ -140,6 +140,21 @@ async fn a_heartbeat_is_sent_only_into_silence() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn no_heartbeat_is_put_behind_what_is_not_read() {
+    let settings = Settings {
+        write_timeout: seconds(1000),
+        ..beating(Outgoing::Filler)
+    };
+    let rig = run(absent(), settings);
+    rig.probe.accept(Some(1));
+    rig.sender.send(Message::from("x")).unwrap();
+    sleep(seconds(110)).await;
+    rig.probe.accept(None);
+    settle().await;
+    assert_eq!(rig.probe.written(), text("x"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_heartbeat_may_be_a_message() {
     let rig = run(absent(), beating(Outgoing::Message("tick".into())));
     sleep(seconds(31)).await;
