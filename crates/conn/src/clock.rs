@@ -133,19 +133,13 @@ impl Session {
         }
     }
 
-    /// When the first ping is due, now that the connection is open.
-    pub(crate) fn start_pings(&mut self, now: Instant) {
-        self.put_off_ping(now);
-        // The first heartbeat counts from here as well.
-        self.clock.wrote = now;
-    }
-
     fn ping(&mut self, now: Instant) {
         self.put_off_ping(now);
         let _ = self.say(Outgoing::Ping(bytes::Bytes::new()));
     }
 
-    fn put_off_ping(&mut self, now: Instant) {
+    /// The next ping is due when the interval has passed once more.
+    pub(crate) fn put_off_ping(&mut self, now: Instant) {
         let every = self.settings.keep_alive;
         self.clock.ping = every.and_then(|every| now.checked_add(every.max(SHORTEST)));
     }

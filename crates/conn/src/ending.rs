@@ -201,7 +201,6 @@ impl Session {
     /// Ends TCP, whatever was still to be said or heard.
     pub(crate) fn give_up(&mut self, why: Why, now: Instant) {
         self.cut(why);
-        self.drop_output();
         self.shut(After::Leave, now);
     }
 

@@ -110,14 +110,10 @@ impl Session {
 
     /// Whether the outbox is kept back, for our head and the answer to the
     /// peer's challenge to leave in one write.
-    pub(crate) fn held(&mut self) -> bool {
-        let held = self.clock.head.is_some()
+    pub(crate) fn held(&self) -> bool {
+        self.clock.head.is_some()
             && self.phase == Phase::Run
-            && self.codec.state() == State::Opening;
-        if !held {
-            self.clock.head = None;
-        }
-        held
+            && self.codec.state() == State::Opening
     }
 
     /// Whether the codec has had all that was read and may have more.
@@ -227,7 +223,7 @@ impl Session {
     fn handle(&mut self, event: Event, handler: &mut dyn Handler, now: Instant) {
         if event == Event::Opened {
             self.opened = true;
-            self.start_pings(now);
+            self.put_off_ping(now);
         }
         let stats = &mut self.stats;
         match &event {

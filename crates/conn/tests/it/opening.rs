@@ -108,12 +108,16 @@ async fn a_peer_that_goes_before_the_opening_is_gone_in_every_draft() {
 
 #[tokio::test(start_paused = true)]
 async fn a_close_before_the_opening_ends_tcp_without_a_word() {
-    let rig = run(marker(), Settings::server());
-    settle().await;
-    rig.sender.close(None);
-    let probe = rig.probe.clone();
-    let closed = rig.closed().await;
-    assert_eq!((closed.by, closed.why), (By::Us, Why::Requested));
-    assert_eq!(probe.written(), b"");
-    assert!(probe.is_shut());
+    let with_head = answer(marker(), b"HEAD", b"");
+    for rig in [run(marker(), Settings::server()), with_head] {
+        settle().await;
+        let begun = Instant::now();
+        rig.sender.close(None);
+        let probe = rig.probe.clone();
+        let closed = rig.closed().await;
+        assert_eq!((closed.by, closed.why), (By::Us, Why::Requested));
+        assert_eq!(probe.written(), b"");
+        assert!(probe.is_shut());
+        assert_eq!(begun.elapsed(), Duration::ZERO);
+    }
 }
