@@ -1,0 +1,237 @@
+//! The command line, as clap reads it: what was typed, and nothing derived
+//! from it. `--help` is generated from this table, so it cannot drift.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use clap::{Parser, Subcommand, builder::TypedValueParser};
+use draftgate_core::Draft;
+use draftgate_gateway::config::{LogFormat, LogLevel, units};
+
+/// A WebSocket gateway for old and new clients: hixie-75, hixie-76 (= hybi-00)
+/// and RFC 6455 (= hybi-13) on one port.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    propagate_version = true,
+    args_conflicts_with_subcommands = true,
+    after_help = AFTER_HELP
+)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    #[command(flatten)]
+    pub(crate) serve: Serve,
+}
+
+const AFTER_HELP: &str = "\
+Without a command it serves.
+
+Examples:
+  draftgate                                   serve on 127.0.0.1:8080, a chat page included
+  draftgate check -c gate.toml                say what a configuration exposes
+  draftgate connect --draft hixie-76 ws://127.0.0.1:8080/bus/chat
+                                              join the chat as a client of 2010
+
+Exit codes: 0 success, 1 failure, 2 wrong usage, 78 wrong configuration.";
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the gateway (the default)
+    Serve(Serve),
+    /// Check a configuration and say what it exposes
+    Check(Check),
+    /// Send every message back, on one port in every draft
+    Echo(Echo),
+    /// Connect to a server: lines in, messages out
+    Connect(Connect),
+}
+
+const FILE_HELP: &str = "\
+Without -c the first of these is read: the file that DRAFTGATE_CONFIG names,
+./draftgate.toml, /etc/draftgate/draftgate.toml; without any, a configuration
+that is built in: 127.0.0.1:8080, /echo, /bus/{channel}, a chat page, all drafts.
+Flags win over the environment (DRAFTGATE_LIMITS__MESSAGE=1MiB), the environment
+over the file, the file over the defaults.";
+
+const SERVE_HELP: &str = "\
+Signals: TERM and INT stop accepting and close every connection as its draft
+says; a second INT quits at once.
+
+Examples:
+  draftgate serve --listen 127.0.0.1:0        take a free port, and print it
+  draftgate serve -c gate.toml --log debug
+  DRAFTGATE_LIMITS__MESSAGE=1MiB draftgate serve";
+
+/// `draftgate serve`
+#[derive(Debug, clap::Args)]
+#[command(after_help = SERVE_HELP)]
+pub(crate) struct Serve {
+    #[command(flatten)]
+    pub(crate) file: File,
+    #[command(flatten)]
+    pub(crate) open: Open,
+    #[command(flatten)]
+    pub(crate) log: Log,
+}
+
+/// `draftgate check`
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Exit codes: 0 the configuration is good, 78 it is not.")]
+pub(crate) struct Check {
+    #[command(flatten)]
+    pub(crate) file: File,
+}
+
+/// Which configuration.
+#[derive(Debug, clap::Args)]
+pub(crate) struct File {
+    /// The configuration file (TOML)
+    #[arg(short, long, value_name = "FILE", long_help = format!("The configuration file (TOML).\n\n{FILE_HELP}"))]
+    pub(crate) config: Option<PathBuf>,
+}
+
+const ECHO_HELP: &str = "\
+Examples:
+  draftgate echo --listen 127.0.0.1:9000
+  draftgate echo --drafts hixie-75,hixie-76   old clients alone";
+
+/// `draftgate echo`
+#[derive(Debug, clap::Args)]
+#[command(after_help = ECHO_HELP)]
+pub(crate) struct Echo {
+    #[command(flatten)]
+    pub(crate) open: Open,
+    /// The drafts to speak, parted by commas; all of them by default
+    #[arg(long, value_name = "DRAFT,…", value_delimiter = ',', value_parser = spoken_draft)]
+    pub(crate) drafts: Vec<Draft>,
+    #[command(flatten)]
+    pub(crate) log: Log,
+}
+
+/// Who may reach it.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Open {
+    /// Listen on this address alone; port 0 takes a free one, which is printed
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = address)]
+    pub(crate) listen: Option<SocketAddr>,
+    /// Accept browsers from pages of any origin
+    #[arg(long)]
+    pub(crate) any_origin: bool,
+}
+
+/// What is written down, on standard error.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Log {
+    /// The least severe level that is logged
+    #[arg(long = "log", value_name = "LEVEL", value_parser = levels())]
+    pub(crate) level: Option<LogLevel>,
+    /// How log lines look; `auto` is `human` on a terminal, else `json`
+    #[arg(long = "log-format", value_name = "FORMAT", value_parser = formats())]
+    pub(crate) format: Option<LogFormat>,
+}
+
+const CONNECT_HELP: &str = "\
+Each line of standard input is sent as a text message, each message that comes
+is printed as a line (binary as <binary, N octets: hex>). The end of input
+closes the connection as the draft closes, once everything is sent.
+
+Exit codes: 0 the connection was opened and ended as it should (code 1000, 1001
+or none), 1 anything else, 2 wrong usage.
+
+Examples:
+  draftgate connect ws://127.0.0.1:8080/bus/chat
+  draftgate connect --draft hixie-76 --origin http://tv.example ws://tv.example/updates
+  echo Hello | draftgate connect --draft hixie-75 ws://127.0.0.1:8080/echo";
+
+/// `draftgate connect`
+#[derive(Debug, clap::Args)]
+#[command(after_help = CONNECT_HELP)]
+pub(crate) struct Connect {
+    /// The draft to speak: hixie-75, hixie-76 (hybi-00), hybi-13 (rfc6455)
+    #[arg(long, value_name = "DRAFT", default_value = "hybi-13", value_parser = spoken_draft)]
+    pub(crate) draft: Draft,
+    /// The origin to claim; by default http://HOST in the drafts that demand one, else none
+    #[arg(long)]
+    pub(crate) origin: Option<String>,
+    /// A subprotocol to ask for; may be repeated, in order of preference
+    #[arg(long, value_name = "NAME")]
+    pub(crate) subprotocol: Vec<String>,
+    /// How long connecting and the opening handshake may take
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = units::duration)]
+    pub(crate) timeout: Duration,
+    /// Say on standard error when the connection opens and how it ends
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+    /// Where to: ws://host[:port]/path
+    pub(crate) url: String,
+}
+
+/// A draft by any of its names, if this build speaks it.
+fn spoken_draft(name: &str) -> Result<Draft, String> {
+    let draft: Draft = name
+        .parse()
+        .map_err(|e: draftgate_core::UnknownDraft| e.to_string())?;
+    match draftgate_drafts::offerer(draft) {
+        Ok(_) => Ok(draft),
+        Err(refusal) => Err(refusal.to_string()),
+    }
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        "write an IP address and a port, for example 127.0.0.1:8080, 0.0.0.0:80 or [::1]:0"
+            .to_owned()
+    })
+}
+
+fn levels() -> impl TypedValueParser<Value = LogLevel> {
+    const LEVELS: [LogLevel; 5] = [
+        LogLevel::Error,
+        LogLevel::Warn,
+        LogLevel::Info,
+        LogLevel::Debug,
+        LogLevel::Trace,
+    ];
+    clap::builder::PossibleValuesParser::new(LEVELS.map(LogLevel::name)).map(|name| {
+        let named = LEVELS.into_iter().find(|level| level.name() == name);
+        named.unwrap_or(LogLevel::Info)
+    })
+}
+
+fn formats() -> impl TypedValueParser<Value = LogFormat> {
+    clap::builder::PossibleValuesParser::new(["auto", "human", "json"]).map(|name| {
+        match name.as_str() {
+            "human" => LogFormat::Human,
+            "json" => LogFormat::Json,
+            _ => LogFormat::Auto,
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_table_of_arguments_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn without_a_command_the_flags_of_serve_are_taken() {
+        let args = Args::try_parse_from(["draftgate", "--listen", "127.0.0.1:0"]).unwrap();
+        assert!(args.command.is_none());
+        assert_eq!(args.serve.open.listen, "127.0.0.1:0".parse().ok());
+    }
+
+    #[test]
+    fn each_level_is_named_as_the_configuration_names_it() {
+        for name in ["error", "warn", "info", "debug", "trace"] {
+            let args = Args::try_parse_from(["draftgate", "--log", name]).unwrap();
+            assert_eq!(args.serve.log.level.map(LogLevel::name), Some(name));
+        }
+    }
+}

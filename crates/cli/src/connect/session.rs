@@ -1,0 +1,208 @@
+//! An open connection between standard input and output, to its end.
+
+use std::{
+    io::{self, IsTerminal},
+    net::{Shutdown, TcpStream as StdStream},
+    time::Duration,
+};
+
+use bytes::BytesMut;
+use draftgate_conn::{Closed, Conn, Sender, Settings, Start, Why};
+use draftgate_core::{Close, Closing};
+use draftgate_drafts::opening::Connected;
+use tokio::{io::BufReader, net::TcpStream, time::timeout};
+
+use crate::{
+    exit::{Failure, quiet_pipe, say},
+    signals::Signals,
+};
+
+use super::lines::{self, LineError, Printer};
+
+/// How long the server may take to end its side once we have ended ours.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What the opening brought.
+#[derive(Debug)]
+pub(crate) struct Session<'a> {
+    pub(crate) url: &'a str,
+    /// Whether to say when the connection opens and how it ends.
+    pub(crate) verbose: bool,
+    pub(crate) connected: Connected,
+    /// What came behind the answer.
+    pub(crate) received: BytesMut,
+}
+
+impl Session<'_> {
+    /// Sends lines and prints messages until either end closes.
+    ///
+    /// # Errors
+    /// It did not end as it should.
+    pub(crate) async fn run(self, stream: TcpStream, mut signals: Signals) -> Result<(), Failure> {
+        // Lines are short, and a person waits for the answer.
+        let _ = stream.set_nodelay(true);
+        let broken = |error| Failure::new(format_args!("cannot use the connection: {error}"));
+        let (stream, twin) = doubled(stream).map_err(broken)?;
+        let verbose = self.verbose || io::stderr().is_terminal();
+        let greeting = verbose.then(|| self.greeting());
+        let codec = self.connected.codec;
+        let closing = codec.capabilities().closing;
+        let start = Start {
+            received: self.received,
+            ..Start::new(codec)
+        };
+        let settings = Settings {
+            close_timeout: CLOSE_TIMEOUT,
+            marker_timeout: CLOSE_TIMEOUT,
+            ..Settings::client()
+        };
+        let room = settings.queue;
+        let conn = Conn::new(stream, start, settings);
+        let sender = conn.sender();
+        let running = tokio::spawn(async move {
+            let mut printer = Printer::new(greeting);
+            let closed = conn.run(&mut printer).await;
+            (closed, printer.broken)
+        });
+
+        let input = BufReader::new(tokio::io::stdin());
+        let (lines, theirs) = tokio::select! {
+            () = sender.ended() => (Ok(()), true),
+            lines = lines::send(input, &sender, room) => {
+                let theirs = matches!(lines, Err(LineError::Refused(_)));
+                (lines, theirs)
+            }
+            _ = signals.next() => (Ok(()), false),
+        };
+        tokio::select! {
+            () = end(&sender, closing, &twin) => {}
+            _ = signals.next() => sender.abort(),
+        }
+        let broken = |error| Failure::new(format_args!("the connection's task broke: {error}"));
+        let (closed, output) = running.await.map_err(broken)?;
+        Outcome {
+            closed,
+            theirs,
+            lines,
+            output,
+        }
+        .judge(verbose)
+    }
+
+    fn greeting(&self) -> String {
+        let draft = self.connected.codec.draft().with_alias();
+        let subprotocol = match &self.connected.subprotocol {
+            Some(name) => format!(", subprotocol {name}"),
+            None => String::new(),
+        };
+        format!("connected to {} in {draft}{subprotocol}", self.url)
+    }
+}
+
+/// The same socket twice: the driver has one, and by the other our half of TCP
+/// can be ended while the driver still reads.
+fn doubled(stream: TcpStream) -> io::Result<(TcpStream, StdStream)> {
+    let stream = stream.into_std()?;
+    let twin = stream.try_clone()?;
+    Ok((TcpStream::from_std(stream)?, twin))
+}
+
+/// Closes as the draft closes, behind everything that is queued, and waits for
+/// the end.
+async fn end(sender: &Sender, closing: Closing, twin: &StdStream) {
+    if closing != Closing::Absent {
+        sender.close(Some(Close::new(Close::NORMAL, "")));
+        return sender.ended().await;
+    }
+    // hixie-75 closes by TCP alone, and what the server still has to say to
+    // the last lines comes after our FIN: the driver must not know of it, for
+    // it reads nothing more from a connection that it closed.
+    if sender.drained().await.is_ok() {
+        // An error says that the connection is gone, and the driver will see.
+        let _ = twin.shutdown(Shutdown::Write);
+        if timeout(CLOSE_TIMEOUT, sender.ended()).await.is_err() {
+            sender.abort();
+        }
+    }
+    sender.ended().await;
+}
+
+/// Everything that ended.
+#[derive(Debug)]
+struct Outcome {
+    closed: Closed,
+    /// The server ended it, or what lies between.
+    theirs: bool,
+    lines: Result<(), LineError>,
+    output: Option<io::Error>,
+}
+
+impl Outcome {
+    fn judge(self, verbose: bool) -> Result<(), Failure> {
+        let Self {
+            closed,
+            theirs,
+            lines,
+            output,
+        } = self;
+        if let Some(error) = output {
+            return quiet_pipe(Err(error));
+        }
+        match lines {
+            Ok(()) | Err(LineError::Refused(_)) => {}
+            Err(error) => return Err(Failure::new(error)),
+        }
+        if !as_it_should(&closed) {
+            return Err(Failure::new(closed));
+        }
+        if verbose || theirs {
+            say(closed);
+        }
+        Ok(())
+    }
+}
+
+/// Whether a connection ended as its ends wished: we were done, or the server
+/// was and did not complain.
+fn as_it_should(closed: &Closed) -> bool {
+    match closed.why {
+        Why::Requested => true,
+        Why::PeerClosed => matches!(
+            closed.code,
+            None | Some(Close::NORMAL | Close::GOING_AWAY | Close::NO_STATUS)
+        ),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use draftgate_conn::{By, Stats};
+
+    use super::*;
+
+    #[test]
+    fn only_an_end_without_complaint_is_a_success() {
+        for (why, code, good) in [
+            (Why::Requested, Some(1000), true),
+            (Why::PeerClosed, None, true),
+            (Why::PeerClosed, Some(1000), true),
+            (Why::PeerClosed, Some(1001), true),
+            (Why::PeerClosed, Some(1011), false),
+            (Why::PeerClosed, Some(4000), false),
+            (Why::PeerGone, Some(1006), false),
+            (Why::CloseTimeout, Some(1000), false),
+            (Why::Aborted, None, false),
+        ] {
+            let closed = Closed {
+                by: By::Peer,
+                code,
+                reason: "".into(),
+                why,
+                opened: true,
+                stats: Stats::default(),
+            };
+            assert_eq!(as_it_should(&closed), good, "{closed}");
+        }
+    }
+}

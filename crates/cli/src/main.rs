@@ -1,0 +1,38 @@
+//! The draftgate program: a gateway for every draft of the WebSocket protocol,
+//! and a client for them.
+//!
+//! This crate parses arguments, prints, logs and chooses exit codes; it frames
+//! no octet and knows no draft. What it does is in the crates below it, which
+//! neither print nor exit.
+
+#![allow(clippy::print_stdout, reason = "this is the program itself")]
+
+mod args;
+mod check;
+mod configuration;
+mod connect;
+mod echo;
+mod exit;
+mod log;
+mod serve;
+mod signals;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Args, Command};
+
+fn main() -> ExitCode {
+    let Args { command, serve } = Args::parse();
+    let done = match command.unwrap_or(Command::Serve(serve)) {
+        Command::Serve(args) => serve::run(&args),
+        Command::Check(args) => check::run(&args),
+        Command::Echo(args) => echo::run(&args),
+        Command::Connect(args) => connect::run(&args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}

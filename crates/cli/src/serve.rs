@@ -1,0 +1,210 @@
+//! `draftgate serve`: reads the configuration, opens the ports, says where it
+//! can be reached, and runs until a signal.
+//!
+//! The addresses go to standard output, for people and for scripts that asked
+//! for port 0; everything that happens later goes to the log.
+
+use std::{
+    fmt::Write as _,
+    io::{self, Write},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+};
+
+use draftgate_core::Draft;
+use draftgate_gateway::{
+    Gateway, Running,
+    config::{Config, Listener, Service, Source},
+};
+use tokio::runtime::Runtime;
+use tracing::{info, warn};
+
+use crate::{
+    args, check, configuration,
+    exit::{Failure, quiet_pipe},
+    log,
+    signals::{Came, Signals},
+};
+
+/// Runs the gateway until a signal ends it.
+///
+/// # Errors
+/// The configuration is wrong, an address cannot be had, or a second INT cut
+/// the end short.
+pub(crate) fn run(args: &args::Serve) -> Result<(), Failure> {
+    let config = configuration::load(&args.file)?;
+    gateway(config, &args.open, &args.log)
+}
+
+/// Runs `config` with the flags on top.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn gateway(
+    mut config: Config,
+    open: &args::Open,
+    log: &args::Log,
+) -> Result<(), Failure> {
+    config.log.level = log.level.unwrap_or(config.log.level);
+    config.log.format = log.format.unwrap_or(config.log.format);
+    log::start(&config.log);
+    if open.any_origin {
+        config.any_origin();
+    }
+    let mut warnings = Vec::new();
+    if let Some(address) = open.listen {
+        warnings = config.with_listen(address);
+    }
+    // Binding raises the limit of open files, and warns if that is too few.
+    warnings.extend(config.validate(None));
+    for warning in warnings {
+        warn!("{warning}");
+    }
+    let runtime = Runtime::new()
+        .map_err(|error| Failure::new(format_args!("cannot start the I/O threads: {error}")))?;
+    let done = runtime.block_on(until_stopped(config));
+    runtime.shutdown_background();
+    done
+}
+
+async fn until_stopped(config: Config) -> Result<(), Failure> {
+    // Before the addresses are printed: whoever reads them may signal at once.
+    let mut signals = Signals::of_a_service()
+        .map_err(|error| Failure::new(format_args!("cannot listen to signals: {error}")))?;
+    let text = Banner {
+        name: check::name(&config.source).to_owned(),
+        config: config.clone(),
+    };
+    let running = Gateway::bind(config).map_err(Failure::new)?;
+    let mut out = io::stdout().lock();
+    quiet_pipe(
+        out.write_all(text.with(running.addrs()).as_bytes())
+            .and_then(|()| out.flush()),
+    )?;
+    drop(out);
+    while signals.next().await == Came::HangUp {
+        unable_to_reload();
+    }
+    drained(running, signals).await
+}
+
+/// Ends every connection as its draft says, unless an INT cuts that short.
+async fn drained(running: Running, mut signals: Signals) -> Result<(), Failure> {
+    let mut drain = std::pin::pin!(running.drain());
+    loop {
+        tokio::select! {
+            () = &mut drain => {
+                info!("stopped");
+                return Ok(());
+            }
+            came = signals.next() => match came {
+                Came::Interrupt => {
+                    return Err(Failure::new("interrupted again: connections were cut"));
+                }
+                Came::Terminate => {}
+                Came::HangUp => unable_to_reload(),
+            }
+        }
+    }
+}
+
+fn unable_to_reload() {
+    warn!(
+        "SIGHUP: this version cannot read its configuration again while it runs; start it anew to apply a change"
+    );
+}
+
+/// What is printed once the ports are open.
+struct Banner {
+    name: String,
+    config: Config,
+}
+
+impl Banner {
+    fn with(&self, addrs: &[SocketAddr]) -> String {
+        let mut text = format!("draftgate {} serves ", env!("CARGO_PKG_VERSION"));
+        text += &self.name;
+        if self.config.source == Source::Embedded {
+            text += " (no file was found)";
+        }
+        text.push('\n');
+        for (listener, addr) in self.config.listeners.iter().zip(addrs) {
+            self.listener(&mut text, listener, *addr);
+        }
+        text
+    }
+
+    fn listener(&self, text: &mut String, listener: &Listener, addr: SocketAddr) {
+        let at = reachable(addr);
+        // Writing to a String cannot fail.
+        if listener.page {
+            let _ = writeln!(text, "  page  http://{at}/");
+        }
+        let mut first_bus = None;
+        for route in &self.config.routes {
+            let kind = match route.service {
+                Service::Echo => "echo",
+                Service::Bus => "bus ",
+            };
+            let path = &route.path;
+            let drafts: Vec<String> = route.drafts.iter().map(|d| d.with_alias()).collect();
+            let _ = writeln!(text, "  {kind}  ws://{at}{path}  ({})", drafts.join(", "));
+            if route.service == Service::Bus {
+                first_bus.get_or_insert(route);
+            }
+        }
+        if let Some(url) = &listener.public_url {
+            let _ = writeln!(text, "  known to clients as {url}");
+        }
+        let Some(route) = first_bus.or_else(|| self.config.routes.first()) else {
+            return;
+        };
+        let draft = match route.drafts.as_slice() {
+            drafts if drafts.contains(&Draft::Hixie76) => Draft::Hixie76,
+            [.., newest] => *newest,
+            [] => return,
+        };
+        let path = route.path.to_string().replace("{channel}", "chat");
+        let _ = writeln!(
+            text,
+            "  try   draftgate connect --draft {draft} ws://{at}{path}"
+        );
+    }
+}
+
+/// The address as somebody on this machine can write it: nobody connects to
+/// 0.0.0.0.
+fn reachable(addr: SocketAddr) -> SocketAddr {
+    let ip = match addr.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, addr.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_port_that_was_got_is_printed() {
+        let banner = Banner {
+            name: "a.toml".into(),
+            config: Config::default(),
+        };
+        let text = banner.with(&["127.0.0.1:4711".parse().unwrap()]);
+        assert!(text.contains("ws://127.0.0.1:4711/bus/{channel}"), "{text}");
+        assert!(!text.contains("8080"), "{text}");
+    }
+
+    #[test]
+    fn nobody_is_sent_to_an_unspecified_address() {
+        for (addr, printed) in [
+            ("0.0.0.0:80", "127.0.0.1:80"),
+            ("[::]:80", "[::1]:80"),
+            ("192.0.2.1:80", "192.0.2.1:80"),
+        ] {
+            assert_eq!(reachable(addr.parse().unwrap()).to_string(), printed);
+        }
+    }
+}
