@@ -73,7 +73,7 @@ pub fn versions(enabled: &[Draft]) -> String {
     names.join(", ")
 }
 
-/// Answers a request in `draft`, as [`detect`] found it.
+/// Answers a request in `draft`, as [`detect()`] found it.
 ///
 /// # Errors
 /// The draft is not built, there is not exactly one `Host`, or the draft's own
