@@ -1,0 +1,233 @@
+//! The program as a child process, its output read line by line.
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    path::{Path, PathBuf},
+    process::{Child, ChildStdin, Command, ExitStatus, Stdio},
+    sync::{
+        atomic::{AtomicU32, Ordering::Relaxed},
+        mpsc::{Receiver, RecvTimeoutError, channel},
+    },
+    thread,
+    time::Duration,
+};
+
+/// What has not happened by then will not: a machine under load is slow, but
+/// not that slow.
+pub(crate) const WATCHDOG: Duration = Duration::from_secs(30);
+
+/// How a child is started.
+pub(crate) struct Program {
+    command: Command,
+}
+
+/// A child that runs; killed when dropped.
+pub(crate) struct Running {
+    child: Child,
+    pub(crate) stdin: Option<ChildStdin>,
+    pub(crate) stdout: Lines,
+    pub(crate) stderr: Lines,
+}
+
+/// A child that has ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// Output, line by line.
+pub(crate) struct Lines {
+    lines: Receiver<String>,
+    seen: String,
+}
+
+/// `draftgate` with these arguments, in an empty directory and without any
+/// variable of ours.
+pub(crate) fn draftgate<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Program {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_draftgate"));
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("DRAFTGATE_") {
+            command.env_remove(name);
+        }
+    }
+    command.args(arguments).current_dir(directory());
+    Program { command }
+}
+
+/// An empty directory of its own.
+pub(crate) fn directory() -> PathBuf {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let name = format!("{}-{}", std::process::id(), COUNT.fetch_add(1, Relaxed));
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = std::fs::remove_dir_all(&path);
+    std::fs::create_dir_all(&path).unwrap();
+    path
+}
+
+impl Program {
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    pub(crate) fn directory(mut self, path: &Path) -> Self {
+        self.command.current_dir(path);
+        self
+    }
+
+    pub(crate) fn start(mut self) -> Running {
+        let mut child = self
+            .command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        Running {
+            stdin: child.stdin.take(),
+            stdout: Lines::of(child.stdout.take().unwrap()),
+            stderr: Lines::of(child.stderr.take().unwrap()),
+            child,
+        }
+    }
+
+    /// Runs it to its end, with nothing on standard input.
+    pub(crate) fn run(self) -> Ended {
+        self.run_with("")
+    }
+
+    /// Runs it to its end with this on standard input.
+    pub(crate) fn run_with(self, input: impl AsRef<[u8]>) -> Ended {
+        let mut running = self.start();
+        running.write(input);
+        running.end_input();
+        running.finish()
+    }
+
+    /// Reads its first line and leaves; then calls `left`, and waits for its
+    /// end. Its standard input stays open meanwhile.
+    pub(crate) fn run_until_first_line(mut self, left: impl FnOnce()) -> Ended {
+        let child = self.command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = child.stderr(Stdio::piped()).spawn().unwrap();
+        let mut stdout = String::new();
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        output.read_line(&mut stdout).unwrap();
+        drop(output);
+        left();
+        let stderr = Lines::of(child.stderr.take().unwrap()).rest();
+        Ended {
+            code: child.wait().unwrap().code(),
+            stdout,
+            stderr,
+        }
+    }
+}
+
+impl Running {
+    pub(crate) fn write(&mut self, input: impl AsRef<[u8]>) {
+        let stdin = self.stdin.as_mut().unwrap();
+        // It may have ended without reading; how it ended will tell.
+        let _ = stdin.write_all(input.as_ref()).and_then(|()| stdin.flush());
+    }
+
+    pub(crate) fn end_input(&mut self) {
+        self.stdin = None;
+    }
+
+    /// Sends a signal, by the shell's own `kill`.
+    pub(crate) fn signal(&self, name: &str) {
+        let kill = format!("kill -{name} {}", self.child.id());
+        let status: ExitStatus = Command::new("sh").args(["-c", &kill]).status().unwrap();
+        assert!(status.success(), "{kill}");
+    }
+
+    /// Waits for its end.
+    pub(crate) fn finish(mut self) -> Ended {
+        let stdout = self.stdout.rest();
+        let stderr = self.stderr.rest();
+        Ended {
+            // Its output has ended, so its life does too.
+            code: self.child.wait().unwrap().code(),
+            stdout,
+            stderr,
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Lines {
+    fn of(output: impl Read + Send + 'static) -> Self {
+        let (sender, lines) = channel();
+        thread::spawn(move || {
+            let mut output = BufReader::new(output);
+            let mut line = Vec::new();
+            while output.read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {
+                if sender
+                    .send(String::from_utf8_lossy(&line).into_owned())
+                    .is_err()
+                {
+                    break;
+                }
+                line.clear();
+            }
+        });
+        Self {
+            lines,
+            seen: String::new(),
+        }
+    }
+
+    /// The next line, without its end.
+    pub(crate) fn line(&mut self) -> String {
+        match self.lines.recv_timeout(WATCHDOG) {
+            Ok(line) => {
+                self.seen += &line;
+                line.trim_end_matches('\n').to_owned()
+            }
+            Err(error) => panic!("no further line ({error}); so far:\n{}", self.seen),
+        }
+    }
+
+    /// The first line from here on that contains `what`.
+    pub(crate) fn line_with(&mut self, what: &str) -> String {
+        loop {
+            let line = self.line();
+            if line.contains(what) {
+                return line;
+            }
+        }
+    }
+
+    /// Everything, to the end.
+    fn rest(&mut self) -> String {
+        loop {
+            match self.lines.recv_timeout(WATCHDOG) {
+                Ok(line) => self.seen += &line,
+                Err(RecvTimeoutError::Disconnected) => return std::mem::take(&mut self.seen),
+                Err(RecvTimeoutError::Timeout) => panic!("it does not end:\n{}", self.seen),
+            }
+        }
+    }
+}
+
+impl Ended {
+    /// Checks exit code and what standard error says.
+    #[track_caller]
+    pub(crate) fn expect(&self, code: i32, stderr: &[&str]) {
+        assert_eq!(self.code, Some(code), "{self:#?}");
+        for text in stderr {
+            assert!(
+                self.stderr.contains(text),
+                "`{text}` is not said: {self:#?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! `draftgate connect` once the connection is open: lines to messages and
+//! back, and every way in which it ends.
+
+use std::sync::mpsc::channel;
+
+use crate::{
+    child::{Ended, WATCHDOG, draftgate},
+    script::{Peer, Script},
+};
+
+/// Connects to a script with `input`.
+fn converse(
+    draft: &str,
+    input: impl AsRef<[u8]>,
+    script: impl FnOnce(&mut Peer) + Send + 'static,
+) -> Ended {
+    let script = Script::start(script);
+    let ended = draftgate(["connect", "--draft", draft, &script.url("/")]).run_with(input);
+    script.finish();
+    ended
+}
+
+#[test]
+fn hixie_75_sends_lines_closes_by_fin_and_still_prints_what_comes() {
+    let ended = converse("hixie-75", "Hello\n\nGrüße", |peer| {
+        peer.open_75("/");
+        peer.expect("\0Hello".as_bytes());
+        peer.expect(b"\xff\0\xff\0");
+        peer.expect("Grüße".as_bytes());
+        peer.expect(b"\xff");
+        peer.expect_end();
+        peer.say(b"\0after your FIN\xff");
+        peer.end();
+    });
+    ended.expect(0, &[]);
+    assert_eq!((&*ended.stdout, &*ended.stderr), ("after your FIN\n", ""));
+}
+
+#[test]
+fn hixie_76_sends_lines_and_closes_by_ff_00() {
+    let ended = converse("hixie-76", "Hello\nyou", |peer| {
+        peer.open_76("/");
+        peer.expect(b"\0Hello\xff\0you\xff\xff\0");
+        peer.say(b"\0late\xff\xff\0");
+        peer.end();
+        peer.expect_end();
+    });
+    ended.expect(0, &[]);
+    assert_eq!((&*ended.stdout, &*ended.stderr), ("late\n", ""));
+}
+
+#[test]
+fn hybi_13_sends_lines_and_closes_by_1000() {
+    let ended = converse("hybi-13", "Hello\r\n\nyou\n", |peer| {
+        peer.open_13("");
+        assert_eq!(peer.frame(), (0x81, b"Hello\r".to_vec()));
+        assert_eq!(peer.frame(), (0x81, Vec::new()));
+        assert_eq!(peer.frame(), (0x81, b"you".to_vec()));
+        // Text in two fragments with a ping between, then binary.
+        peer.say(b"\x01\x03one\x89\x01p\x80\x04\ntwo\x82\x03\x00\xff\x0a");
+        peer.close_13();
+    });
+    ended.expect(0, &[]);
+    let printed = "one\ntwo\n<binary, 3 octets: 00ff0a>\n";
+    assert_eq!((&*ended.stdout, &*ended.stderr), (printed, ""));
+}
+
+#[test]
+fn messages_are_printed_as_they_come_and_lines_sent_as_they_are_typed() {
+    let script = Script::start(|peer| {
+        peer.open_13("");
+        peer.say(b"\x81\x03one");
+        assert_eq!(peer.frame(), (0x81, b"two".to_vec()));
+        peer.say(b"\x81\x05three");
+        peer.close_13();
+    });
+    let mut running = draftgate(["connect", &script.url("/")]).start();
+    assert_eq!(running.stdout.line(), "one");
+    running.write("two\n");
+    assert_eq!(running.stdout.line(), "three");
+    running.end_input();
+    running.finish().expect(0, &[]);
+    script.finish();
+}
+
+#[test]
+fn much_and_long_input_arrives_whole() {
+    // The send queue holds 1 MiB; a line may be longer than it.
+    let long = "x".repeat(3 << 20);
+    let mut input = String::new();
+    for line in 0..20_000 {
+        input += &format!("{line} {}\n", "y".repeat(200));
+    }
+    input += &long;
+    let ended = converse("hybi-13", input, move |peer| {
+        peer.open_13("");
+        for line in 0..20_000 {
+            let (_, payload) = peer.frame();
+            assert!(payload.starts_with(format!("{line} y").as_bytes()));
+        }
+        assert!(
+            peer.frame() == (0x81, long.into_bytes()),
+            "the long line differs"
+        );
+        peer.close_13();
+    });
+    ended.expect(0, &[]);
+}
+
+#[test]
+fn a_line_that_is_not_utf8_ends_the_connection_properly() {
+    let ended = converse("hybi-13", b"good\nb\xffd\nnever sent\n", |peer| {
+        peer.open_13("");
+        assert_eq!(peer.frame(), (0x81, b"good".to_vec()));
+        peer.close_13();
+    });
+    ended.expect(
+        1,
+        &[
+            "line 2 of standard input is not UTF-8 (octet 2 of the line)",
+            "iconv",
+        ],
+    );
+}
+
+#[test]
+fn a_close_by_the_server_is_told_with_code_and_reason() {
+    for (code, reason, exit) in [
+        (1000, "bye", 0),
+        (1001, "", 0),
+        (1011, "oops", 1),
+        (4001, "who?", 1),
+    ] {
+        let script = Script::start(move |peer| {
+            peer.open_13("");
+            let length = 2 + u8::try_from(reason.len()).unwrap();
+            peer.say(
+                [
+                    &[0x88, length][..],
+                    &u16::to_be_bytes(code),
+                    reason.as_bytes(),
+                ]
+                .concat(),
+            );
+            assert_eq!(peer.frame(), (0x88, code.to_be_bytes().to_vec()));
+            peer.end();
+        });
+        // Standard input stays open: it does not keep the program alive.
+        let running = draftgate(["connect", &script.url("/")]).start();
+        let ended = running.finish();
+        ended.expect(exit, &[&format!("closed by the peer, code {code}"), reason]);
+        script.finish();
+    }
+}
+
+#[test]
+fn old_drafts_end_without_a_code() {
+    for draft in ["75", "76"] {
+        let script = Script::start(move |peer| {
+            if draft == "75" {
+                peer.open_75("/");
+                peer.end();
+                peer.expect_end();
+            } else {
+                peer.open_76("/");
+                peer.say([0xff, 0x00]);
+                peer.expect(&[0xff, 0x00]);
+            }
+        });
+        let running = draftgate(["connect", "--draft", draft, &script.url("/")]).start();
+        running
+            .finish()
+            .expect(0, &["closed by the peer: the peer closed"]);
+        script.finish();
+    }
+}
+
+#[test]
+fn a_server_that_goes_without_closing_is_a_failure() {
+    for draft in ["76", "13"] {
+        let script = Script::start(move |peer| {
+            match draft {
+                "76" => peer.open_76("/"),
+                _ => peer.open_13(""),
+            };
+            peer.end();
+            peer.expect_any();
+        });
+        let running = draftgate(["connect", "--draft", draft, &script.url("/")]).start();
+        running
+            .finish()
+            .expect(1, &["the peer went away without closing"]);
+        script.finish();
+    }
+}
+
+#[test]
+fn a_server_that_breaks_its_draft_is_told_so() {
+    let script = Script::start(|peer| {
+        peer.open_13("");
+        peer.say([0x81, 0x81, 0, 0, 0, 0, b'a']);
+        let (first, body) = peer.frame();
+        assert_eq!((first, &body[..2]), (0x88, &[0x03, 0xea][..]));
+        peer.end();
+        peer.expect_end();
+    });
+    let running = draftgate(["connect", &script.url("/")]).start();
+    running
+        .finish()
+        .expect(1, &["a frame from the server is masked"]);
+    script.finish();
+}
+
+#[test]
+fn an_interrupt_closes_as_the_draft_closes() {
+    for signal in ["INT", "TERM"] {
+        let script = Script::start(|peer| {
+            peer.open_76("/");
+            peer.expect(&[0xff, 0x00]);
+            peer.say([0xff, 0x00]);
+            peer.end();
+            peer.expect_end();
+        });
+        let mut running = draftgate(["connect", "-v", "--draft", "76", &script.url("/")]).start();
+        running.stderr.line_with("connected to");
+        running.signal(signal);
+        running.finish().expect(0, &["closed by us"]);
+        script.finish();
+    }
+}
+
+#[test]
+fn a_second_interrupt_does_not_wait_for_the_server() {
+    let (closing, heard) = channel();
+    let script = Script::start(move |peer| {
+        peer.open_76("/");
+        peer.expect(&[0xff, 0x00]);
+        closing.send(()).unwrap();
+        peer.expect_any();
+    });
+    let mut running = draftgate(["connect", "-v", "--draft", "76", &script.url("/")]).start();
+    running.stderr.line_with("connected to");
+    running.signal("INT");
+    heard.recv_timeout(WATCHDOG).unwrap();
+    running.signal("INT");
+    running.finish().expect(1, &["aborted"]);
+    script.finish();
+}
+
+#[test]
+fn a_reader_that_leaves_ends_it_quietly() {
+    let (left, may_go_on) = channel();
+    let script = Script::start(move |peer| {
+        peer.open_13("");
+        peer.say(b"\x81\x03one");
+        may_go_on.recv_timeout(WATCHDOG).unwrap();
+        peer.say(b"\x81\x03two");
+        peer.close_13();
+    });
+    let ended =
+        draftgate(["connect", &script.url("/")]).run_until_first_line(|| left.send(()).unwrap());
+    assert_eq!((ended.code, &*ended.stderr), (Some(0), ""));
+    assert_eq!(ended.stdout, "one\n");
+    script.finish();
+}

@@ -1,0 +1,13 @@
+//! The built program from outside: arguments, files, signals and sockets in;
+//! output, exit code and octets out. One binary with a module per subject,
+//! because linking costs more than running. Every wait is for something to
+//! happen and ends in a panic when it does not; nothing sleeps.
+
+mod arguments;
+mod bus;
+mod check;
+mod child;
+mod connect;
+mod opening;
+mod script;
+mod serve;

@@ -1,0 +1,241 @@
+//! `draftgate serve` and `echo` as processes: what they print, and what
+//! signals do.
+
+use std::{
+    fs,
+    io::{Read, Write},
+    net::{TcpListener, TcpStream},
+};
+
+use crate::child::{Running, WATCHDOG, directory, draftgate};
+
+pub(crate) const DRAFTS: [&str; 3] = ["hixie-75", "hixie-76", "hybi-13"];
+
+/// A gateway on a port of its own.
+pub(crate) struct Gateway {
+    pub(crate) process: Running,
+    /// `127.0.0.1:port`
+    pub(crate) address: String,
+}
+
+/// Starts one and reads where it listens.
+pub(crate) fn gateway(arguments: &[&str]) -> Gateway {
+    let arguments = arguments.iter().copied();
+    let mut process = draftgate(arguments.chain(["--listen", "127.0.0.1:0"])).start();
+    let line = process.stdout.line_with("ws://127.0.0.1:");
+    let (_, rest) = line.split_once("ws://").unwrap();
+    let (address, _) = rest.split_once('/').unwrap();
+    Gateway {
+        address: address.to_owned(),
+        process,
+    }
+}
+
+impl Gateway {
+    fn url(&self, path: &str) -> String {
+        format!("ws://{}{path}", self.address)
+    }
+
+    fn stream(&self) -> TcpStream {
+        let stream = TcpStream::connect(&self.address).unwrap();
+        stream.set_read_timeout(Some(WATCHDOG)).unwrap();
+        stream
+    }
+
+    /// Ends it, and sees that it ends well.
+    pub(crate) fn stop(self) {
+        self.process.signal("TERM");
+        self.process.finish().expect(0, &[]);
+    }
+}
+
+#[test]
+fn the_printed_port_serves_the_page() {
+    let gateway = gateway(&[]);
+    let mut stream = gateway.stream();
+    let request = format!(
+        "GET / HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
+        gateway.address
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    assert!(answer.contains("<!DOCTYPE html>") || answer.contains("<!doctype html>"));
+    gateway.stop();
+}
+
+#[test]
+fn what_is_printed_leads_everywhere() {
+    let mut process = draftgate(["serve", "--listen", "127.0.0.1:0"]).start();
+    let printed: Vec<String> = (0..5).map(|_| process.stdout.line()).collect();
+    let address = printed[1]
+        .split("http://")
+        .nth(1)
+        .unwrap()
+        .trim_end_matches('/');
+    let drafts = "(hixie-75, hixie-76 = hybi-00, hybi-13 = RFC 6455)";
+    assert_eq!(
+        printed,
+        [
+            format!(
+                "draftgate {} serves the built-in configuration (no file was found)",
+                env!("CARGO_PKG_VERSION")
+            ),
+            format!("  page  http://{address}/"),
+            format!("  echo  ws://{address}/echo  {drafts}"),
+            format!("  bus   ws://{address}/bus/{{channel}}  {drafts}"),
+            format!("  try   draftgate connect --draft hixie-76 ws://{address}/bus/chat"),
+        ]
+    );
+}
+
+#[test]
+fn every_draft_is_echoed() {
+    let gateway = gateway(&["serve"]);
+    for draft in DRAFTS {
+        let ended = draftgate(["connect", "--draft", draft, &gateway.url("/echo")])
+            .run_with("Hello\nGrüße\n\nlast");
+        ended.expect(0, &[]);
+        assert_eq!(ended.stdout, "Hello\nGrüße\n\nlast\n", "{draft}");
+    }
+    gateway.stop();
+}
+
+#[test]
+fn echo_serves_its_drafts_and_no_others() {
+    let gateway = gateway(&["echo", "--drafts", "76,75"]);
+    for path in ["/", "/any"] {
+        let ended = draftgate(["connect", "--draft", "76", &gateway.url(path)]).run_with("Hi");
+        ended.expect(0, &[]);
+        assert_eq!(ended.stdout, "Hi\n");
+    }
+    draftgate(["connect", "--draft", "13", &gateway.url("/")])
+        .run()
+        .expect(1, &["[answer-status]", "draft-not-enabled"]);
+    gateway.stop();
+}
+
+#[test]
+fn a_flag_wins_over_the_file() {
+    let directory = directory();
+    let text = "drafts = \"all\"\n[[listeners]]\naddress = \"127.0.0.1:1\"\n\
+                [[routes]]\npath = \"/only\"\nservice = \"echo\"\n";
+    fs::write(directory.join("draftgate.toml"), text).unwrap();
+    let mut process = draftgate(["--listen", "127.0.0.1:0"])
+        .directory(&directory)
+        .start();
+    assert!(process.stdout.line().ends_with("serves draftgate.toml"));
+    let line = process.stdout.line();
+    assert!(
+        line.contains("/only  (hixie-75,") && !line.contains("127.0.0.1:1/"),
+        "{line}"
+    );
+}
+
+#[test]
+fn a_port_that_is_taken_is_told() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    draftgate(["--listen", &address]).run().expect(
+        1,
+        &[
+            "cannot listen on",
+            &address,
+            "another program has this port",
+        ],
+    );
+}
+
+#[test]
+fn terminate_and_interrupt_end_every_draft_as_it_ends() {
+    for signal in ["TERM", "INT"] {
+        let gateway = gateway(&[]);
+        let clients = DRAFTS.map(|draft| {
+            let mut client =
+                draftgate(["connect", "-v", "--draft", draft, &gateway.url("/bus/x")]).start();
+            client.stderr.line_with("connected to");
+            (draft, client)
+        });
+        gateway.process.signal(signal);
+        for (draft, client) in clients {
+            let said = match draft {
+                "hybi-13" => "closed by the peer, code 1001",
+                _ => "closed by the peer: the peer closed",
+            };
+            client.finish().expect(0, &[said]);
+        }
+        gateway.process.finish().expect(0, &["\"stopped\""]);
+    }
+}
+
+/// A client of RFC 6455 that answers nothing, the close included.
+fn silent_client(gateway: &Gateway) -> TcpStream {
+    let mut stream = gateway.stream();
+    let request = format!(
+        "GET /echo HTTP/1.1\r\nHost: {}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
+        gateway.address
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\r\n\r\n") {
+        let mut octet = [0];
+        stream.read_exact(&mut octet).unwrap();
+        answer.push(octet[0]);
+    }
+    assert!(answer.starts_with(b"HTTP/1.1 101 "));
+    stream
+}
+
+#[test]
+fn a_second_interrupt_quits_at_once() {
+    let mut gateway = gateway(&[]);
+    let mut client = silent_client(&gateway);
+    gateway.process.signal("INT");
+    gateway.process.stderr.line_with("draining");
+    // The close came, so the drain now waits for its answer.
+    let mut close = [0; 4];
+    client.read_exact(&mut close).unwrap();
+    assert_eq!((close[0], &close[2..]), (0x88, &[0x03, 0xe9][..]));
+    gateway.process.signal("INT");
+    gateway.process.finish().expect(1, &["interrupted again"]);
+}
+
+#[test]
+fn hang_up_is_no_end() {
+    let mut gateway = gateway(&[]);
+    gateway.process.signal("HUP");
+    gateway.process.stderr.line_with("SIGHUP");
+    let ended = draftgate(["connect", &gateway.url("/echo")]).run_with("still here");
+    assert_eq!(ended.stdout, "still here\n");
+    gateway.stop();
+}
+
+#[test]
+fn the_log_is_json_where_it_is_no_terminal() {
+    let mut served = gateway(&["serve"]);
+    draftgate(["connect", "--draft", "76", &served.url("/echo")]).run_with("Hi");
+    let line = served.process.stderr.line_with("draftgate::access");
+    assert!(
+        line.starts_with('{') && line.contains("\"draft\":\"hixie-76\""),
+        "{line}"
+    );
+    served.stop();
+    let mut served = gateway(&["serve", "--log-format", "human"]);
+    draftgate(["connect", &served.url("/echo")]).run_with("Hi");
+    let line = served.process.stderr.line_with("hybi-13");
+    assert!(!line.starts_with('{') && line.contains("INFO"), "{line}");
+    served.stop();
+}
+
+#[test]
+fn the_level_of_the_flag_holds() {
+    let gateway = gateway(&["serve", "--log", "error"]);
+    draftgate(["connect", &gateway.url("/echo")])
+        .run_with("Hi")
+        .expect(0, &[]);
+    gateway.process.signal("TERM");
+    let ended = gateway.process.finish();
+    assert_eq!((ended.code, &*ended.stderr), (Some(0), ""));
+}
