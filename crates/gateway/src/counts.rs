@@ -13,6 +13,8 @@ use draftgate_core::Draft;
 /// The gateway's counts at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Counts {
+    /// TCP connections accepted since the start.
+    pub accepted: u64,
     /// TCP connections open now, refused ones that are being told included.
     pub connections: u64,
     /// WebSocket connections open now.
@@ -59,9 +61,10 @@ impl Counters {
         *self.handshakes().refused.entry(code).or_default() += 1;
     }
 
-    pub(crate) fn read(&self, connections: usize, open: usize) -> Counts {
+    pub(crate) fn read(&self, accepted: u64, connections: usize, open: usize) -> Counts {
         let handshakes = self.handshakes();
         Counts {
+            accepted,
             connections: connections as u64,
             open: open as u64,
             upgrades: handshakes.upgrades.clone(),

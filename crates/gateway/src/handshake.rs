@@ -72,8 +72,8 @@ pub(crate) fn decide(request: &Request, asked: Asked<'_>) -> Result<Opened, Refu
     let parts = &request.parts;
     let path = parts.uri.path();
     let Some((index, route, channel)) = route(asked.config, path) else {
-        if path == "/" && asked.listener.page && !is_read(&parts.method) {
-            return Err(Refused::method_not_allowed().field("Allow", "GET, HEAD"));
+        if path == "/" && asked.listener.page && !is_websocket(parts) {
+            return Err(not_the_page(request));
         }
         return Err(Refused::path_unknown().with(path.to_owned()));
     };
@@ -144,6 +144,17 @@ pub(crate) fn decide(request: &Request, asked: Asked<'_>) -> Result<Opened, Refu
             subprotocol,
         },
     })
+}
+
+/// Why hyper's service did not answer a request for the page with it.
+fn not_the_page(request: &Request) -> Refused {
+    if !is_read(&request.parts.method) {
+        return Refused::method_not_allowed().field("Allow", "GET, HEAD");
+    }
+    match public_url::host(&request.parts.headers) {
+        Err(refusal) => Refused::opening(refusal, String::new),
+        Ok(_) => Refused::body_unexpected(),
+    }
 }
 
 /// Whether a request asks for a WebSocket, in any draft.

@@ -187,7 +187,10 @@ impl Running {
     /// What was counted so far.
     pub fn counts(&self) -> Counts {
         let open = self.inner.open().len();
-        self.inner.counts.read(self.inner.tasks.len(), open)
+        let accepted = self.inner.accepted.load(Relaxed);
+        self.inner
+            .counts
+            .read(accepted, self.inner.tasks.len(), open)
     }
 
     /// Stops accepting and ends every connection as its draft says (1001,

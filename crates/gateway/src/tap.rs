@@ -95,11 +95,9 @@ pub(crate) fn head_end(octets: &[u8]) -> Option<usize> {
     let mut begun = false;
     let mut from = 0;
     for at in memchr::memchr_iter(b'\n', octets) {
-        let line = octets[from..at]
-            .strip_suffix(b"\r")
-            .unwrap_or(&octets[from..at]);
+        let empty = matches!(&octets[from..at], b"" | b"\r");
         from = at + 1;
-        match (line.is_empty(), begun) {
+        match (empty, begun) {
             (true, true) => return Some(from),
             (true, false) => {}
             (false, _) => begun = true,
