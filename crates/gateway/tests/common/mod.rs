@@ -2,6 +2,7 @@
 //! that writes and reads octets, and a client of any draft, which is the
 //! project's own codec in the client's role.
 #![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
 use std::{future::Future, net::SocketAddr, time::Duration};
 
@@ -21,41 +22,41 @@ use tokio::{
 };
 
 /// The drafts that are spoken.
-pub const SPOKEN: [Draft; 3] = [Draft::Hixie75, Draft::Hixie76, Draft::Hybi13];
+pub(crate) const SPOKEN: [Draft; 3] = [Draft::Hixie75, Draft::Hixie76, Draft::Hybi13];
 
 /// Far beyond everything that a test waits for: only a hang reaches it.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The opening request of hixie-76 §1.2's example without its key3, which is
 /// [`KEY3`] and is answered by [`ANSWER`].
-pub const HIXIE_76: &str = "GET /echo HTTP/1.1\r\nHost: example.com\r\nConnection: Upgrade\r\n\
+pub(crate) const HIXIE_76: &str = "GET /echo HTTP/1.1\r\nHost: example.com\r\nConnection: Upgrade\r\n\
      Sec-WebSocket-Key2: 12998 5 Y3 1  .P00\r\nUpgrade: WebSocket\r\n\
      Sec-WebSocket-Key1: 4 @1  46546xW%0l 1 5\r\nOrigin: http://localhost\r\n\r\n";
-pub const KEY3: &[u8; 8] = b"^n:ds[4U";
-pub const ANSWER: &[u8; 16] = b"8jKS'y:G*Co,Wxa-";
+pub(crate) const KEY3: &[u8; 8] = b"^n:ds[4U";
+pub(crate) const ANSWER: &[u8; 16] = b"8jKS'y:G*Co,Wxa-";
 
 /// The answer's head to [`HIXIE_76`].
-pub const HIXIE_76_HEAD: &str = "HTTP/1.1 101 WebSocket Protocol Handshake\r\nUpgrade: WebSocket\r\n\
+pub(crate) const HIXIE_76_HEAD: &str = "HTTP/1.1 101 WebSocket Protocol Handshake\r\nUpgrade: WebSocket\r\n\
      Connection: Upgrade\r\nSec-WebSocket-Origin: http://localhost\r\n\
      Sec-WebSocket-Location: ws://example.com/echo\r\n\r\n";
 
-pub const HIXIE_75: &str = "GET /echo HTTP/1.1\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\n\
+pub(crate) const HIXIE_75: &str = "GET /echo HTTP/1.1\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\n\
      Host: example.com\r\nOrigin: http://localhost\r\n\r\n";
 
 /// RFC 6455 §1.2's example on `/echo`.
-pub const HYBI_13: &str = "GET /echo HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\n\
+pub(crate) const HYBI_13: &str = "GET /echo HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\n\
      Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
      Origin: http://localhost\r\nSec-WebSocket-Version: 13\r\n\r\n";
 
 /// The embedded configuration on a free port.
-pub fn config() -> Config {
+pub(crate) fn config() -> Config {
     let mut config = Config::default();
     config.listeners[0].address = ([127, 0, 0, 1], 0).into();
     config
 }
 
 /// [`config`] with one route changed, found by its pattern.
-pub fn with_route(path: &str, change: impl FnOnce(&mut Route)) -> Config {
+pub(crate) fn with_route(path: &str, change: impl FnOnce(&mut Route)) -> Config {
     let mut config = config();
     let route = config
         .routes
@@ -65,14 +66,14 @@ pub fn with_route(path: &str, change: impl FnOnce(&mut Route)) -> Config {
     config
 }
 
-pub fn gateway(config: Config) -> (Running, SocketAddr) {
+pub(crate) fn gateway(config: Config) -> (Running, SocketAddr) {
     let running = Gateway::bind(config).unwrap();
     let address = running.addrs()[0];
     (running, address)
 }
 
 /// Ends the test if `future` hangs.
-pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     match tokio::time::timeout(PATIENCE, future).await {
         Ok(value) => value,
         Err(_) => panic!("nothing happened for {PATIENCE:?}: {what}"),
@@ -80,7 +81,7 @@ pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
 }
 
 /// Waits until `condition` holds.
-pub async fn until(what: &str, mut condition: impl FnMut() -> bool) {
+pub(crate) async fn until(what: &str, mut condition: impl FnMut() -> bool) {
     soon(what, async {
         while !condition() {
             tokio::time::sleep(Duration::from_millis(2)).await;
@@ -89,15 +90,22 @@ pub async fn until(what: &str, mut condition: impl FnMut() -> bool) {
     .await;
 }
 
+/// Whether `tcp` takes no octet for a moment. Wrong only in saying that it
+/// stalls on a machine that stands still, which a test must bear.
+pub(crate) async fn stalled(tcp: &TcpStream) -> bool {
+    let moment = Duration::from_millis(300);
+    tokio::time::timeout(moment, tcp.writable()).await.is_err()
+}
+
 /// A socket that knows no protocol.
 #[derive(Debug)]
-pub struct Raw {
-    pub tcp: TcpStream,
+pub(crate) struct Raw {
+    pub(crate) tcp: TcpStream,
     read: BytesMut,
 }
 
 impl Raw {
-    pub async fn connect(address: SocketAddr) -> Self {
+    pub(crate) async fn connect(address: SocketAddr) -> Self {
         let tcp = soon("connect", TcpStream::connect(address)).await.unwrap();
         tcp.set_nodelay(true).unwrap();
         Self {
@@ -107,20 +115,20 @@ impl Raw {
     }
 
     /// Connects and writes `octets`.
-    pub async fn say(address: SocketAddr, octets: impl AsRef<[u8]>) -> Self {
+    pub(crate) async fn say(address: SocketAddr, octets: impl AsRef<[u8]>) -> Self {
         let mut raw = Self::connect(address).await;
         raw.write(octets).await;
         raw
     }
 
-    pub async fn write(&mut self, octets: impl AsRef<[u8]>) {
+    pub(crate) async fn write(&mut self, octets: impl AsRef<[u8]>) {
         soon("write", self.tcp.write_all(octets.as_ref()))
             .await
             .unwrap();
     }
 
     /// The next head, its empty line included.
-    pub async fn head(&mut self) -> String {
+    pub(crate) async fn head(&mut self) -> String {
         loop {
             if let Some(at) = memchr::memmem::find(&self.read, b"\r\n\r\n") {
                 let head = self.read.split_to(at + 4);
@@ -131,7 +139,7 @@ impl Raw {
     }
 
     /// The next `count` octets.
-    pub async fn exactly(&mut self, count: usize) -> Vec<u8> {
+    pub(crate) async fn exactly(&mut self, count: usize) -> Vec<u8> {
         while self.read.len() < count {
             assert!(self.more().await, "closed after {:?}", self.read);
         }
@@ -139,13 +147,13 @@ impl Raw {
     }
 
     /// Everything up to the end of TCP.
-    pub async fn rest(&mut self) -> Vec<u8> {
+    pub(crate) async fn rest(&mut self) -> Vec<u8> {
         while self.more().await {}
         self.read.split().to_vec()
     }
 
     /// A whole answer that ends the connection: its head and its body.
-    pub async fn refusal(&mut self) -> (String, String) {
+    pub(crate) async fn refusal(&mut self) -> (String, String) {
         let head = self.head().await;
         let body = String::from_utf8(self.rest().await).unwrap();
         (head, body)
@@ -162,21 +170,21 @@ impl Raw {
 
 /// A client of some draft.
 #[derive(Debug)]
-pub struct Client {
-    pub tcp: TcpStream,
-    pub codec: Box<dyn Codec>,
-    pub subprotocol: Option<String>,
+pub(crate) struct Client {
+    pub(crate) tcp: TcpStream,
+    pub(crate) codec: Box<dyn Codec>,
+    pub(crate) subprotocol: Option<String>,
     read: BytesMut,
     out: Outbox,
 }
 
 impl Client {
     /// Opens `path` in `draft`, without a subprotocol.
-    pub async fn open(address: SocketAddr, draft: Draft, path: &str) -> Self {
+    pub(crate) async fn open(address: SocketAddr, draft: Draft, path: &str) -> Self {
         Self::open_with(address, draft, path, &[]).await
     }
 
-    pub async fn open_with(
+    pub(crate) async fn open_with(
         address: SocketAddr,
         draft: Draft,
         path: &str,
@@ -222,11 +230,11 @@ impl Client {
         client
     }
 
-    pub async fn send(&mut self, message: impl Into<Message>) {
+    pub(crate) async fn send(&mut self, message: impl Into<Message>) {
         self.say(Outgoing::Message(message.into())).await;
     }
 
-    pub async fn close(&mut self, close: Option<Close>) {
+    pub(crate) async fn close(&mut self, close: Option<Close>) {
         self.say(Outgoing::Close(close)).await;
         if self.codec.capabilities().closing == Closing::Absent {
             // The end of TCP is all there is.
@@ -234,13 +242,13 @@ impl Client {
         }
     }
 
-    pub async fn say(&mut self, what: Outgoing) {
+    pub(crate) async fn say(&mut self, what: Outgoing) {
         self.codec.send(what, &mut self.out).unwrap();
         self.flush().await;
     }
 
     /// The next event; `None` when TCP has ended.
-    pub async fn event(&mut self) -> Option<Event> {
+    pub(crate) async fn event(&mut self) -> Option<Event> {
         loop {
             let event = self.codec.receive(&mut self.read, &mut self.out).unwrap();
             self.flush().await;
@@ -255,7 +263,7 @@ impl Client {
     }
 
     /// The next message; pings and notices are passed over.
-    pub async fn message(&mut self) -> Message {
+    pub(crate) async fn message(&mut self) -> Message {
         loop {
             match self.event().await {
                 Some(Event::Message(message)) => return message,
@@ -267,7 +275,7 @@ impl Client {
     }
 
     /// Everything up to the end: the peer's Close, if one came.
-    pub async fn end(&mut self) -> Option<Option<Close>> {
+    pub(crate) async fn end(&mut self) -> Option<Option<Close>> {
         let mut closed = None;
         while let Some(event) = self.event().await {
             if let Event::Close(close) = event {

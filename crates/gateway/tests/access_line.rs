@@ -1,0 +1,162 @@
+//! What the log says: one line for each connection at its end, the same code
+//! and id as in the refusal's body, and never a payload, a cookie or a query.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
+
+mod common;
+
+use std::{
+    io,
+    sync::{Arc, Mutex},
+};
+
+use common::{Client, HYBI_13, Raw, config, gateway, until};
+use draftgate_core::{Close, Draft};
+use tracing_subscriber::fmt::MakeWriter;
+
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Lines {
+    fn all(&self) -> Vec<serde_json::Value> {
+        let octets = self.0.lock().unwrap().clone();
+        String::from_utf8(octets)
+            .unwrap()
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+
+    fn with(&self, key: &str, value: &str) -> Vec<serde_json::Value> {
+        let mut lines = self.all();
+        lines.retain(|line| line[key] == value);
+        lines
+    }
+}
+
+impl io::Write for Lines {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(octets);
+        Ok(octets.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl MakeWriter<'_> for Lines {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
+    }
+}
+
+fn captured() -> (Lines, tracing::subscriber::DefaultGuard) {
+    let lines = Lines::default();
+    let subscriber = tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_max_level(tracing::Level::TRACE)
+        .with_writer(lines.clone())
+        .finish();
+    (lines, tracing::subscriber::set_default(subscriber))
+}
+
+#[tokio::test]
+async fn a_connection_leaves_one_line_at_its_end() {
+    let (lines, _guard) = captured();
+    let (_running, address) = gateway(config());
+    let mut client = Client::open_with(address, Draft::Hybi13, "/echo?token=s3cret", &["a"]).await;
+    client.send("p4yload").await;
+    client.message().await;
+    assert!(lines.with("target", "draftgate::access").is_empty());
+    client.close(Some(Close::new(4000, "done"))).await;
+    client.end().await;
+    drop(client);
+    until("the line", || {
+        lines.with("target", "draftgate::access").len() == 1
+    })
+    .await;
+    let line = lines.with("target", "draftgate::access").remove(0);
+    for (key, value) in [
+        ("draft", "hybi-13"),
+        ("path", "/echo"),
+        ("origin", "http://localhost"),
+        ("subprotocol", "a"),
+        ("by", "peer"),
+        ("why", "peer-closed"),
+    ] {
+        assert_eq!(line[key], value, "{line}");
+    }
+    for (key, value) in [("messages_in", 1), ("messages_out", 1), ("code", 4000)] {
+        assert_eq!(line[key], value, "{line}");
+    }
+    assert!(
+        line["octets_in"].as_u64() > Some(7) && line["octets_out"].as_u64() > Some(100),
+        "{line}"
+    );
+    assert!(line["seconds"].is_number() && line["id"].is_string() && line["peer"].is_string());
+    let everything = format!("{:?}", lines.all());
+    assert!(
+        !everything.contains("p4yload") && !everything.contains("s3cret"),
+        "{everything}"
+    );
+}
+
+#[tokio::test]
+async fn a_refusal_has_the_same_code_and_id_in_body_and_log() {
+    let (lines, _guard) = captured();
+    let (_running, address) = gateway(config());
+    let request = HYBI_13
+        .replace("/echo", "/none")
+        .replace("Host:", "Cookie: s3cret\r\nHost:");
+    let (_, body) = Raw::say(address, &request).await.refusal().await;
+    let said = |name: &str| {
+        body.lines()
+            .find_map(|l| l.strip_prefix(name))
+            .unwrap()
+            .to_owned()
+    };
+    let line = lines.with("code", &said("Code: ")).remove(0);
+    assert_eq!(line["id"], said("Id: "), "{line}");
+    assert_eq!(
+        (&line["status"], &line["path"]),
+        (&404.into(), &"/none".into()),
+        "{line}"
+    );
+    let fields = line["fields"].as_str().unwrap();
+    assert!(
+        fields.starts_with("Cookie, Host, Upgrade, Connection, "),
+        "{line}"
+    );
+    assert!(!format!("{:?}", lines.all()).contains("s3cret"));
+}
+
+#[tokio::test]
+async fn hixie_75_without_origin_is_logged() {
+    let (lines, _guard) = captured();
+    let (_running, address) = gateway(common::with_route("/echo", |route| {
+        route.hixie_75_without_origin = true;
+    }));
+    let request = common::HIXIE_75.replace("Origin: http://localhost\r\n", "");
+    Raw::say(address, request).await.head().await;
+    let told = |line: &serde_json::Value| {
+        line["message"]
+            .as_str()
+            .is_some_and(|m| m.starts_with("hixie-75 without Origin"))
+    };
+    assert_eq!(lines.all().iter().filter(|line| told(line)).count(), 1);
+}
+
+#[tokio::test]
+async fn no_line_is_written_where_the_configuration_wants_none() {
+    let (lines, _guard) = captured();
+    let mut config = config();
+    config.log.access = false;
+    let (running, address) = gateway(config);
+    drop(Client::open(address, Draft::Hixie76, "/echo").await);
+    until("it ends", || running.counts().connections == 0).await;
+    assert!(lines.with("target", "draftgate::access").is_empty());
+}
