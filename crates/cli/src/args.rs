@@ -163,7 +163,7 @@ pub(crate) struct Connect {
     /// Say on standard error when the connection opens and how it ends
     #[arg(short, long)]
     pub(crate) verbose: bool,
-    /// Where to: ws://host[:port]/path
+    /// Where to: `ws://HOST:PORT/PATH`; the port is 80 if left out
     pub(crate) url: String,
 }
 

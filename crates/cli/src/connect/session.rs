@@ -74,8 +74,15 @@ impl Session<'_> {
             }
             _ = signals.next() => (Ok(()), false),
         };
+        let ending = async {
+            // The server's close is the driver's to answer.
+            if !theirs {
+                close(&sender, closing, &twin).await;
+            }
+            sender.ended().await;
+        };
         tokio::select! {
-            () = end(&sender, closing, &twin) => {}
+            () = ending => {}
             _ = signals.next() => sender.abort(),
         }
         let broken = |error| Failure::new(format_args!("the connection's task broke: {error}"));
@@ -107,24 +114,22 @@ fn doubled(stream: TcpStream) -> io::Result<(TcpStream, StdStream)> {
     Ok((TcpStream::from_std(stream)?, twin))
 }
 
-/// Closes as the draft closes, behind everything that is queued, and waits for
-/// the end.
-async fn end(sender: &Sender, closing: Closing, twin: &StdStream) {
+/// Closes as the draft closes, behind everything that is queued.
+async fn close(sender: &Sender, closing: Closing, twin: &StdStream) {
     if closing != Closing::Absent {
-        sender.close(Some(Close::new(Close::NORMAL, "")));
-        return sender.ended().await;
+        return sender.close(Some(Close::new(Close::NORMAL, "")));
     }
     // hixie-75 closes by TCP alone, and what the server still has to say to
     // the last lines comes after our FIN: the driver must not know of it, for
     // it reads nothing more from a connection that it closed.
-    if sender.drained().await.is_ok() {
-        // An error says that the connection is gone, and the driver will see.
-        let _ = twin.shutdown(Shutdown::Write);
-        if timeout(CLOSE_TIMEOUT, sender.ended()).await.is_err() {
-            sender.abort();
-        }
+    if sender.drained().await.is_err() {
+        return;
     }
-    sender.ended().await;
+    // An error says that the connection is gone, and the driver will see.
+    let _ = twin.shutdown(Shutdown::Write);
+    if timeout(CLOSE_TIMEOUT, sender.ended()).await.is_err() {
+        sender.abort();
+    }
 }
 
 /// Everything that ended.

@@ -3,6 +3,11 @@
 //! because linking costs more than running. Every wait is for something to
 //! happen and ends in a panic when it does not; nothing sleeps.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "these are tests, their helpers included"
+)]
+
 mod arguments;
 mod bus;
 mod check;

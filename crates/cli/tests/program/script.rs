@@ -127,7 +127,7 @@ impl Peer {
     }
 
     /// Ends TCP in this direction.
-    pub(crate) fn end(&mut self) {
+    pub(crate) fn end(&self) {
         self.stream.shutdown(Shutdown::Write).unwrap();
     }
 
