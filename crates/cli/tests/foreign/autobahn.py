@@ -20,6 +20,7 @@ import argparse
 import asyncio
 import collections
 import json
+import os
 import sys
 
 from kosoku import FailureError, run_fuzzingclient, run_fuzzingserver
@@ -77,7 +78,9 @@ def main():
         sys.exit(1)
     verdict = summary(results)
     print(json.dumps(verdict), flush=True)
-    sys.exit(1 if verdict["failed"] else 0)
+    # Not sys.exit(): kosoku's threads outlive the interpreter, and now and then
+    # one of them aborts the process while it is taken down.
+    os._exit(1 if verdict["failed"] else 0)
 
 
 if __name__ == "__main__":

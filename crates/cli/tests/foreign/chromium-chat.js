@@ -21,7 +21,8 @@ if (args.length !== 4) {
   process.stderr.write('usage: chromium-chat.js PAGE SAY EXPECT SCREENSHOT\n');
   process.exit(2);
 }
-chat(...args).catch((error) => fail(error.message, 3));
+// An open stdin would keep Node alive.
+chat(...args).then(() => process.exit(0), (error) => fail(error.message, 3));
 
 async function chat(url, say, expect, screenshot) {
   const browser = await chromium.launch({ executablePath: CHROMIUM, headless: true, args: FLAGS });
@@ -30,8 +31,12 @@ async function chat(url, say, expect, screenshot) {
     page.setDefaultTimeout(PATIENCE);
     page.on('pageerror', (error) => fail(`script error in the page: ${error.message}`, 3));
     await page.goto(url);
-    await page.waitForFunction(() => document.getElementById('state').textContent === 'OPEN');
-    print({ event: 'open', draft: await page.locator('#draft').textContent() });
+    const draft = await page.waitForFunction(() => {
+      const spoken = document.getElementById('draft').textContent;
+      const open = document.getElementById('state').textContent === 'OPEN';
+      return open && spoken !== 'not known yet' ? spoken : null;
+    });
+    print({ event: 'open', draft: await draft.jsonValue() });
     await go();
     await page.locator('#message').fill(say);
     await page.locator('#send').click();

@@ -2,7 +2,8 @@
 //
 // phantomjs phantom-chat.js PAGE SAY EXPECT SCREENSHOT
 //
-// Waits until #state is OPEN and prints {"event":"open","draft":…}; when the
+// Waits until #state is OPEN and the gateway has greeted the page, so that
+// #draft says what is spoken, and prints {"event":"open","draft":…}. When the
 // line "go" arrives on stdin, types SAY into #message and clicks #send; when an
 // entry of #log holds EXPECT, prints {"event":"message","entry":…}, saves the
 // screenshot and ends. Exit code 0: all of it happened; 2: usage; 3: it did not
@@ -41,9 +42,9 @@ function chat(url, say, expect, screenshot) {
       give(3, { event: 'error', reason: 'cannot load ' + url });
       return;
     }
-    waiting = 'for #state to be OPEN';
-    until(isOpen, null, function () {
-      print({ event: 'open', draft: text('draft') });
+    waiting = 'for #state to be OPEN and #draft to be known';
+    until(draftSpoken, null, function (draft) {
+      print({ event: 'open', draft: draft });
       if (system.stdin.readLine() !== 'go') {
         give(3, { event: 'error', reason: 'stdin ended before "go"' });
         return;
@@ -56,6 +57,7 @@ function chat(url, say, expect, screenshot) {
       }, say);
       waiting = 'for ' + expect + ' in #log';
       until(entryWith, expect, function (entry) {
+        page.clipRect = { top: 0, left: 0, width: 900, height: 640 };
         page.render(screenshot);
         give(0, { event: 'message', entry: entry });
       });
@@ -63,8 +65,10 @@ function chat(url, say, expect, screenshot) {
   });
 }
 
-function isOpen() {
-  return document.getElementById('state').textContent === 'OPEN';
+function draftSpoken() {
+  var draft = document.getElementById('draft').textContent;
+  var open = document.getElementById('state').textContent === 'OPEN';
+  return open && draft !== 'not known yet' ? draft : null;
 }
 
 function entryWith(words) {
@@ -75,12 +79,6 @@ function entryWith(words) {
     }
   }
   return null;
-}
-
-function text(id) {
-  return page.evaluate(function (name) {
-    return document.getElementById(name).textContent;
-  }, id);
 }
 
 function until(inPage, argument, then) {

@@ -1,0 +1,96 @@
+//! A `draftgate serve` of its own for each test, on a port that was free. The
+//! program and not the library: this is what a stranger runs.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::{env, fs, process};
+
+use serde_json::Value;
+
+use crate::child::Child;
+
+pub(crate) struct Gateway {
+    child: Child,
+    host: String,
+    config: Option<PathBuf>,
+}
+
+impl Gateway {
+    /// The configuration that is built in.
+    pub(crate) fn start() -> Self {
+        Self::run(None)
+    }
+
+    /// The configuration `toml`; `name` tells it from those of other tests.
+    pub(crate) fn with(name: &str, toml: &str) -> Self {
+        let file = format!("{name}-{}.toml", process::id());
+        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(file);
+        fs::write(&path, toml).unwrap();
+        Self::run(Some(path))
+    }
+
+    fn run(config: Option<PathBuf>) -> Self {
+        let mut command = draftgate("serve");
+        command.args(["--listen", "127.0.0.1:0"]);
+        if let Some(path) = &config {
+            command.arg("--config").arg(path);
+        }
+        let mut child = Child::start("draftgate serve", &mut command);
+        let host = loop {
+            let line = child.line();
+            if let Some((_, rest)) = line.split_once("ws://") {
+                break rest.split('/').next().unwrap().to_owned();
+            }
+        };
+        Self {
+            child,
+            host,
+            config,
+        }
+    }
+
+    /// The address of the chat page.
+    pub(crate) fn page(&self) -> String {
+        format!("http://{}/", self.host)
+    }
+
+    /// The address of the route at `path`.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("ws://{}{path}", self.host)
+    }
+
+    /// The line that the next connection to end leaves in the log.
+    pub(crate) fn access_line(&mut self) -> Value {
+        loop {
+            let line = self.child.line_of_stderr();
+            let Ok(line) = serde_json::from_str::<Value>(&line) else {
+                self.child.fail("a line of the log is not JSON");
+            };
+            if line["target"] == "draftgate::access" {
+                return line;
+            }
+        }
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        if let Some(path) = &self.config {
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+/// The program under test. It finds no configuration but what a test gives it.
+pub(crate) fn draftgate(command: &str) -> Command {
+    let mut draftgate = Command::new(env!("CARGO_BIN_EXE_draftgate"));
+    draftgate
+        .current_dir(env!("CARGO_TARGET_TMPDIR"))
+        .arg(command);
+    for (name, _) in env::vars_os() {
+        if name.to_string_lossy().starts_with("DRAFTGATE_") {
+            draftgate.env_remove(name);
+        }
+    }
+    draftgate
+}

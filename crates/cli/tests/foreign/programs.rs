@@ -1,0 +1,82 @@
+//! Where the foreign programs are and how they are called. `cargo xtask test`
+//! installed them into `$DRAFTGATE_FOREIGN`, or into `foreign` in the target
+//! folder; Debian's are where Debian puts them. The scripts beside this file
+//! say themselves what they do.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A JavaScript beside this file, under Node.
+pub(crate) fn node(script: &str) -> Command {
+    let modules = installed(folder().join("node/node_modules"));
+    let mut command = Command::new("node");
+    command.env("NODE_PATH", modules).arg(beside(script));
+    command
+}
+
+/// A Perl script beside this file. Debian's Perl, which finds Debian's modules.
+pub(crate) fn perl(script: &str) -> Command {
+    installed("/usr/share/perl5/Protocol/WebSocket.pm");
+    let mut command = Command::new(installed("/usr/bin/perl"));
+    command.arg(beside(script));
+    command
+}
+
+/// A Ruby script beside this file. Debian's Ruby, which finds Debian's modules.
+pub(crate) fn ruby(script: &str) -> Command {
+    installed("/usr/lib/ruby/vendor_ruby/em-websocket.rb");
+    let mut command = Command::new(installed("/usr/bin/ruby"));
+    command.arg(beside(script));
+    command
+}
+
+/// A Python script beside this file, in the environment of `requirements.txt`.
+pub(crate) fn python(script: &str) -> Command {
+    let mut command = Command::new(installed(folder().join("venv/bin/python")));
+    command.arg(beside(script));
+    command
+}
+
+/// A script beside this file, in PhantomJS 1.9.8.
+pub(crate) fn phantomjs(script: &str) -> Command {
+    let home = folder().join("phantomjs");
+    let mut command = Command::new(installed(home.join("phantomjs")));
+    command
+        .env("LD_PRELOAD", installed(home.join("no-openssl.so")))
+        .arg(beside(script));
+    command
+}
+
+/// A JavaScript beside this file that drives Debian's Chromium.
+pub(crate) fn chromium(script: &str) -> Command {
+    installed("/usr/bin/chromium");
+    node(script)
+}
+
+/// Where programs and their screenshots are.
+pub(crate) fn folder() -> PathBuf {
+    if let Some(chosen) = env::var_os("DRAFTGATE_FOREIGN") {
+        return Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../..")
+            .join(chosen);
+    }
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent();
+    target.unwrap().join("foreign")
+}
+
+fn beside(script: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/foreign")
+        .join(script)
+}
+
+fn installed(path: impl Into<PathBuf>) -> PathBuf {
+    let path = path.into();
+    assert!(
+        path.exists(),
+        "{} is not installed: run `cargo xtask test`, which installs what the tests need",
+        path.display()
+    );
+    path
+}
