@@ -102,8 +102,9 @@ Examples:
 pub(crate) struct Echo {
     #[command(flatten)]
     pub(crate) open: Open,
-    /// The drafts to speak, parted by commas; all of them by default
-    #[arg(long, value_name = "DRAFT,…", value_delimiter = ',', value_parser = spoken_draft)]
+    /// The drafts to speak, parted by commas
+    #[arg(long, value_name = "DRAFT,…", value_delimiter = ',', value_parser = spoken_draft,
+        help = format!("The drafts to speak, parted by commas; by default all: {}", spoken_names()))]
     pub(crate) drafts: Vec<Draft>,
     #[command(flatten)]
     pub(crate) log: Log,
@@ -148,8 +149,9 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(after_help = CONNECT_HELP)]
 pub(crate) struct Connect {
-    /// The draft to speak: hixie-75, hixie-76 (hybi-00), hybi-13 (rfc6455)
-    #[arg(long, value_name = "DRAFT", default_value = "hybi-13", value_parser = spoken_draft)]
+    /// The draft to speak
+    #[arg(long, value_name = "DRAFT", default_value = "hybi-13", value_parser = spoken_draft,
+        help = format!("The draft to speak: {}", spoken_names()))]
     pub(crate) draft: Draft,
     /// The origin to claim; by default http://HOST in the drafts that demand one, else none
     #[arg(long)]
@@ -165,6 +167,11 @@ pub(crate) struct Connect {
     pub(crate) verbose: bool,
     /// Where to: `ws://HOST:PORT/PATH`; the port is 80 if left out
     pub(crate) url: String,
+}
+
+fn spoken_names() -> String {
+    let names: Vec<String> = draftgate_drafts::spoken().map(Draft::with_alias).collect();
+    names.join(", ")
 }
 
 /// A draft by any of its names, if this build speaks it.

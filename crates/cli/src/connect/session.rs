@@ -77,19 +77,24 @@ impl Session<'_> {
         let ending = async {
             // The server's close is the driver's to answer.
             if !theirs {
-                close(&sender, closing, &twin).await;
+                close(&sender, closing, &twin).await?;
             }
             sender.ended().await;
+            Ok(())
         };
-        tokio::select! {
-            () = ending => {}
-            _ = signals.next() => sender.abort(),
+        let ended = tokio::select! {
+            ended = ending => ended,
+            _ = signals.next() => Err(CutOff::Interrupted),
+        };
+        if ended.is_err() {
+            sender.abort();
         }
         let broken = |error| Failure::new(format_args!("the connection's task broke: {error}"));
         let (closed, output) = running.await.map_err(broken)?;
         Outcome {
             closed,
             theirs,
+            ended,
             lines,
             output,
         }
@@ -115,21 +120,33 @@ fn doubled(stream: TcpStream) -> io::Result<(TcpStream, StdStream)> {
 }
 
 /// Closes as the draft closes, behind everything that is queued.
-async fn close(sender: &Sender, closing: Closing, twin: &StdStream) {
+///
+/// # Errors
+/// The server does not end the connection, where the driver does not see to that.
+async fn close(sender: &Sender, closing: Closing, twin: &StdStream) -> Result<(), CutOff> {
     if closing != Closing::Absent {
-        return sender.close(Some(Close::new(Close::NORMAL, "")));
+        sender.close(Some(Close::new(Close::NORMAL, "")));
+        return Ok(());
     }
     // hixie-75 closes by TCP alone, and what the server still has to say to
     // the last lines comes after our FIN: the driver must not know of it, for
     // it reads nothing more from a connection that it closed.
     if sender.drained().await.is_err() {
-        return;
+        return Ok(());
     }
     // An error says that the connection is gone, and the driver will see.
     let _ = twin.shutdown(Shutdown::Write);
-    if timeout(CLOSE_TIMEOUT, sender.ended()).await.is_err() {
-        sender.abort();
-    }
+    let ended = timeout(CLOSE_TIMEOUT, sender.ended()).await;
+    ended.map_err(|_| CutOff::TimedOut)
+}
+
+/// Why a connection was not closed in order.
+#[derive(Debug, thiserror::Error)]
+enum CutOff {
+    #[error("interrupted: the connection was cut")]
+    Interrupted,
+    #[error("the server did not end the connection within {CLOSE_TIMEOUT:?} of our end")]
+    TimedOut,
 }
 
 /// Everything that ended.
@@ -138,6 +155,7 @@ struct Outcome {
     closed: Closed,
     /// The server ended it, or what lies between.
     theirs: bool,
+    ended: Result<(), CutOff>,
     lines: Result<(), LineError>,
     output: Option<io::Error>,
 }
@@ -147,6 +165,7 @@ impl Outcome {
         let Self {
             closed,
             theirs,
+            ended,
             lines,
             output,
         } = self;
@@ -157,6 +176,7 @@ impl Outcome {
             Ok(()) | Err(LineError::Refused(_)) => {}
             Err(error) => return Err(Failure::new(error)),
         }
+        ended.map_err(Failure::new)?;
         if !as_it_should(&closed) {
             return Err(Failure::new(closed));
         }

@@ -77,6 +77,24 @@ impl Program {
         self
     }
 
+    /// Runs it under a limit, as `ulimit` of the shell takes it.
+    pub(crate) fn limited(mut self, limit: &str) -> Self {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("ulimit {limit} && exec \"$0\" \"$@\"")]);
+        shell
+            .arg(self.command.get_program())
+            .args(self.command.get_args());
+        for (name, value) in self.command.get_envs() {
+            match value {
+                Some(value) => shell.env(name, value),
+                None => shell.env_remove(name),
+            };
+        }
+        shell.current_dir(self.command.get_current_dir().unwrap());
+        self.command = shell;
+        self
+    }
+
     pub(crate) fn start(mut self) -> Running {
         let mut child = self
             .command
@@ -134,6 +152,10 @@ impl Running {
 
     pub(crate) fn end_input(&mut self) {
         self.stdin = None;
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Sends a signal, by the shell's own `kill`.

@@ -196,6 +196,35 @@ fn a_server_that_goes_without_closing_is_a_failure() {
 }
 
 #[test]
+fn a_server_that_does_not_close_is_left_after_5_seconds() {
+    let said = [
+        ("75", "did not end the connection within 5s"),
+        ("76", "the closing handshake was not finished in time"),
+        ("13", "the closing handshake was not finished in time"),
+    ];
+    let started = said.map(|(draft, said)| {
+        let (let_go, held) = channel::<()>();
+        let script = Script::start(move |peer| {
+            match draft {
+                "75" => peer.open_75("/"),
+                "76" => peer.open_76("/"),
+                _ => peer.open_13(""),
+            };
+            // Until the test has seen the program end.
+            let _ = held.recv_timeout(WATCHDOG);
+        });
+        let mut running = draftgate(["connect", "--draft", draft, &script.url("/")]).start();
+        running.end_input();
+        (script, running, said, let_go)
+    });
+    for (script, running, said, let_go) in started {
+        running.finish().expect(1, &[said]);
+        drop(let_go);
+        script.finish();
+    }
+}
+
+#[test]
 fn a_server_that_breaks_its_draft_is_told_so() {
     let script = Script::start(|peer| {
         peer.open_13("");
@@ -244,7 +273,9 @@ fn a_second_interrupt_does_not_wait_for_the_server() {
     running.signal("INT");
     heard.recv_timeout(WATCHDOG).unwrap();
     running.signal("INT");
-    running.finish().expect(1, &["aborted"]);
+    running
+        .finish()
+        .expect(1, &["interrupted: the connection was cut"]);
     script.finish();
 }
 

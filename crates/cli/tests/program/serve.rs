@@ -134,6 +134,58 @@ fn a_flag_wins_over_the_file() {
 }
 
 #[test]
+fn on_a_network_pages_are_same_host_and_that_is_warned_of() {
+    let foreign = |address: &str| {
+        let url = format!("ws://{address}/echo");
+        draftgate(["connect", "--origin", "http://other.example", &url]).run_with("Hi")
+    };
+    let mut process = draftgate(["--listen", "0.0.0.0:0"]).start();
+    let line = process.stdout.line_with("ws://127.0.0.1:");
+    let address = line.split('/').nth(2).unwrap();
+    process.stderr.line_with("same host");
+    foreign(address).expect(1, &["[answer-status]", "403"]);
+
+    let mut process = draftgate(["--listen", "0.0.0.0:0", "--any-origin"]).start();
+    let line = process.stdout.line_with("ws://127.0.0.1:");
+    foreign(line.split('/').nth(2).unwrap()).expect(0, &[]);
+}
+
+/// The soft and the hard limit of open files of a process.
+fn open_files(pid: u32) -> (String, String) {
+    let limits = fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
+    let line = limits
+        .lines()
+        .find(|line| line.starts_with("Max open files"));
+    let mut words = line.unwrap().split_whitespace().skip(3).map(str::to_owned);
+    (words.next().unwrap(), words.next().unwrap())
+}
+
+#[test]
+fn the_soft_limit_of_open_files_is_raised_and_too_few_are_warned_of() {
+    let mut process = draftgate(["--listen", "127.0.0.1:0"])
+        .limited("-Sn 100")
+        .start();
+    process.stdout.line_with("ws://");
+    let (soft, hard) = open_files(process.id());
+    assert_eq!(soft, hard);
+    let mut process = draftgate(["--listen", "127.0.0.1:0"])
+        .limited("-n 300")
+        .start();
+    process.stderr.line_with("max-connections");
+    process.stdout.line_with("ws://");
+    assert_eq!(
+        open_files(process.id()),
+        ("300".to_owned(), "300".to_owned())
+    );
+    let ended = draftgate(["check"]).limited("-n 300").run();
+    assert!(
+        ended.stdout.contains("can have only 300 files open"),
+        "{}",
+        ended.stdout
+    );
+}
+
+#[test]
 fn a_port_that_is_taken_is_told() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
