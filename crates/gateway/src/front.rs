@@ -80,7 +80,9 @@ impl Visit {
         let Some(ahead) = self.sniff(&mut tcp).await else {
             return;
         };
-        let (heard, tcp, received) = self.hear(tcp, ahead).await;
+        // In a box, so that what HTTP needed is given back before a connection
+        // of days begins.
+        let (heard, tcp, received) = Box::pin(self.hear(tcp, ahead)).await;
         match heard {
             Heard::Over => {}
             Heard::Refused(refused) => self.refuse(tcp, received.len(), &refused, None).await,
@@ -188,7 +190,10 @@ impl Visit {
             ),
         };
         match decided {
-            Ok(opened) => self.run(tcp, received, request.body, opened).await,
+            Ok(opened) => {
+                // Head and fields were needed for the handshake only.
+                self.run(tcp, received, request.into_body(), opened).await;
+            }
             Err(refused) => {
                 self.refuse(tcp, received.len(), &refused, Some(&request))
                     .await;
@@ -280,7 +285,8 @@ const DISCARDED: usize = 256 << 10;
 async fn linger(tcp: &mut TcpStream, mut read: usize) {
     let _ = tcp.shutdown().await;
     let discard = async {
-        let mut octets = [0; 4096];
+        // On the heap: an array would be part of every connection's task.
+        let mut octets = vec![0; 4096];
         while let Ok(count @ 1..) = tcp.read(&mut octets).await {
             read += count;
             if read > DISCARDED {

@@ -34,6 +34,13 @@ pub(crate) struct Request {
     pub(crate) body: Body,
 }
 
+impl Request {
+    /// The body; head and fields are given back.
+    pub(crate) fn into_body(self) -> Body {
+        self.body
+    }
+}
+
 /// Who asks, and whom.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Asked<'a> {

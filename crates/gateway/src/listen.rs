@@ -13,7 +13,7 @@ use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
-    time::{Duration, sleep},
+    time::{Duration, Instant, sleep},
 };
 use tracing::{debug, info, warn};
 
@@ -34,6 +34,9 @@ const TOLD_AT_A_TIME: usize = 256;
 
 /// How long to wait when no file is left: closing connections free some.
 const OUT_OF_FILES: Duration = Duration::from_millis(200);
+
+/// How often that is told while it lasts.
+const TOLD_EVERY: Duration = Duration::from_secs(10);
 
 /// Opens the socket of `listener`.
 ///
@@ -62,6 +65,7 @@ pub(crate) fn bind(listener: &Listener) -> io::Result<TcpListener> {
 pub(crate) async fn accept(socket: TcpListener, listener: Arc<Listener>, inner: Arc<Inner>) {
     let gate = Gate::new(listener.limits);
     let telling = Arc::new(Semaphore::new(TOLD_AT_A_TIME));
+    let mut warned: Option<Instant> = None;
     loop {
         let accepted = tokio::select! {
             biased;
@@ -72,7 +76,10 @@ pub(crate) async fn accept(socket: TcpListener, listener: Arc<Listener>, inner: 
             Ok(accepted) => accepted,
             Err(error) if is_the_peers(&error) => continue,
             Err(error) => {
-                warn!(address = %listener.address, %error, "no connection can be accepted for now; if files ran out, raise `ulimit -n` or lower `max-connections`");
+                if warned.is_none_or(|at| at.elapsed() >= TOLD_EVERY) {
+                    warned = Some(Instant::now());
+                    warn!(address = %listener.address, %error, "no connection can be accepted for now; if files ran out, raise `ulimit -n` or lower `max-connections`");
+                }
                 sleep(OUT_OF_FILES).await;
                 continue;
             }

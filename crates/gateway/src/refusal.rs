@@ -147,6 +147,8 @@ impl Refused {
         field("Content-Length", &body.len().to_string());
         field("Connection", "close");
         if self.status == 426 {
+            // RFC 9110 §15.5.22, and §7.8: Upgrade is named in Connection, too.
+            field("Connection", "Upgrade");
             field("Upgrade", "websocket");
         }
         if let Some((name, value)) = &self.field {
