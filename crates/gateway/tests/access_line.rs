@@ -5,64 +5,8 @@
 
 mod common;
 
-use std::{
-    io,
-    sync::{Arc, Mutex},
-};
-
-use common::{Client, HYBI_13, Raw, config, gateway, until};
+use common::{Client, HYBI_13, Raw, captured, config, gateway, until};
 use draftgate_core::{Close, Draft};
-use tracing_subscriber::fmt::MakeWriter;
-
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl Lines {
-    fn all(&self) -> Vec<serde_json::Value> {
-        let octets = self.0.lock().unwrap().clone();
-        String::from_utf8(octets)
-            .unwrap()
-            .lines()
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect()
-    }
-
-    fn with(&self, key: &str, value: &str) -> Vec<serde_json::Value> {
-        let mut lines = self.all();
-        lines.retain(|line| line[key] == value);
-        lines
-    }
-}
-
-impl io::Write for Lines {
-    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(octets);
-        Ok(octets.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl MakeWriter<'_> for Lines {
-    type Writer = Self;
-
-    fn make_writer(&self) -> Self {
-        self.clone()
-    }
-}
-
-fn captured() -> (Lines, tracing::subscriber::DefaultGuard) {
-    let lines = Lines::default();
-    let subscriber = tracing_subscriber::fmt()
-        .json()
-        .flatten_event(true)
-        .with_max_level(tracing::Level::TRACE)
-        .with_writer(lines.clone())
-        .finish();
-    (lines, tracing::subscriber::set_default(subscriber))
-}
 
 #[tokio::test]
 async fn a_connection_leaves_one_line_at_its_end() {

@@ -320,3 +320,33 @@ async fn peers_that_leave_in_the_middle_are_in_the_books() {
     until("all have left", || members(&running, "a") == 2).await;
     balanced(&running);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_books_balance_when_peers_come_and_go_on_several_threads() {
+    let (running, address) = gateway(config());
+    let mut tasks = Vec::new();
+    for number in 0..12 {
+        tasks.push(tokio::spawn(async move {
+            for round in 0..5 {
+                let draft = SPOKEN[(number + round) % 3];
+                let mut client = Client::open(address, draft, "/bus/a").await;
+                for text in 0..20 {
+                    client.send(format!("{number} {round} {text}")).await;
+                }
+                // Some leave at once, some have said what they had to say.
+                if round % 2 == 0 {
+                    client.close(None).await;
+                    client.end().await;
+                }
+            }
+        }));
+    }
+    let ear = Client::open(address, Draft::Hybi13, "/bus/a").await;
+    for task in tasks {
+        common::soon("a peer", task).await.unwrap();
+    }
+    drop(ear);
+    until("all have left", || running.counts().connections == 0).await;
+    balanced(&running);
+    assert!(running.ledger().published() > 0);
+}

@@ -8,6 +8,7 @@ use common::{
     ANSWER, HIXIE_75, HIXIE_76, HIXIE_76_HEAD, HYBI_13, KEY3, Raw, config, gateway, until,
 };
 use draftgate_core::Draft;
+use tokio::io::AsyncWriteExt;
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: example.com\r\n\r\n";
 
@@ -194,4 +195,20 @@ async fn octets_behind_a_doubled_request_line_do_not_make_a_second_answer() {
     assert!(!body.contains("HTTP/1.1"), "{body}");
     drop(raw);
     until("all ends", || running.counts().connections == 0).await;
+}
+
+#[tokio::test]
+async fn a_client_that_closes_its_half_behind_the_request_is_answered() {
+    let (_running, address) = gateway(config());
+    for (request, answer) in [
+        (GET, "HTTP/1.1 200 "),
+        ("GET /none HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 404 "),
+        (HYBI_13, "HTTP/1.1 101 "),
+    ] {
+        let mut raw = Raw::say(address, request).await;
+        raw.tcp.shutdown().await.unwrap();
+        let head = raw.head().await;
+        assert!(head.starts_with(answer), "{request}\n{head}");
+        raw.rest().await;
+    }
 }

@@ -112,6 +112,12 @@ fn cases() -> Vec<Case> {
         ),
         case("nonsense\r\n\r\n", 400, "head-malformed", ""),
         case(
+            "CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n",
+            404,
+            "path-unknown",
+            "",
+        ),
+        case(
             "GET /a b HTTP/1.1\r\nHost: a\r\n\r\n",
             400,
             "head-malformed",
@@ -278,4 +284,15 @@ async fn a_refusal_reaches_a_client_that_is_still_sending() {
         head.starts_with("HTTP/1.1 405 ") && body.contains("Code: method-not-get"),
         "{head}"
     );
+}
+
+#[tokio::test]
+async fn a_target_over_64_kib_is_refused_where_heads_may_be_that_large() {
+    let mut config = config();
+    config.listeners[0].limits.head = 256 << 10;
+    let (_running, address) = gateway(config);
+    let request = HYBI_13.replace("/echo", &format!("/echo?{}", "x".repeat(70_000)));
+    let (head, body) = Raw::say(address, &request).await.refusal().await;
+    assert!(head.starts_with("HTTP/1.1 414 "), "{head}");
+    assert!(body.contains("Code: uri-too-long"), "{body}");
 }

@@ -4,7 +4,13 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
-use std::{future::Future, net::SocketAddr, time::Duration};
+use std::{
+    future::Future,
+    io,
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use bytes::{Buf, BytesMut};
 use draftgate_core::{Close, Closing, Codec, Draft, Event, Limits, Message, Outbox, Outgoing};
@@ -20,6 +26,7 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
+use tracing_subscriber::fmt::MakeWriter;
 
 /// The drafts that are spoken.
 pub(crate) const SPOKEN: [Draft; 3] = [Draft::Hixie75, Draft::Hixie76, Draft::Hybi13];
@@ -297,4 +304,56 @@ impl Client {
             }
         }
     }
+}
+
+/// The lines of the log, as JSON.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Lines {
+    pub(crate) fn all(&self) -> Vec<serde_json::Value> {
+        let octets = self.0.lock().unwrap().clone();
+        String::from_utf8(octets)
+            .unwrap()
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+
+    pub(crate) fn with(&self, key: &str, value: &str) -> Vec<serde_json::Value> {
+        let mut lines = self.all();
+        lines.retain(|line| line[key] == value);
+        lines
+    }
+}
+
+impl io::Write for Lines {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(octets);
+        Ok(octets.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl MakeWriter<'_> for Lines {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
+    }
+}
+
+/// Keeps what this thread logs while the guard lives.
+pub(crate) fn captured() -> (Lines, tracing::subscriber::DefaultGuard) {
+    let lines = Lines::default();
+    let subscriber = tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_max_level(tracing::Level::TRACE)
+        .with_writer(lines.clone())
+        .finish();
+    (lines, tracing::subscriber::set_default(subscriber))
 }
