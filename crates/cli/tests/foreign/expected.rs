@@ -16,8 +16,8 @@ pub(crate) struct Expected {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Server {
-    peer: String,
-    draft: String,
+    pub(crate) peer: String,
+    pub(crate) draft: String,
     /// The refusal's stable code.
     pub(crate) code: String,
     reason: String,
