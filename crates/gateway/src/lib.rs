@@ -33,5 +33,5 @@ mod subprotocol;
 mod tap;
 
 pub use counts::Counts;
-pub use refusal::Refused;
+pub use refusal::{Refused, refusal_table};
 pub use running::{BindError, Gateway, Running};

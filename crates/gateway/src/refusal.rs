@@ -7,7 +7,7 @@
 
 use std::{borrow::Cow, fmt::Write};
 
-use draftgate_drafts::opening;
+use draftgate_drafts::opening::{Refusal, RefusalKind};
 
 use crate::config::OriginRefused;
 
@@ -43,6 +43,12 @@ macro_rules! reasons {
                     field: None,
                 }
             })*
+
+            /// The gateway's own reasons, those that no draft has, in
+            /// alphabetical order of their codes: for the documents.
+            pub fn own() -> Vec<Self> {
+                vec![$(Self::$name(),)*]
+            }
         }
     };
 }
@@ -84,18 +90,35 @@ reasons! {
     shutting_down "shutting-down" 503;
         "the gateway is shutting down";
         "connect again in a moment"
-    /// The address has too many connections.
-    too_many_from_address "too-many-from-address" 429;
-        "this address has as many connections open as one address may";
-        "close some, or raise `per-ip` of the listener"
     /// The listener is full.
     too_many_connections "too-many-connections" 503;
         "the gateway has as many connections open as it may";
         "connect again later, or raise `max-connections` of the listener"
-    /// A stream that the target does not accept.
+    /// The address has too many connections.
+    too_many_from_address "too-many-from-address" 429;
+        "this address has as many connections open as one address may";
+        "close some, or raise `per-ip` of the listener"
+    /// hyper takes no longer ones, whatever `head` allows.
     uri_too_long "uri-too-long" 414;
         "the request's target is longer than 64 KiB";
         "shorten the path or the query"
+}
+
+/// The gateway's own refusals as a table for the documents.
+pub fn refusal_table() -> String {
+    let mut table =
+        String::from("| code | status | what is wrong | what to do |\n| --- | --- | --- | --- |\n");
+    for Refused {
+        code,
+        status,
+        sentence,
+        remedy,
+        ..
+    } in Refused::own()
+    {
+        let _ = writeln!(table, "| `{code}` | {status} | {sentence} | {remedy} |");
+    }
+    table
 }
 
 impl Refused {
@@ -113,7 +136,7 @@ impl Refused {
 
     /// What a draft refused. `versions` is the list for
     /// `Sec-WebSocket-Version`, used where the refusal lists versions.
-    pub(crate) fn opening(refusal: opening::Refusal, versions: impl FnOnce() -> String) -> Self {
+    pub(crate) fn opening(refusal: Refusal, versions: impl FnOnce() -> String) -> Self {
         let refused = Self {
             status: refusal.status(),
             code: refusal.code(),
@@ -183,21 +206,16 @@ impl Refused {
     }
 }
 
+/// Under the codes of the openings: which rule of the route is missing stands
+/// in the detail.
 impl From<OriginRefused> for Refused {
     fn from(refused: OriginRefused) -> Self {
-        let status = match refused {
-            OriginRefused::TwoOrigins(..) | OriginRefused::Malformed => 400,
-            _ => 403,
+        let kind = match refused {
+            OriginRefused::TwoOrigins(..) => RefusalKind::OriginAmbiguous,
+            OriginRefused::Malformed => RefusalKind::UnechoableField,
+            _ => RefusalKind::OriginRefused,
         };
-        Self {
-            status,
-            code: refused.code(),
-            // Its text holds what the client sent.
-            sentence: refused.to_string().escape_debug().to_string().into(),
-            detail: None,
-            remedy: "`origins` of the route says which pages may connect",
-            field: None,
-        }
+        Self::opening(Refusal::with(kind, refused.to_string()), String::new)
     }
 }
 
@@ -223,6 +241,18 @@ mod tests {
     }
 
     #[test]
+    fn codes_are_sorted_and_none_is_a_drafts() {
+        let own = Refused::own();
+        let codes: Vec<_> = own.iter().map(|refused| refused.code).collect();
+        assert!(codes.windows(2).all(|w| w[0] < w[1]), "{codes:?}");
+        assert!(
+            RefusalKind::ALL
+                .iter()
+                .all(|kind| !codes.contains(&kind.code()))
+        );
+    }
+
+    #[test]
     fn what_a_client_sent_stays_on_its_line() {
         let refused = Refused::path_unknown().with("/a\r\nCode: forged");
         let answer = text(refused.to_octets("c7", false));
@@ -237,7 +267,7 @@ mod tests {
 
     #[test]
     fn a_refused_version_lists_those_that_are_spoken() {
-        let refusal = opening::RefusalKind::VersionUnsupported.into();
+        let refusal = RefusalKind::VersionUnsupported.into();
         let answer = text(Refused::opening(refusal, || "13".into()).to_octets("c1", false));
         assert!(answer.starts_with("HTTP/1.1 426 "), "{answer}");
         assert!(

@@ -9,6 +9,7 @@
 //! recognised and swallowed, and the caller writes ours.
 
 use std::{
+    future::Future,
     io,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -16,7 +17,10 @@ use std::{
 };
 
 use bytes::{Buf, BytesMut};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::{Duration, Sleep, sleep},
+};
 
 /// What hyper 1 writes of its own accord, always as its last words.
 const OWN_ANSWERS: [&[u8]; 3] = [
@@ -32,7 +36,14 @@ pub(crate) struct Tapped<Io> {
     /// Read before hyper came, not yet handed to it.
     ahead: BytesMut,
     tap: Tap,
+    /// Set while a write makes no progress.
+    stalled: Option<Pin<Box<Sleep>>>,
 }
+
+/// How long a write may make no progress; hyper has no limit of its own, and a
+/// client that asks for pages and reads none would stay for ever. The driver's
+/// own limit is the same.
+const STALLED: Duration = Duration::from_secs(30);
 
 /// The tap's handle, shared with hyper's service.
 #[derive(Debug, Clone, Default)]
@@ -49,12 +60,31 @@ struct Seen {
 impl<Io> Tapped<Io> {
     /// Puts a tap on `io`, of which `ahead` was already read.
     pub(crate) fn new(io: Io, ahead: BytesMut, tap: Tap) -> Self {
-        Self { io, ahead, tap }
+        Self {
+            io,
+            ahead,
+            tap,
+            stalled: None,
+        }
     }
 
     /// The transport, and what hyper has not read of `ahead`.
     pub(crate) fn into_parts(self) -> (Io, BytesMut) {
         (self.io, self.ahead)
+    }
+}
+
+impl<Io: AsyncWrite + Unpin> Tapped<Io> {
+    fn write(&mut self, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(written) = Pin::new(&mut self.io).poll_write(cx, octets) {
+            self.stalled = None;
+            return Poll::Ready(written);
+        }
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(STALLED)));
+        stalled
+            .as_mut()
+            .poll(cx)
+            .map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
@@ -141,7 +171,7 @@ impl<Io: AsyncWrite + Unpin> AsyncWrite for Tapped<Io> {
         let own = OWN_ANSWERS.iter().find(|own| octets.ends_with(own));
         match octets.len() - own.map_or(0, |own| own.len()) {
             0 => Poll::Ready(Ok(octets.len())),
-            others => Pin::new(&mut self.io).poll_write(cx, &octets[..others]),
+            others => self.write(cx, &octets[..others]),
         }
     }
 
@@ -224,5 +254,24 @@ mod tests {
         tapped.flush().await.unwrap();
         tap.await_flush();
         assert!(!tap.is_flushed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_write_that_makes_no_progress_ends() {
+        let (mut peer, io) = tokio::io::duplex(4);
+        let mut tapped = Tapped::new(io, BytesMut::new(), Tap::default());
+        tapped.write_all(b"1234").await.unwrap();
+        let began = tokio::time::Instant::now();
+        let error = tapped.write_all(b"5").await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert_eq!(began.elapsed(), STALLED);
+
+        // Progress begins the time anew.
+        let mut octets = [0; 4];
+        peer.read_exact(&mut octets).await.unwrap();
+        tapped.write_all(b"5678").await.unwrap();
+        let began = tokio::time::Instant::now();
+        tapped.write_all(b"9").await.unwrap_err();
+        assert_eq!(began.elapsed(), STALLED);
     }
 }

@@ -165,7 +165,8 @@ async fn the_embedded_configuration_takes_local_origins_and_no_others() {
     for origin in ["http://evil.example", "http://localhost.evil.example"] {
         for draft in SPOKEN {
             let request = opening(draft).replace("http://localhost", origin);
-            assert_eq!(refused(address, &request).await.0, 403, "{draft} {origin}");
+            let told = refused(address, &request).await;
+            assert_eq!(told, (403, "origin-refused".into()), "{draft} {origin}");
         }
     }
     accepted(
@@ -214,7 +215,15 @@ async fn an_origin_is_accepted_as_the_route_says() {
         assert_eq!(refused(address, &request).await.0, 403, "{origin}");
     }
     let none = HYBI_13.replace("Origin: http://localhost\r\n", "");
-    assert_eq!(refused(address, &none).await.0, 403);
+    assert_eq!(
+        refused(address, &none).await,
+        (403, "origin-refused".into())
+    );
+    let odd = HYBI_13.replace("http://localhost", "http://a b");
+    assert_eq!(
+        refused(address, &odd).await,
+        (400, "unechoable-field".into())
+    );
 }
 
 #[tokio::test]
