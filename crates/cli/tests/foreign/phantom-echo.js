@@ -4,10 +4,10 @@
 // phantomjs phantom-echo.js ws://HOST:PORT/PATH
 //
 // Sends five texts, each when the echo of the one before it is there, and
-// closes. Prints {"event":"open"}, {"event":"message","text"|"length":…} for
-// each echo that is what was sent, and {"event":"close"} (a WebKit of 2011 does
-// not tell whether that was clean). Exit code 0: all five came back; 1: they did
-// not; 2: usage; 3: nothing happened for 10 s.
+// closes. Prints {"event":"open"}; {"event":"message","text"|"length":…} for
+// each echo that is what was sent; {"event":"close","done":…}, where done says
+// whether all five came back (this WebKit does not tell whether a close was
+// clean). Exit code 0: done; 1: not done; 2: usage; 3: nothing happened for 10 s.
 
 var system = require('system');
 var page = require('webpage').create();
