@@ -85,9 +85,14 @@ fn attacks(draft: Draft, role: Role) -> Vec<(&'static str, Vec<u8>)> {
     let giant = [0x82, 127, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff];
     let largest = [0x82, 127, 0, 0, 0, 0, 0x01, 0, 0, 0];
     let fragments = |opcode: u8, length: usize, count: usize| {
-        let first = hybi(role, &[opcode, length as u8], length);
-        let next = hybi(role, &[0, length as u8], length);
-        [first, next.repeat(count)].concat()
+        let frame = |opcode| match length {
+            0..=125 => hybi(role, &[opcode, length as u8], length),
+            _ => {
+                let [high, low] = (length as u16).to_be_bytes();
+                hybi(role, &[opcode, 126, high, low], length)
+            }
+        };
+        [frame(opcode), frame(0).repeat(count), frame(0x80)].concat()
     };
     vec![
         ("a giant that is announced", hybi(role, &giant, 0)),
@@ -100,6 +105,8 @@ fn attacks(draft: Draft, role: Role) -> Vec<(&'static str, Vec<u8>)> {
         ("empty fragments", fragments(2, 0, 70_000)),
         ("fragments of one octet", fragments(1, 1, 70_000)),
         ("fragments of 125 octets", fragments(2, 125, 65_000)),
+        ("fragments that lie across reads", fragments(2, 2500, 1500)),
+        ("long fragments", fragments(2, 33_000, 100)),
         ("pings", hybi(role, &[0x89, 0], 0).repeat(10_000)),
     ]
 }
@@ -111,9 +118,9 @@ fn no_peer_makes_us_allocate_more_than_twice_what_it_sent_and_a_chunk() {
             for (attack, octets) in attacks(draft, role) {
                 // Long inputs octet by octet cost minutes and show nothing new.
                 let sizes: &[usize] = if octets.len() > 1 << 20 {
-                    &[CHUNK, 1400]
+                    &[CHUNK, 4096, 1400]
                 } else {
-                    &[CHUNK, 1400, 1]
+                    &[CHUNK, 4096, 1400, 1]
                 };
                 for size in sizes {
                     let (mut codec, _) = end(draft, role, Limits::default());

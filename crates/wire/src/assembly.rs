@@ -10,18 +10,23 @@ use crate::{
     utf8::{is_utf8, repair},
 };
 
-/// Small runs are gathered in pieces of this many octets, grown as they fill.
+/// Runs are gathered in pieces of this many octets, grown as they fill.
 const GATHERED: usize = 32 << 10;
 
-/// The fragments of one message so far: kept in the pieces in which they came
-/// and joined once, at the end. One buffer that doubles would hold three times
-/// what was received while it grows.
+/// The fragments of one message so far: gathered in pieces and joined once, at
+/// the end. One buffer that doubles would hold three times what was received
+/// while it grows; runs kept as they came would keep whole read buffers alive,
+/// with octets in them that are kept elsewhere, too.
 #[derive(Debug)]
 pub(crate) struct Assembly {
     binary: bool,
-    pieces: Vec<Bytes>,
-    /// Runs that are too small for a piece of their own.
+    /// Full ones.
+    pieces: Vec<Vec<u8>>,
+    /// The piece that is filling.
     gathered: Vec<u8>,
+    /// The last run, if it is large: a frame that came in one read after its
+    /// header is handed on without a copy, and a longer one ends in this.
+    held: Option<BytesMut>,
     len: u64,
     fragments: u32,
     utf8: Utf8,
@@ -36,6 +41,7 @@ impl Assembly {
             binary,
             pieces: Vec::new(),
             gathered: Vec::new(),
+            held: None,
             len: 0,
             fragments: 0,
             utf8: Utf8::default(),
@@ -68,9 +74,11 @@ impl Assembly {
             return Err(Rule::NotUtf8.into());
         }
         self.len += run.len() as u64;
+        if let Some(before) = self.held.take() {
+            self.gather(&before);
+        }
         if run.len() > COPIED {
-            self.seal();
-            self.pieces.push(run.freeze());
+            self.held = Some(run);
         } else {
             self.gather(&run);
         }
@@ -88,27 +96,24 @@ impl Assembly {
             }
             self.gathered.extend_from_slice(now);
             if self.gathered.len() == GATHERED {
-                self.seal();
+                self.pieces.push(mem::take(&mut self.gathered));
             }
             run = later;
         }
     }
 
-    fn seal(&mut self) {
-        if !self.gathered.is_empty() {
-            self.pieces.push(mem::take(&mut self.gathered).into());
-        }
-    }
-
-    fn join(mut self) -> Bytes {
-        self.seal();
-        if self.pieces.len() <= 1 {
-            return self.pieces.pop().unwrap_or_default();
+    fn join(self) -> Bytes {
+        match self.held {
+            Some(run) if run.len() as u64 == self.len => return run.freeze(),
+            None if self.pieces.is_empty() => return self.gathered.into(),
+            _ => {}
         }
         let mut whole = BytesMut::with_capacity(self.len as usize);
         for piece in self.pieces {
             whole.extend_from_slice(&piece);
         }
+        whole.extend_from_slice(&self.gathered);
+        whole.extend_from_slice(&self.held.unwrap_or_default());
         whole.freeze()
     }
 
