@@ -37,9 +37,13 @@ impl Answer {
         let head = input.split_to(end + 4).freeze();
         let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
         let mut response = httparse::Response::new(&mut fields);
-        response
-            .parse(&head)
-            .map_err(|e| Refusal::with(RefusalKind::AnswerMalformed, e.to_string()))?;
+        let malformed = |why: String| Refusal::with(RefusalKind::AnswerMalformed, why);
+        match response.parse(&head) {
+            Ok(httparse::Status::Complete(end)) if end == head.len() => {}
+            // Bare line feeds end it sooner, empty lines in front put it off.
+            Ok(_) => return Err(malformed("its lines do not end in CR LF".into())),
+            Err(e) => return Err(malformed(e.to_string())),
+        }
         let status = response.code.unwrap_or(0);
         let fields = response
             .headers
@@ -167,6 +171,17 @@ mod tests {
         let mut input = BytesMut::from(&[b'a'; MAX_HEAD][..]);
         let refusal = Answer::read(&mut input).unwrap_err();
         assert_eq!(refusal.kind, RefusalKind::AnswerTooLong);
+    }
+
+    #[test]
+    fn a_head_that_ends_elsewhere_than_at_its_empty_line_is_refused() {
+        for octets in [
+            &b"HTTP/1.1 101 Ok\nA: 1\n\n\x00Hi\xff\r\n\r\n"[..],
+            b"\r\n\r\nHTTP/1.1 101 Ok\r\n\r\n",
+        ] {
+            let refusal = Answer::read(&mut BytesMut::from(octets)).unwrap_err();
+            assert_eq!(refusal.kind, RefusalKind::AnswerMalformed, "{octets:02x?}");
+        }
     }
 
     #[test]
