@@ -2,6 +2,7 @@
 //! its octets, so that a recorded request is checked by the same code as our own.
 
 use bytes::{BufMut, Bytes, BytesMut};
+use http::HeaderName;
 
 use super::{Refusal, RefusalKind};
 
@@ -37,6 +38,10 @@ impl Asked {
         let mut request = BytesMut::with_capacity(256);
         request.put_slice(format!("GET {resource} HTTP/1.1\r\n").as_bytes());
         for (name, value) in fields {
+            if HeaderName::from_bytes(name.as_bytes()).is_err() {
+                let detail = format!("`{}` is no name of a field", name.escape_debug());
+                return Err(Refusal::with(RefusalKind::AskUnspeakable, detail));
+            }
             if value.iter().any(|o| *o < 0x20 && *o != b'\t' || *o == 0x7f) {
                 let detail = format!("{name} holds a control character");
                 return Err(Refusal::with(RefusalKind::AskUnspeakable, detail));
@@ -132,6 +137,10 @@ mod tests {
         for (resource, value) in [("/ HTTP/1.1\r\nA: b", "x"), ("a", "x"), ("/", "x\r\nA: b")] {
             let error = Asked::write(resource, [("N", value.as_bytes())]).unwrap_err();
             assert_eq!(error.kind, RefusalKind::AskUnspeakable);
+        }
+        for name in ["A: b\r\nC", "A b", "A:", ""] {
+            let error = Asked::write("/", [(name, &b"x"[..])]).unwrap_err();
+            assert_eq!(error.kind, RefusalKind::AskUnspeakable, "{name}");
         }
     }
 
