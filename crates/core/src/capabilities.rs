@@ -55,7 +55,7 @@ pub struct Limits {
     pub frame: u64,
     /// The longest message, all its fragments together.
     pub message: u64,
-    /// The most fragments one message may come in.
+    /// The most fragments one message may come in; 0 is taken for 1.
     pub fragments: u32,
 }
 

@@ -289,6 +289,25 @@ fn limits_hold_before_the_octets_come() {
 }
 
 #[test]
+fn without_fragments_a_message_in_one_frame_passes_at_any_cut() {
+    for fragments in [0, 1] {
+        let limits = Limits {
+            fragments,
+            ..Limits::default()
+        };
+        for role in ROLES {
+            let octets = from_peer(role, &hex("81 05 48 65 6c 6c 6f"));
+            let heard = hear_every_cut(|| codec_with(role, limits), &octets);
+            assert_eq!(heard.events[1..], [Event::Message("Hello".into())]);
+            let octets = from_peer(role, &hex("01 01 48 80 01 69"));
+            let heard = hear_every_cut(|| codec_with(role, limits), &octets);
+            let rule = heard.violation.map(|v| v.rule);
+            assert_eq!(rule, Some(Rule::TooManyFragments));
+        }
+    }
+}
+
+#[test]
 fn a_close_is_told_and_answered_by_the_caller() {
     for role in ROLES {
         let mut codec = open(role);

@@ -55,10 +55,11 @@ impl Assembly {
         length: Option<u64>,
         limits: &Limits,
     ) -> Result<(), Violation> {
-        self.fragments += 1;
-        if self.fragments > limits.fragments {
+        // Where a frame is cut must not matter, and one that comes whole is not counted.
+        if self.fragments >= limits.fragments.max(1) {
             return Err(Rule::TooManyFragments.into());
         }
+        self.fragments += 1;
         self.fits(length.unwrap_or(0), limits)
     }
 
