@@ -374,6 +374,22 @@ fn nothing_can_be_sent_before_the_16_octets() {
 }
 
 #[test]
+fn nothing_is_delivered_after_a_failure() {
+    for mut codec in opened() {
+        // The notice comes first, its message waits for the next call.
+        let (mut input, mut out) = (BytesMut::from(&b"\x00\xfe\xff"[..]), Outbox::new());
+        let notice = codec.receive(&mut input, &mut out).unwrap();
+        assert_eq!(
+            notice,
+            Some(Event::Notice(Notice::Repaired { replacements: 1 }))
+        );
+        codec.fail(&Rule::MessageTooBig.into(), &mut out);
+        assert_eq!(&out.take_all()[..], b"\xff\x00");
+        assert_eq!(codec.receive(&mut input, &mut out), Ok(None));
+    }
+}
+
+#[test]
 fn tcp_ending_without_ff_00_is_1006() {
     for mut codec in opened() {
         assert_eq!(codec.end().map(|c| c.code), Some(1006));

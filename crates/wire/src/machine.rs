@@ -343,6 +343,8 @@ impl<F: Framing> Codec for Machine<F> {
 
     fn fail(&mut self, violation: &Violation, out: &mut Outbox) {
         let before = mem::replace(&mut self.state, State::Closed);
+        // What was received so far is not kept while the connection lingers.
+        (self.assembly, self.waiting) = (None, None);
         if !matches!(before, State::Open | State::ClosingByPeer) {
             return;
         }
