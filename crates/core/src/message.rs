@@ -133,7 +133,7 @@ pub enum Event {
     Opened,
     /// A whole message.
     Message(Message),
-    /// A ping. Its pong is already in the outbox.
+    /// A ping. Its pong is already in the outbox, unless our Close was sent before.
     Ping(Bytes),
     /// A pong.
     Pong(Bytes),
@@ -161,7 +161,8 @@ pub enum Notice {
     },
     /// A pong that answers no ping of ours.
     UnsolicitedPong,
-    /// Octets came after the peer had closed; they were thrown away.
+    /// Octets came after the peer's Close, or after the end of a connection
+    /// without one (hixie-75, a failure); they were thrown away.
     AfterClose {
         /// How many.
         octets: u64,
