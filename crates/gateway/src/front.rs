@@ -96,7 +96,12 @@ impl Visit {
         let mut ahead = BytesMut::with_capacity(1024);
         let limit = self.listener.timeouts.first_octet;
         let (id, peer) = (self.id.as_str(), self.peer);
-        match timeout(limit, tcp.read_buf(&mut ahead)).await {
+        let first = tokio::select! {
+            biased;
+            first = timeout(limit, tcp.read_buf(&mut ahead)) => first,
+            () = self.inner.stop.cancelled() => return None,
+        };
+        match first {
             Err(_) => {
                 self.inner.counts.refuse("first-octet-timeout");
                 debug!(id, %peer, "closed: not an octet in {limit:?}");

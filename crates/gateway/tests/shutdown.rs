@@ -95,14 +95,14 @@ async fn what_does_not_end_in_time_is_cut() {
     let mut config = config();
     config.drain = Duration::from_millis(100);
     config.listeners[0].timeouts.close = Duration::from_secs(600);
-    config.listeners[0].timeouts.first_octet = Duration::from_secs(600);
+    config.listeners[0].timeouts.head = Duration::from_secs(600);
     let (running, address) = gateway(config);
-    let mut silent = Raw::connect(address).await;
+    let mut half = Raw::say(address, "GET / HTTP/1.1\r\n").await;
     let mut deaf = Raw::say(address, HYBI_13).await;
     deaf.head().await;
     until("both are in", || running.counts().connections == 2).await;
     soon("the drain ends", running.drain()).await;
-    silent.rest().await;
+    half.rest().await;
     assert!(deaf.rest().await.starts_with(b"\x88"));
 }
 
@@ -120,4 +120,22 @@ async fn a_gateway_without_connections_drains_at_once() {
     config.drain = Duration::from_secs(3600);
     let (running, _) = gateway(config);
     soon("the drain ends", running.drain()).await;
+}
+
+#[tokio::test]
+async fn connections_that_ask_for_nothing_do_not_hold_up_a_drain() {
+    let mut config = config();
+    config.drain = Duration::from_secs(3600);
+    config.listeners[0].timeouts.first_octet = Duration::from_secs(3600);
+    config.listeners[0].timeouts.head = Duration::from_secs(3600);
+    let (running, address) = gateway(config);
+    let mut silent = Raw::connect(address).await;
+    let mut kept_alive = Raw::say(address, "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    assert!(kept_alive.head().await.starts_with("HTTP/1.1 200 "));
+    until("both are in", || running.counts().connections == 2).await;
+    soon("the drain ends", running.drain()).await;
+    assert_eq!(
+        (silent.rest().await, kept_alive.rest().await),
+        (vec![], vec![])
+    );
 }
