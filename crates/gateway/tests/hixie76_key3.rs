@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use common::{ANSWER, HIXIE_76, HIXIE_76_HEAD, KEY3, Raw, config, gateway, soon, until};
 use draftgate_core::Draft;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// Head, challenge answer, and `after` behind them.
 fn answered(after: &[u8]) -> Vec<u8> {
@@ -28,6 +28,19 @@ async fn key3_in_the_same_segment_as_the_head() {
     let (_running, address) = gateway(config());
     let mut raw = Raw::say(address, [HIXIE_76.as_bytes(), KEY3].concat()).await;
     expect(&mut raw, &answered(b""), "whole").await;
+}
+
+#[tokio::test]
+async fn a_client_that_reads_once_gets_head_and_answer_together() {
+    let (_running, address) = gateway(config());
+    let mut raw = Raw::say(address, [HIXIE_76.as_bytes(), KEY3].concat()).await;
+    // Embedded clients do one recv. What is written at once lies there at once.
+    let mut octets = [0; 1024];
+    let count = soon("the answer", raw.tcp.read(&mut octets)).await.unwrap();
+    assert_eq!(
+        String::from_utf8_lossy(&octets[..count]),
+        String::from_utf8_lossy(&answered(b""))
+    );
 }
 
 #[tokio::test]
@@ -174,7 +187,6 @@ async fn key3_behind_a_refused_head_is_no_request() {
         "{body}"
     );
     drop(raw);
-    soon("the end", async {}).await;
     until("all ends", || running.counts().connections == 0).await;
 }
 
