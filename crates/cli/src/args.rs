@@ -92,6 +92,9 @@ pub(crate) struct File {
 }
 
 const ECHO_HELP: &str = "\
+Serves / and every path of one segment, such as /echo; without --listen on
+127.0.0.1:8080.
+
 Examples:
   draftgate echo --listen 127.0.0.1:9000
   draftgate echo --drafts hixie-75,hixie-76   old clients alone";

@@ -6,7 +6,7 @@ use draftgate_gateway::config::{Config, Origins, Route, Service};
 
 use crate::{args, configuration, exit::Failure, serve};
 
-/// The paths that are served.
+/// The paths that are served: a pattern for any number of segments there is not.
 const PATHS: [&str; 2] = ["/", "/{channel}"];
 
 /// Runs until a signal.
