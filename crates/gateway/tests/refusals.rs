@@ -296,3 +296,16 @@ async fn a_target_over_64_kib_is_refused_where_heads_may_be_that_large() {
     assert!(head.starts_with("HTTP/1.1 414 "), "{head}");
     assert!(body.contains("Code: uri-too-long"), "{body}");
 }
+
+#[tokio::test]
+async fn a_head_may_be_limited_to_less_than_hyper_buffers() {
+    let mut config = config();
+    config.listeners[0].limits.head = 1024;
+    let (_running, address) = gateway(config);
+    let with = |octets| HYBI_13.replace(HOST, &format!("{HOST}Cookie: {}\r\n", "x".repeat(octets)));
+    let head = Raw::say(address, with(500)).await.head().await;
+    assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+    let (head, body) = Raw::say(address, with(2000)).await.refusal().await;
+    assert!(head.starts_with("HTTP/1.1 431 "), "{head}");
+    assert!(body.contains("Code: head-too-large"), "{body}");
+}
