@@ -92,7 +92,7 @@ pub(crate) struct File {
 }
 
 const ECHO_HELP: &str = "\
-Serves / and every path of one segment, such as /echo; without --listen on
+Serves every path; without --listen on
 127.0.0.1:8080.
 
 Examples:

@@ -6,8 +6,8 @@ use draftgate_gateway::config::{Config, Origins, Route, Service};
 
 use crate::{args, configuration, exit::Failure, serve};
 
-/// The paths that are served: a pattern for any number of segments there is not.
-const PATHS: [&str; 2] = ["/", "/{channel}"];
+/// Every path.
+const PATH: &str = "/{rest}";
 
 /// Runs until a signal.
 ///
@@ -25,13 +25,12 @@ fn echoing(config: Config) -> Config {
     let drafts = like.map_or_else(configuration::spoken, |route| route.drafts.clone());
     let origins = like.map_or_else(Origins::local, |route| route.origins.clone());
     let limits = like.map(|route| route.limits).unwrap_or_default();
-    let routes = PATHS.iter().filter_map(|path| path.parse().ok());
-    let routes = routes.map(|path| Route {
-        origins: origins.clone(),
+    let route = |path| Route {
+        origins,
         limits,
-        ..Route::new(path, Service::Echo, drafts.clone())
-    });
-    let routes = routes.collect();
+        ..Route::new(path, Service::Echo, drafts)
+    };
+    let routes = PATH.parse().ok().map(route).into_iter().collect();
     let mut config = Config { routes, ..config };
     for listener in &mut config.listeners {
         listener.page = false;
@@ -46,7 +45,7 @@ mod tests {
     #[test]
     fn every_path_echoes_and_there_is_no_page() {
         let config = echoing(Config::default());
-        for path in ["/", "/anything"] {
+        for path in ["/", "/anything", "/at/any/depth/"] {
             let (route, _) = config.route(path).unwrap();
             assert_eq!(route.service, Service::Echo);
             assert_eq!(route.origins, Origins::local());

@@ -1,4 +1,5 @@
-//! Path patterns: literal segments and at most one `{channel}`.
+//! Path patterns: literal segments, at most one `{channel}`, and `{rest}` for
+//! whatever follows.
 //!
 //! Paths are compared octet by octet, as the client wrote them: nothing is
 //! percent-decoded and no `..` is resolved, so that what the log shows is what
@@ -6,11 +7,13 @@
 
 use std::{fmt, str::FromStr};
 
-/// A pattern such as `/bus/{channel}`.
+/// A pattern such as `/bus/{channel}` or `/echo/{rest}`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PathPattern {
     /// `None` is the placeholder.
     segments: Vec<Option<String>>,
+    /// Whether any number of segments may follow.
+    rest: bool,
 }
 
 impl PathPattern {
@@ -18,6 +21,7 @@ impl PathPattern {
     pub(super) fn root() -> Self {
         Self {
             segments: vec![Some(String::new())],
+            rest: false,
         }
     }
 
@@ -34,7 +38,8 @@ impl PathPattern {
                 _ => return None,
             }
         }
-        segments.next().is_none().then_some(channel)
+        // `/{rest}` alone takes `/` too, whose one segment is empty.
+        (self.rest || segments.next().is_none()).then_some(channel)
     }
 
     /// Whether the pattern has the placeholder.
@@ -44,15 +49,18 @@ impl PathPattern {
 
     /// Whether every path that `other` matches is matched by this one too.
     pub fn covers(&self, other: &Self) -> bool {
-        self.segments.len() == other.segments.len()
-            && self
-                .segments
-                .iter()
-                .zip(&other.segments)
-                .all(|(mine, theirs)| match mine {
-                    None => theirs.as_deref() != Some(""),
-                    literal => literal == theirs,
-                })
+        let fits = match self.rest {
+            true => self.segments.len() <= other.segments.len(),
+            false => !other.rest && self.segments.len() == other.segments.len(),
+        };
+        fits && self
+            .segments
+            .iter()
+            .zip(&other.segments)
+            .all(|(mine, theirs)| match mine {
+                None => theirs.as_deref() != Some(""),
+                literal => literal == theirs,
+            })
     }
 }
 
@@ -61,7 +69,7 @@ impl fmt::Display for PathPattern {
         for segment in &self.segments {
             write!(f, "/{}", segment.as_deref().unwrap_or("{channel}"))?;
         }
-        Ok(())
+        f.write_str(if self.rest { "/{rest}" } else { "" })
     }
 }
 
@@ -70,8 +78,15 @@ impl FromStr for PathPattern {
 
     fn from_str(text: &str) -> Result<Self, NotAPattern> {
         let rest = text.strip_prefix('/').ok_or(NotAPattern::NoSlash)?;
-        let mut segments = Vec::new();
+        let (mut segments, mut rest_follows) = (Vec::new(), false);
         for segment in rest.split('/') {
+            if rest_follows {
+                return Err(NotAPattern::AfterRest);
+            }
+            if segment == "{rest}" {
+                rest_follows = true;
+                continue;
+            }
             if segment == "{channel}" {
                 if segments.contains(&None) {
                     return Err(NotAPattern::TwoChannels);
@@ -91,7 +106,10 @@ impl FromStr for PathPattern {
             }
             segments.push(Some(segment.to_owned()));
         }
-        Ok(Self { segments })
+        Ok(Self {
+            segments,
+            rest: rest_follows,
+        })
     }
 }
 
@@ -101,11 +119,14 @@ pub enum NotAPattern {
     /// It does not begin with `/`.
     #[error("a path begins with `/`")]
     NoSlash,
+    /// Something stands behind `{rest}`.
+    #[error("`{{rest}}` is all that follows, so it stands last")]
+    AfterRest,
     /// `{channel}` stands twice.
     #[error("`{{channel}}` may stand only once in a path")]
     TwoChannels,
-    /// A brace that is not part of a segment `{channel}`.
-    #[error("`{0}` may stand only in `{{channel}}`, which takes a whole segment")]
+    /// A brace that is not part of a segment `{channel}` or `{rest}`.
+    #[error("`{0}` may stand only in `{{channel}}` or `{{rest}}`, which take whole segments")]
     Brace(char),
     /// A character that no path carries.
     #[error(
@@ -138,6 +159,13 @@ mod tests {
             ("/bus/{channel}", "/bus/a/b", None),
             ("/{channel}/tv", "/one%20/tv", Some(Some("one%20"))),
             ("/a//b", "/a//b", Some(None)),
+            ("/{rest}", "/", Some(None)),
+            ("/{rest}", "/a/b/", Some(None)),
+            ("/a/{rest}", "/a", Some(None)),
+            ("/a/{rest}", "/a/b/c", Some(None)),
+            ("/a/{rest}", "/b", None),
+            ("/{channel}/{rest}", "/x/y/z", Some(Some("x"))),
+            ("/{channel}/{rest}", "/", None),
         ] {
             assert_eq!(pattern(text).matches(path), matched, "{text} and {path}");
         }
@@ -153,6 +181,11 @@ mod tests {
             ("/a", "/{channel}", false),
             ("/{channel}/b", "/a/{channel}", false),
             ("/{channel}", "/a/b", false),
+            ("/{rest}", "/a/{channel}", true),
+            ("/{rest}", "/", true),
+            ("/a/{rest}", "/a", true),
+            ("/a", "/a/{rest}", false),
+            ("/a/{rest}", "/{channel}/{rest}", false),
         ] {
             assert_eq!(
                 pattern(one).covers(&pattern(other)),
@@ -164,7 +197,14 @@ mod tests {
 
     #[test]
     fn a_pattern_is_printed_as_it_was_written() {
-        for text in ["/", "/bus/{channel}", "/a//b", "/a/"] {
+        for text in [
+            "/",
+            "/bus/{channel}",
+            "/a//b",
+            "/a/",
+            "/{rest}",
+            "/a/{channel}/{rest}",
+        ] {
             assert_eq!(pattern(text).to_string(), text);
         }
     }
@@ -175,6 +215,7 @@ mod tests {
             ("", NotAPattern::NoSlash),
             ("bus", NotAPattern::NoSlash),
             ("/{channel}/{channel}", NotAPattern::TwoChannels),
+            ("/{rest}/a", NotAPattern::AfterRest),
             ("/{room}", NotAPattern::Brace('{')),
             ("/tv-{channel}", NotAPattern::Brace('{')),
             ("/a?b", NotAPattern::Character('?')),
