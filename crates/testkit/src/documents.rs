@@ -25,6 +25,6 @@ pub fn holds(file: &str, name: &str, table: &str) {
     assert_eq!(
         &document[start..end],
         table,
-        "{file} is out of date: run the test once with WRITE_DOCUMENTS=1"
+        "{file} is out of date: run the test once with WRITE_DOCUMENTS=1 and -- --test-threads 1"
     );
 }

@@ -162,19 +162,6 @@ pub enum OriginRefused {
     NotListed(String),
 }
 
-impl OriginRefused {
-    /// The stable code for logs and refusals.
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::TwoOrigins(..) => "origin-ambiguous",
-            Self::Malformed => "origin-malformed",
-            Self::Missing => "origin-missing",
-            Self::Null => "origin-null",
-            Self::NotListed(_) => "origin-not-allowed",
-        }
-    }
-}
-
 /// Whether a request may open a connection.
 ///
 /// `values` are the values of every `Origin` and `Sec-WebSocket-Origin` field

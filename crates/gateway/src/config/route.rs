@@ -107,7 +107,8 @@ pub enum Publish {
     /// Every peer.
     #[default]
     All,
-    /// No peer: messages of peers are a policy violation.
+    /// No peer: messages of peers are dropped and counted, the first of each
+    /// peer is logged.
     None,
 }
 
