@@ -6,42 +6,11 @@
 mod common;
 
 use bytes::{Bytes, BytesMut};
-use common::{KEY, codec_with, open};
+use common::{KEY, ROLES, codec_with, from_peer, open};
 use draftgate_core::{
-    Close, Event, Limits, Message, Notice, Outbox, Outgoing, Role, Rule, SendError, State,
+    Close, Event, Limits, Message, Notice, Outbox, Outgoing, Role, Rule, SendError,
 };
 use draftgate_testkit::codecs::{Heard, hear, hear_every_cut, hex};
-use draftgate_wire::mask;
-
-const ROLES: [Role; 2] = [Role::Server, Role::Client];
-
-/// `unmasked` frames as the peer of `role` sends them: a client's are masked.
-fn from_peer(role: Role, unmasked: &[u8]) -> Vec<u8> {
-    if role == Role::Client {
-        return unmasked.to_vec();
-    }
-    let (mut rest, mut octets) = (unmasked, Vec::new());
-    while rest.len() >= 2 {
-        let (head, length) = match rest[1] {
-            126 => (4, usize::from(u16::from_be_bytes([rest[2], rest[3]]))),
-            127 => (
-                10,
-                u64::from_be_bytes(rest[2..10].try_into().unwrap()) as usize,
-            ),
-            short => (2, usize::from(short)),
-        };
-        octets.extend_from_slice(&rest[..head]);
-        let second = octets.len() - head + 1;
-        octets[second] |= 0x80;
-        octets.extend_from_slice(&KEY);
-        let end = rest.len().min(head + length);
-        let mut payload = rest[head..end].to_vec();
-        mask(&mut payload, KEY, 0);
-        octets.extend_from_slice(&payload);
-        rest = &rest[end..];
-    }
-    octets
-}
 
 /// What both roles hear of the same frames.
 fn hear_in_both_roles(unmasked: &[u8]) -> Heard {
@@ -308,47 +277,19 @@ fn without_fragments_a_message_in_one_frame_passes_at_any_cut() {
 }
 
 #[test]
-fn a_close_is_told_and_answered_by_the_caller() {
+fn control_frames_of_125_octets_are_sent() {
     for role in ROLES {
-        let mut codec = open(role);
-        let mut out = Outbox::new();
-        let mut input = BytesMut::from(&from_peer(role, &hex("88 05 0f a0 62 79 65"))[..]);
-        let close = codec.receive(&mut input, &mut out).unwrap();
-        assert_eq!(close, Some(Event::Close(Some(Close::new(4000, "bye")))));
-        assert_eq!(
-            (out.is_empty(), codec.state()),
-            (true, State::ClosingByPeer)
-        );
-        // What waited in the queue still goes out before our Close.
-        codec
-            .send(Outgoing::Message("last".into()), &mut out)
-            .unwrap();
-        codec
-            .send(Outgoing::Close(Some(Close::new(4000, ""))), &mut out)
-            .unwrap();
-        assert_eq!((codec.state(), codec.end()), (State::Closed, None));
-    }
-}
-
-#[test]
-fn any_code_will_do_in_an_answer_to_our_close() {
-    for body in [
-        "88 02 02 e5",
-        "88 01 00",
-        "88 00",
-        "88 02 03 ed",
-        "88 03 03 e8 ff",
-    ] {
-        let mut codec = open(Role::Server);
-        let mut out = Outbox::new();
-        codec.send(Outgoing::Close(None), &mut out).unwrap();
-        let mut input = BytesMut::from(&from_peer(Role::Server, &hex(body))[..]);
-        let close = codec.receive(&mut input, &mut out);
-        assert!(
-            matches!(close, Ok(Some(Event::Close(_)))),
-            "{body}: {close:?}"
-        );
-        assert_eq!(codec.state(), State::Closed);
+        let longest = Bytes::from(vec![b'x'; 125]);
+        let close = Close::new(1000, "x".repeat(123));
+        for what in [
+            Outgoing::Ping(longest.clone()),
+            Outgoing::Pong(longest),
+            Outgoing::Close(Some(close)),
+        ] {
+            let mut out = Outbox::new();
+            open(role).send(what, &mut out).unwrap();
+            assert_eq!(out.take_all()[1] & 0x7f, 125, "{role:?}");
+        }
     }
 }
 

@@ -8,12 +8,14 @@ use draftgate_core::{Codec, Limits, Role};
 use draftgate_hybi13::{ACCEPTOR, OFFERER};
 use draftgate_testkit::{codecs::hear, request::parts};
 use draftgate_wire::{
-    FixedKeys,
+    FixedKeys, mask,
     opening::{Accepted, Ask, Connected, LengthFrames, Refusal, Terms},
 };
 
 /// The masking key of the examples.
 pub(crate) const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
+
+pub(crate) const ROLES: [Role; 2] = [Role::Server, Role::Client];
 
 pub(crate) const ANSWER: &str = "HTTP/1.1 101 Switching Protocols\r\n\
     Upgrade: websocket\r\n\
@@ -79,4 +81,32 @@ pub(crate) fn open(role: Role) -> Box<dyn Codec> {
     let mut codec = codec_with(role, Limits::default());
     hear(&mut *codec, []);
     codec
+}
+
+/// `unmasked` frames as the peer of `role` sends them: a client's are masked.
+pub(crate) fn from_peer(role: Role, unmasked: &[u8]) -> Vec<u8> {
+    if role == Role::Client {
+        return unmasked.to_vec();
+    }
+    let (mut rest, mut octets) = (unmasked, Vec::new());
+    while rest.len() >= 2 {
+        let (head, length) = match rest[1] {
+            126 => (4, usize::from(u16::from_be_bytes([rest[2], rest[3]]))),
+            127 => (
+                10,
+                u64::from_be_bytes(rest[2..10].try_into().unwrap()) as usize,
+            ),
+            short => (2, usize::from(short)),
+        };
+        octets.extend_from_slice(&rest[..head]);
+        let second = octets.len() - head + 1;
+        octets[second] |= 0x80;
+        octets.extend_from_slice(&KEY);
+        let end = rest.len().min(head + length);
+        let mut payload = rest[head..end].to_vec();
+        mask(&mut payload, KEY, 0);
+        octets.extend_from_slice(&payload);
+        rest = &rest[end..];
+    }
+    octets
 }
