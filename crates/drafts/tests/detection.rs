@@ -95,6 +95,10 @@ fn row_4_without_the_upgrade_it_is_plain_http_or_a_stripped_request() {
         RefusalKind::UpgradeMissing,
         400,
     );
+    for name in ["Protocol", "Draft", "Nonce", "Origin", "Extensions"] {
+        let name = format!("Sec-WebSocket-{name}");
+        refused(&plain(&[(&name, "x")]), RefusalKind::UpgradeMissing, 400);
+    }
     let spread = [
         ("Upgrade", "h2c, webSOCKET"),
         ("Connection", "x"),
@@ -123,6 +127,7 @@ fn row_5_a_version_is_one_plain_number() {
         400,
     );
     is(&upgrade(&[version("13"), KEY]), Draft::Hybi13);
+    is(&upgrade(&[version(" 13\t"), KEY]), Draft::Hybi13);
 }
 
 #[test]
@@ -191,6 +196,10 @@ fn row_9_a_nonce_alone_is_hello_00() {
         refused(&upgrade(&[nonce]), RefusalKind::NonceInvalid, 400);
     }
     is(&upgrade(&[NONCE, KEY1, KEY2]), Draft::Hixie76);
+    for half in [KEY1, KEY2] {
+        let request = upgrade(&[NONCE, half]);
+        refused(&request, RefusalKind::ChallengeKeyMissing, 400);
+    }
 }
 
 #[test]
@@ -198,6 +207,7 @@ fn row_10_two_keys_and_a_draft_number_are_hybi_01_to_03() {
     is(&upgrade(&[KEY1, KEY2, draft("1")]), Draft::Hybi01);
     is(&upgrade(&[KEY1, KEY2, draft("2")]), Draft::Hybi02);
     is(&upgrade(&[KEY1, KEY2, draft("3")]), Draft::Hybi03);
+    is(&upgrade(&[KEY1, KEY2, draft(" 3 ")]), Draft::Hybi03);
 }
 
 #[test]
