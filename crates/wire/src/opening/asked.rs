@@ -134,7 +134,12 @@ mod tests {
 
     #[test]
     fn nothing_breaks_out_of_its_line() {
-        for (resource, value) in [("/ HTTP/1.1\r\nA: b", "x"), ("a", "x"), ("/", "x\r\nA: b")] {
+        for (resource, value) in [
+            ("/ HTTP/1.1\r\nA: b", "x"),
+            ("a", "x"),
+            ("/", "x\r\nA: b"),
+            ("/", "\x7f"),
+        ] {
             let error = Asked::write(resource, [("N", value.as_bytes())]).unwrap_err();
             assert_eq!(error.kind, RefusalKind::AskUnspeakable);
         }
