@@ -81,6 +81,25 @@ fn the_answer_is_byte_exact() {
 }
 
 #[test]
+fn a_request_without_origin_is_told_null() {
+    let request = REQUEST.replace("Origin: http://example.com\r\n", "");
+    let terms = Terms {
+        subprotocol: None,
+        public_url: "ws://example.com/demo",
+        limits: Limits::default(),
+        length_frames: LengthFrames::default(),
+    };
+    let (request, _) = parts(request.as_bytes());
+    let head = ACCEPTOR.accept(&request, &terms, &mut keys()).unwrap().head;
+    let head = head.to_bytes();
+    let fields = std::str::from_utf8(&head[85..]).unwrap();
+    assert_eq!(
+        fields,
+        "WebSocket-Origin: null\r\nWebSocket-Location: ws://example.com/demo\r\n\r\n"
+    );
+}
+
+#[test]
 fn the_request_is_byte_exact() {
     let offer = OFFERER.offer(&ask(&["sample"]), &mut keys()).unwrap();
     assert_eq!(std::str::from_utf8(&offer.request).unwrap(), REQUEST);

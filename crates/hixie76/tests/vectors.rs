@@ -189,6 +189,58 @@ fn the_request_we_write_is_answered_by_our_server() {
 }
 
 #[test]
+fn the_request_has_webkits_fields_and_8_octets_after_them() {
+    let ask = Ask {
+        secure: false,
+        host: "Example.com",
+        resource: "/demo",
+        origin: None,
+        subprotocols: &["sample"],
+        fields: &[],
+        limits: Limits::default(),
+        length_frames: LengthFrames::default(),
+    };
+    let mut keys = FixedKeys::new(*b"keys");
+    let request = OFFERER.offer(&ask, &mut keys).unwrap().request;
+    let (parts, key3) = parts(&request);
+    assert_eq!(key3.len(), 8);
+    let fixed = "GET /demo HTTP/1.1\r\n\
+        Upgrade: WebSocket\r\n\
+        Connection: Upgrade\r\n\
+        Host: example.com\r\n\
+        Origin: null\r\n\
+        Sec-WebSocket-Protocol: sample\r\n\
+        Sec-WebSocket-Key1: ";
+    assert!(request.starts_with(fixed.as_bytes()), "{request:?}");
+    for name in ["sec-websocket-key1", "sec-websocket-key2"] {
+        assert!(parts.headers.contains_key(name), "{request:?}");
+    }
+}
+
+#[test]
+fn a_request_without_origin_is_told_null() {
+    let (key1, key2, key3, _) = WORKED[0];
+    let octets = String::from_utf8(request(key1, key2, key3)).unwrap();
+    let octets = octets.replace("Origin: http://example.com\r\n", "");
+    let head = accept(octets.as_bytes()).unwrap().head.to_bytes();
+    let want = HEAD.replace("http://example.com", "null");
+    assert_eq!(std::str::from_utf8(&head).unwrap(), want);
+}
+
+#[test]
+fn a_client_that_asked_under_the_name_of_75_is_answered_under_that_of_76() {
+    let (key1, key2, key3, answer) = WORKED[0];
+    let asked = String::from_utf8(request(key1, key2, key3)).unwrap();
+    let asked = asked.replace("Sec-WebSocket-Protocol", "WebSocket-Protocol");
+    let octets = [HEAD.as_bytes(), answer].concat();
+    let connected = resume(asked.as_bytes(), &octets).unwrap().unwrap();
+    assert_eq!(connected.subprotocol.as_deref(), Some("sample"));
+    let other = HEAD.replace("sample", "simple");
+    let refusal = resume(asked.as_bytes(), &[other.as_bytes(), answer].concat()).unwrap_err();
+    assert_eq!(refusal.kind, RefusalKind::AnswerSubprotocol);
+}
+
+#[test]
 fn keys_that_are_none_are_refused() {
     let (key1, key2, key3, _) = WORKED[0];
     for (bad1, bad2) in [("12345", key2), (key1, "1 0 1"), ("a b", key2), (key1, "")] {

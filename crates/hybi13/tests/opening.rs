@@ -6,7 +6,12 @@ mod common;
 
 use common::{ANSWER, accept, connect};
 use draftgate_core::Limits;
-use draftgate_wire::opening::RefusalKind;
+use draftgate_hybi13::OFFERER;
+use draftgate_wire::{
+    FixedKeys,
+    opening::{Ask, LengthFrames, RefusalKind},
+};
+use http::HeaderValue;
 
 #[test]
 fn the_worked_openings() {
@@ -25,6 +30,34 @@ fn the_worked_openings() {
     assert_eq!(
         accept("AQIDBAUG", Limits::default()).unwrap_err().kind,
         RefusalKind::KeyInvalid
+    );
+}
+
+#[test]
+fn the_request_is_written_with_every_field_once() {
+    let ask = Ask {
+        secure: false,
+        host: "server.example.com",
+        resource: "/chat",
+        origin: Some("http://example.com"),
+        subprotocols: &["chat", "superchat"],
+        fields: &[("Cookie", HeaderValue::from_static("a=b"))],
+        limits: Limits::default(),
+        length_frames: LengthFrames::default(),
+    };
+    let mut keys = FixedKeys::new(*b"the sample nonce");
+    let offer = OFFERER.offer(&ask, &mut keys).unwrap();
+    assert_eq!(
+        std::str::from_utf8(&offer.request).unwrap(),
+        "GET /chat HTTP/1.1\r\n\
+         Host: server.example.com\r\n\
+         Upgrade: websocket\r\n\
+         Connection: Upgrade\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+         Sec-WebSocket-Version: 13\r\n\
+         Origin: http://example.com\r\n\
+         Sec-WebSocket-Protocol: chat, superchat\r\n\
+         Cookie: a=b\r\n\r\n"
     );
 }
 

@@ -172,6 +172,8 @@ fn breaches_are_found_and_answered_with_their_code() {
         ("88 02 03 ee", Rule::CloseCode, 1002),
         ("88 02 03 f7", Rule::CloseCode, 1002),
         ("88 02 00 00", Rule::CloseCode, 1002),
+        ("88 02 0b b7", Rule::CloseCode, 1002),
+        ("88 02 13 88", Rule::CloseCode, 1002),
         ("88 03 03 e8 ff", Rule::CloseReasonNotUtf8, 1007),
         ("81 02 c3 28", Rule::NotUtf8, 1007),
         ("81 01 c3", Rule::NotUtf8, 1007),

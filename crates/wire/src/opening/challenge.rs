@@ -206,6 +206,8 @@ mod tests {
         fn a_key_that_was_made_hides_its_number(seed in prop::collection::vec(any::<u8>(), 64)) {
             let (key, hidden) = make_key(&mut FixedKeys::new(seed));
             prop_assert_eq!(number(key.as_bytes()), Ok(hidden));
+            let digits: String = key.chars().filter(char::is_ascii_digit).collect();
+            prop_assert!(digits.parse::<u32>().is_ok(), "{digits} is above 32 bits");
             prop_assert!(!key.starts_with(' ') && !key.ends_with(' '));
             prop_assert!(key.bytes().all(|o| (0x20..0x7f).contains(&o)));
         }
