@@ -19,13 +19,13 @@ use crate::{BinaryPolicy, Policy};
 /// What to do with a message for one peer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// Send it in this rendering ([`render`](crate::render)). A rendering
+    /// Send it in this rendering ([`render`](crate::render())). A rendering
     /// other than [`Rendering::AsIs`] is always text.
     Send(Rendering),
     /// Do not send it; count it.
     Drop(DropReason),
     /// Close the peer's connection, saying this as its draft can say it
-    /// ([`close`](crate::close)); count the message as lost.
+    /// ([`close`](crate::close())); count the message as lost.
     Close(Close),
 }
 

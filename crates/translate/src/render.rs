@@ -16,7 +16,7 @@ use serde::Serialize;
 ///
 /// [`Rendering::Base64`] encodes text too; [`Rendering::Hex`] and
 /// [`Rendering::Utf8`] leave it as it is. Binary that is not UTF-8, for which
-/// [`message`](crate::message) does not decide on [`Rendering::Utf8`], has
+/// [`message`](crate::message()) does not decide on [`Rendering::Utf8`], has
 /// U+FFFD in place of what is not.
 pub fn render(message: &Message, rendering: Rendering, sender: Option<&Speaker>) -> Message {
     match (rendering, message) {
