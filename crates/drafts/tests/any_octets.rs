@@ -137,7 +137,7 @@ proptest! {
 }
 
 #[test]
-fn a_dribbling_peer_costs_no_more_memory_than_it_sends() {
+fn what_dribbles_in_is_taken_as_it_comes() {
     for draft in spoken() {
         for role in ROLES {
             let (mut codec, mut peer) = end(draft, role, Limits::default());

@@ -67,6 +67,14 @@ fn attacks(draft: Draft, role: Role) -> Vec<(&'static str, Vec<u8>)> {
                 [&[0][..], &vec![b'x'; 8 * MIB], &[0xff]].concat(),
             ),
             (
+                "a text of nothing but bad octets",
+                [&[0][..], &vec![0xfe; 8 * MIB], &[0xff]].concat(),
+            ),
+            (
+                "a text with as many bad octets as are repaired",
+                [&[0][..], &vec![0xfe; 16 << 10], &vec![b'x'; MIB], &[0xff]].concat(),
+            ),
+            (
                 "an endless unknown frame",
                 [&[1][..], &vec![b'x'; 8 * MIB]].concat(),
             ),

@@ -13,6 +13,11 @@ use crate::{
 /// Runs are gathered in pieces of this many octets, grown as they fill.
 const GATHERED: usize = 32 << 10;
 
+/// How much longer a text may become by its repair: a bad octet is one, U+FFFD
+/// is three. Sixteen thousand bad octets are a text in another encoding, say; a
+/// message of nothing else would cost four times what was sent.
+const GROWTH: u64 = 32 << 10;
+
 /// The fragments of one message so far: gathered in pieces and joined once, at
 /// the end. One buffer that doubles would hold three times what was received
 /// while it grows; runs kept as they came would keep whole read buffers alive,
@@ -163,7 +168,10 @@ fn repaired(payload: Bytes, limits: &Limits) -> Result<Finished, Violation> {
     if is_utf8(&payload) {
         return Ok((Message::Text(Text::from_validated(payload)), 0));
     }
-    // U+FFFD is three octets, so garbage grows: the limit is for the result.
-    let (text, replacements) = repair(&payload, limits.message).ok_or(Rule::MessageTooBig)?;
-    Ok((Message::Text(Text::from_validated(text)), replacements))
+    let most = payload.len() as u64 + GROWTH;
+    match repair(&payload, most.min(limits.message)) {
+        Some((text, replacements)) => Ok((Message::Text(Text::from_validated(text)), replacements)),
+        None if most > limits.message => Err(Rule::MessageTooBig.into()),
+        None => Err(Rule::NotUtf8.into()),
+    }
 }

@@ -87,6 +87,9 @@ pub trait Framing: Debug + Send {
     /// Whether binary messages can be written.
     fn binary(&self) -> bool;
 
+    /// Whether a message may be cut into fragments.
+    fn fragments(&self) -> bool;
+
     /// Whether ping and pong exist, and the longest body they may have.
     fn control(&self) -> Option<usize>;
 

@@ -243,6 +243,10 @@ impl Framing for Hybi {
         true
     }
 
+    fn fragments(&self) -> bool {
+        true
+    }
+
     fn control(&self) -> Option<usize> {
         Some(CONTROL_MAX)
     }

@@ -248,7 +248,7 @@ impl<F: Framing> Codec for Machine<F> {
         Capabilities {
             binary: self.framing.binary(),
             ping: self.framing.control().is_some(),
-            fragments: self.framing.control().is_some(),
+            fragments: self.framing.fragments(),
             closing: self.dialect.closing,
         }
     }

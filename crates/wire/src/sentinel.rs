@@ -284,6 +284,10 @@ impl Framing for Sentinel {
         self.length_frames.send
     }
 
+    fn fragments(&self) -> bool {
+        false
+    }
+
     fn control(&self) -> Option<usize> {
         None
     }
@@ -368,6 +372,33 @@ mod tests {
         assert_eq!(skipped(Closing::Marker, b"\xff\x81\x00abc").len(), 0);
         let long = [&[0xfe, 0x81, 0x00][..], &[0xff; 128]].concat();
         assert_eq!(skipped(Closing::Marker, &long), [(0xfe, 128)]);
+    }
+
+    #[test]
+    fn the_worked_lengths_are_read() {
+        for (head, length) in [
+            (&[0x00][..], 0),
+            (&[0x7f], 127),
+            (&[0x81, 0x00], 128),
+            (&[0x81, 0x7f], 255),
+            (&[0x82, 0x2c], 300),
+            (&[0xff, 0x7f], 16_383),
+            (&[0x81, 0x80, 0x00], 16_384),
+        ] {
+            let octets = [&[0x80], head, &vec![0xff; length]].concat();
+            for cut in 0..=octets.len().min(8) {
+                let mut framing = Sentinel::new(Closing::Absent, LengthFrames::default());
+                let skipped = Part::Skipped {
+                    frame_type: 0x80,
+                    octets: length as u64,
+                };
+                assert_eq!(
+                    read(&mut framing, &octets, cut),
+                    Ok(vec![skipped]),
+                    "{length}"
+                );
+            }
+        }
     }
 
     #[test]
