@@ -151,7 +151,8 @@ impl Visit {
             );
             Box::pin(asked) as Pin<Box<dyn Future<Output = _> + Send>>
         });
-        let io = TokioIo::new(Tapped::new(tcp, ahead, tap.clone()));
+        let patience = self.listener.timeouts.write;
+        let io = TokioIo::new(Tapped::new(tcp, ahead, tap.clone(), patience));
         let mut connection = http.serve_connection(io, service);
         let mut stopping = pin!(self.inner.stop.cancelled());
         let mut told = false;

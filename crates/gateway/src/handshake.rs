@@ -8,7 +8,7 @@ use std::{borrow::Cow, net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
 use draftgate_conn::{Handler, Settings};
-use draftgate_core::{Codec, Draft, Message, Outgoing};
+use draftgate_core::{Codec, Draft, Message, Outgoing, Role};
 use draftgate_drafts::{
     Detection, RandomKeys,
     opening::{LengthFrames, RefusalKind, Terms, subprotocols, tokens},
@@ -200,13 +200,16 @@ fn settings(route: &Route, listener: &Listener, draft: Draft) -> Settings {
     Settings {
         queue: route.queue,
         overflow: route.overflow,
+        head_delay: timeouts.head_delay,
         opening_timeout: timeouts.key3,
         keep_alive: timeouts.ping,
         idle_timeout: timeouts.idle,
         heartbeat: heartbeat(route, draft),
         close_timeout: timeouts.close,
         marker_timeout: timeouts.close_hixie_76,
-        ..Settings::server()
+        write_timeout: timeouts.write,
+        // No `..`: what is added there must be thought of here.
+        role: Role::Server,
     }
 }
 
@@ -227,7 +230,37 @@ fn heartbeat(route: &Route, draft: Draft) -> Option<draftgate_conn::Heartbeat> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::config::Timeouts;
+
+    #[test]
+    fn every_timeout_of_the_listener_reaches_the_driver() {
+        let seconds = Duration::from_secs;
+        let listener = Listener {
+            timeouts: Timeouts {
+                head_delay: seconds(101),
+                key3: seconds(102),
+                ping: Some(seconds(103)),
+                idle: Some(seconds(104)),
+                write: seconds(105),
+                close: seconds(106),
+                close_hixie_76: seconds(107),
+                ..Timeouts::default()
+            },
+            ..Listener::default()
+        };
+        let config = Config::default();
+        let driven = settings(&config.routes[0], &listener, Draft::Hixie76);
+        assert_eq!(driven.head_delay, seconds(101));
+        assert_eq!(driven.opening_timeout, seconds(102));
+        assert_eq!(driven.keep_alive, Some(seconds(103)));
+        assert_eq!(driven.idle_timeout, Some(seconds(104)));
+        assert_eq!(driven.write_timeout, seconds(105));
+        assert_eq!(driven.close_timeout, seconds(106));
+        assert_eq!(driven.marker_timeout, seconds(107));
+    }
 
     #[test]
     fn field_names_keep_case_and_order_and_show_no_value() {

@@ -36,14 +36,12 @@ pub(crate) struct Tapped<Io> {
     /// Read before hyper came, not yet handed to it.
     ahead: BytesMut,
     tap: Tap,
+    /// How long a write may make no progress; hyper has no limit of its own, and
+    /// a client that asks for pages and reads none would stay for ever.
+    patience: Duration,
     /// Set while a write makes no progress.
     stalled: Option<Pin<Box<Sleep>>>,
 }
-
-/// How long a write may make no progress; hyper has no limit of its own, and a
-/// client that asks for pages and reads none would stay for ever. The driver's
-/// own limit is the same.
-const STALLED: Duration = Duration::from_secs(30);
 
 /// The tap's handle, shared with hyper's service.
 #[derive(Debug, Clone, Default)]
@@ -58,12 +56,14 @@ struct Seen {
 }
 
 impl<Io> Tapped<Io> {
-    /// Puts a tap on `io`, of which `ahead` was already read.
-    pub(crate) fn new(io: Io, ahead: BytesMut, tap: Tap) -> Self {
+    /// Puts a tap on `io`, of which `ahead` was already read. A write that
+    /// makes no progress for as long as `patience` fails.
+    pub(crate) fn new(io: Io, ahead: BytesMut, tap: Tap, patience: Duration) -> Self {
         Self {
             io,
             ahead,
             tap,
+            patience,
             stalled: None,
         }
     }
@@ -80,7 +80,10 @@ impl<Io: AsyncWrite + Unpin> Tapped<Io> {
             self.stalled = None;
             return Poll::Ready(written);
         }
-        let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(STALLED)));
+        let patience = self.patience;
+        let stalled = self
+            .stalled
+            .get_or_insert_with(|| Box::pin(sleep(patience)));
         stalled
             .as_mut()
             .poll(cx)
@@ -197,6 +200,12 @@ mod tests {
     use super::*;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+    const PATIENCE: Duration = Duration::from_secs(7);
+
+    fn tapped<Io>(io: Io, ahead: &[u8], tap: &Tap) -> Tapped<Io> {
+        Tapped::new(io, BytesMut::from(ahead), tap.clone(), PATIENCE)
+    }
+
     #[test]
     fn a_head_ends_behind_its_empty_line() {
         for (octets, end) in [
@@ -215,7 +224,7 @@ mod tests {
     async fn what_was_read_before_comes_first_and_heads_are_taken_one_by_one() {
         let (mut peer, io) = tokio::io::duplex(1024);
         let tap = Tap::default();
-        let mut tapped = Tapped::new(io, BytesMut::from(&b"GET /a HT"[..]), tap.clone());
+        let mut tapped = tapped(io, b"GET /a HT", &tap);
         peer.write_all(b"TP/1.1\r\n\r\nGET /b HTTP/1.1\r\n\r\nxyz")
             .await
             .unwrap();
@@ -230,7 +239,7 @@ mod tests {
     async fn an_answer_of_hypers_own_is_swallowed_and_those_before_it_are_not() {
         for own in OWN_ANSWERS {
             let (mut peer, io) = tokio::io::duplex(1024);
-            let mut tapped = Tapped::new(io, BytesMut::new(), Tap::default());
+            let mut tapped = tapped(io, b"", &Tap::default());
             tapped
                 .write_all(&[b"HTTP/1.1 200 OK\r\n\r\n", own].concat())
                 .await
@@ -246,7 +255,7 @@ mod tests {
     async fn a_flush_counts_only_if_nothing_was_written_since() {
         let (_peer, io) = tokio::io::duplex(1024);
         let tap = Tap::default();
-        let mut tapped = Tapped::new(io, BytesMut::new(), tap.clone());
+        let mut tapped = tapped(io, b"", &tap);
         tapped.flush().await.unwrap();
         assert!(tap.is_flushed());
         tapped.write_all(b"x").await.unwrap();
@@ -259,12 +268,12 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_write_that_makes_no_progress_ends() {
         let (mut peer, io) = tokio::io::duplex(4);
-        let mut tapped = Tapped::new(io, BytesMut::new(), Tap::default());
+        let mut tapped = tapped(io, b"", &Tap::default());
         tapped.write_all(b"1234").await.unwrap();
         let began = tokio::time::Instant::now();
         let error = tapped.write_all(b"5").await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
-        assert_eq!(began.elapsed(), STALLED);
+        assert_eq!(began.elapsed(), PATIENCE);
 
         // Progress begins the time anew.
         let mut octets = [0; 4];
@@ -272,6 +281,6 @@ mod tests {
         tapped.write_all(b"5678").await.unwrap();
         let began = tokio::time::Instant::now();
         tapped.write_all(b"9").await.unwrap_err();
-        assert_eq!(began.elapsed(), STALLED);
+        assert_eq!(began.elapsed(), PATIENCE);
     }
 }
