@@ -19,7 +19,7 @@ use draftgate_wire::{
     BadUtf8, Dialect, KeySource, Machine, Sentinel,
     opening::{
         Accepted, Acceptor, Answer, Ask, Asked, Connected, Head, LengthFrames, Offer, Offerer,
-        Pending, Refusal, RefusalKind, Resume, Terms, field,
+        Pending, Refusal, RefusalKind, Resume, Terms, echoed_origin,
     },
 };
 use http::{HeaderValue, request::Parts};
@@ -69,21 +69,13 @@ impl Acceptor for Hixie75 {
         terms: &Terms<'_>,
         _: &mut dyn KeySource,
     ) -> Result<Accepted, Refusal> {
-        let unechoable = |_| Refusal::from(RefusalKind::UnechoableField);
-        let origin = field(&request.headers, "origin")
-            .cloned()
-            .unwrap_or_else(|| HeaderValue::from_static("null"));
         let mut head = Head::new(101, "Web Socket Protocol Handshake");
         head.push("Upgrade", UPGRADE);
         head.push("Connection", CONNECTION);
-        head.push("WebSocket-Origin", origin);
-        head.push(
-            "WebSocket-Location",
-            HeaderValue::from_str(terms.public_url).map_err(unechoable)?,
-        );
+        head.push("WebSocket-Origin", echoed_origin(&request.headers));
+        head.push_text("WebSocket-Location", terms.public_url)?;
         if let Some(subprotocol) = terms.subprotocol {
-            let subprotocol = HeaderValue::from_str(subprotocol).map_err(unechoable)?;
-            head.push("WebSocket-Protocol", subprotocol);
+            head.push_text("WebSocket-Protocol", subprotocol)?;
         }
         Ok(Accepted {
             head,
@@ -107,13 +99,8 @@ impl Offerer for Hixie75 {
             ("Host", host.as_bytes()),
             ("Origin", origin.as_bytes()),
         ];
-        match ask.subprotocols {
-            [] => {}
-            [one] => fields.push(("WebSocket-Protocol", one.as_bytes())),
-            _ => {
-                let detail = "hixie-75 asks for one subprotocol at most";
-                return Err(Refusal::with(RefusalKind::AskUnspeakable, detail));
-            }
+        if let Some(one) = ask.only_subprotocol(Draft::Hixie75)? {
+            fields.push(("WebSocket-Protocol", one.as_bytes()));
         }
         fields.extend(ask.fields.iter().map(|(n, v)| (*n, v.as_bytes())));
         let request = Asked::write(ask.resource, fields)?.freeze();

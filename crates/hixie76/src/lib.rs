@@ -19,7 +19,8 @@ use draftgate_wire::{
     BadUtf8, Dialect, KeySource, Machine, Sentinel,
     opening::{
         Accepted, Acceptor, Answer, Ask, Asked, Challenge, Connected, Head, LengthFrames, Offer,
-        Offerer, Pending, Refusal, RefusalKind, Resume, Terms, challenge, field, only_field,
+        Offerer, Pending, Refusal, RefusalKind, Resume, Terms, challenge, echoed_origin,
+        only_field,
     },
 };
 use http::{HeaderValue, request::Parts};
@@ -71,23 +72,15 @@ impl Acceptor for Hixie76 {
             key("sec-websocket-key1")?.as_bytes(),
             key("sec-websocket-key2")?.as_bytes(),
         )?;
-        let unechoable = |_| Refusal::from(RefusalKind::UnechoableField);
-        // The text has the server lower-case the origin and the client compare
-        // it with what it sent: only the echo as received suits both.
-        let origin = field(fields, "origin")
-            .cloned()
-            .unwrap_or_else(|| HeaderValue::from_static("null"));
         let mut head = Head::new(101, "WebSocket Protocol Handshake");
         head.push("Upgrade", UPGRADE);
         head.push("Connection", CONNECTION);
-        head.push("Sec-WebSocket-Origin", origin);
-        head.push(
-            "Sec-WebSocket-Location",
-            HeaderValue::from_str(terms.public_url).map_err(unechoable)?,
-        );
+        // The text has the server lower-case the origin and the client compare
+        // it with what it sent: only the echo as received suits both.
+        head.push("Sec-WebSocket-Origin", echoed_origin(fields));
+        head.push_text("Sec-WebSocket-Location", terms.public_url)?;
         if let Some(subprotocol) = terms.subprotocol {
-            let subprotocol = HeaderValue::from_str(subprotocol).map_err(unechoable)?;
-            head.push("Sec-WebSocket-Protocol", subprotocol);
+            head.push_text("Sec-WebSocket-Protocol", subprotocol)?;
         }
         Ok(Accepted {
             head,
@@ -112,13 +105,8 @@ impl Offerer for Hixie76 {
             ("Host", host.as_bytes()),
             ("Origin", ask.origin.unwrap_or("null").as_bytes()),
         ];
-        match ask.subprotocols {
-            [] => {}
-            [one] => fields.push(("Sec-WebSocket-Protocol", one.as_bytes())),
-            _ => {
-                let detail = "hixie-76 asks for one subprotocol at most";
-                return Err(Refusal::with(RefusalKind::AskUnspeakable, detail));
-            }
+        if let Some(one) = ask.only_subprotocol(Draft::Hixie76)? {
+            fields.push(("Sec-WebSocket-Protocol", one.as_bytes()));
         }
         fields.extend(ask.fields.iter().map(|(n, v)| (*n, v.as_bytes())));
         fields.push(("Sec-WebSocket-Key1", key1.as_bytes()));

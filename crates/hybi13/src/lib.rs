@@ -62,18 +62,13 @@ impl Acceptor for Hybi13 {
         )?;
         let keyed = key.to_str().ok().and_then(Keyed::from_key);
         let keyed = keyed.ok_or(RefusalKind::KeyInvalid)?;
-        let unechoable = |_| Refusal::from(RefusalKind::UnechoableField);
         let mut head = Head::new(101, "Switching Protocols");
         // Single tokens: WebKit's client fails on lists here.
         head.push("Upgrade", HeaderValue::from_static("websocket"));
         head.push("Connection", HeaderValue::from_static("Upgrade"));
-        head.push(
-            "Sec-WebSocket-Accept",
-            HeaderValue::from_str(&keyed.accept()).map_err(unechoable)?,
-        );
+        head.push_text("Sec-WebSocket-Accept", &keyed.accept())?;
         if let Some(subprotocol) = terms.subprotocol {
-            let subprotocol = HeaderValue::from_str(subprotocol).map_err(unechoable)?;
-            head.push("Sec-WebSocket-Protocol", subprotocol);
+            head.push_text("Sec-WebSocket-Protocol", subprotocol)?;
         }
         Ok(Accepted {
             head,

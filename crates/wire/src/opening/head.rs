@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use bytes::{BufMut, Bytes, BytesMut};
 use http::HeaderValue;
 
+use super::{Refusal, RefusalKind};
+
 /// The head of an HTTP answer, written as it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Head {
@@ -29,6 +31,20 @@ impl Head {
     /// Appends a field.
     pub fn push(&mut self, name: impl Into<Cow<'static, str>>, value: HeaderValue) {
         self.fields.push((name.into(), value));
+    }
+
+    /// Appends a field whose value is a text.
+    ///
+    /// # Errors
+    /// [`RefusalKind::UnechoableField`] if the value may not stand in a head.
+    pub fn push_text(
+        &mut self,
+        name: impl Into<Cow<'static, str>>,
+        value: &str,
+    ) -> Result<(), Refusal> {
+        let value = HeaderValue::from_str(value).map_err(|_| RefusalKind::UnechoableField)?;
+        self.push(name, value);
+        Ok(())
     }
 
     /// The octets, empty line included. A `HeaderValue` holds no line break,

@@ -25,7 +25,7 @@ pub use challenge::Challenge;
 pub use head::Head;
 pub use keyed::Keyed;
 pub use refusal::{Refusal, RefusalKind};
-pub use request::{field, only_field, origin, subprotocols, tokens};
+pub use request::{echoed_origin, field, only_field, origin, subprotocols, tokens};
 
 use crate::KeySource;
 
@@ -106,6 +106,21 @@ pub struct Ask<'a> {
 }
 
 impl Ask<'_> {
+    /// The subprotocol, for a draft that can ask for one at most.
+    ///
+    /// # Errors
+    /// [`RefusalKind::AskUnspeakable`] if there are more.
+    pub fn only_subprotocol(&self, draft: Draft) -> Result<Option<&str>, Refusal> {
+        match self.subprotocols {
+            [] => Ok(None),
+            [one] => Ok(Some(one)),
+            _ => {
+                let detail = format!("{draft} asks for one subprotocol at most");
+                Err(Refusal::with(RefusalKind::AskUnspeakable, detail))
+            }
+        }
+    }
+
     /// What [`Offerer::resume`] needs besides the request.
     pub fn resume(&self) -> Resume {
         Resume {

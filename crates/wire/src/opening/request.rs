@@ -58,6 +58,14 @@ pub fn origin(fields: &HeaderMap) -> Result<Option<&HeaderValue>, Refusal> {
     Ok(Some(first))
 }
 
+/// The `Origin` that hixie's answers repeat, as it was received; `null` if the
+/// request has none.
+pub fn echoed_origin(fields: &HeaderMap) -> HeaderValue {
+    field(fields, "origin")
+        .cloned()
+        .unwrap_or_else(|| HeaderValue::from_static("null"))
+}
+
 /// The subprotocols a request asks for: a list in `Sec-WebSocket-Protocol`, or
 /// the one name in the `WebSocket-Protocol` of hixie-75 (web-socket-js sent
 /// that with hixie-76 keys, too). A name of hixie may hold spaces and commas
