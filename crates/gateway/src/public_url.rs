@@ -48,10 +48,17 @@ pub(crate) fn host(fields: &HeaderMap) -> Result<Authority, Refusal> {
         .and_then(|host| host.trim().parse().ok())
         .ok_or_else(malformed)?;
     // `user@host` is an authority, but no Host (RFC 9110 §7.2).
-    match host.as_str().contains('@') || host.host().is_empty() {
+    match host.as_str().contains('@') || host.host().is_empty() || !has_valid_port(&host) {
         true => Err(malformed()),
         false => Ok(host),
     }
+}
+
+/// Whether the port, where one is written, is one: what is none would silently
+/// be left out of the Location. An empty one is the default (RFC 3986 §3.2.3).
+fn has_valid_port(host: &Authority) -> bool {
+    let behind = &host.as_str()[host.host().len()..];
+    matches!(behind, "" | ":") || host.port_u16().is_some()
 }
 
 /// The default port is left out and the host is in lower case, as clients
@@ -115,6 +122,7 @@ mod tests {
             ("example.com:80", "ws://example.com/demo?a=b"),
             ("example.com:443", "ws://example.com:443/demo?a=b"),
             ("[::1]:8080", "ws://[::1]:8080/demo?a=b"),
+            ("example.com:", "ws://example.com/demo?a=b"),
         ] {
             assert_eq!(location(&[("Host", host)], false), url);
         }
@@ -172,6 +180,8 @@ mod tests {
             &[("Host", "a b")],
             &[("Host", "user@a")],
             &[("Host", "a/b")],
+            &[("Host", "a:65536")],
+            &[("Host", "[::1]:99999")],
         ] {
             let refusal = host(&request(fields).headers).unwrap_err();
             assert_eq!(refusal.kind, RefusalKind::HostMissing, "{fields:?}");

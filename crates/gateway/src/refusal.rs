@@ -188,7 +188,15 @@ impl Refused {
         let mut body = format!("draftgate: {}", self.sentence);
         if let Some(detail) = &self.detail {
             // What was found comes from the client: one line, whatever it holds.
-            let _ = write!(body, " ({})", detail.escape_debug());
+            // A quote ends nothing here, and our own words have apostrophes.
+            let _ = body.write_str(" (");
+            for found in detail.chars() {
+                let _ = match found {
+                    '\'' | '"' => body.write_char(found),
+                    _ => write!(body, "{}", found.escape_debug()),
+                };
+            }
+            body.push(')');
         }
         let _ = write!(
             body,
@@ -257,6 +265,16 @@ mod tests {
         let refused = Refused::path_unknown().with("/a\r\nCode: forged");
         let answer = text(refused.to_octets("c7", false));
         assert!(!answer.contains("\nCode: forged"), "{answer}");
+    }
+
+    #[test]
+    fn a_detail_reads_as_it_was_written() {
+        let refused = Refused::channel_invalid().with("the channel's name has '%' and \"é\"");
+        let answer = text(refused.to_octets("c7", false));
+        assert!(
+            answer.contains(" (the channel's name has '%' and \"é\")."),
+            "{answer}"
+        );
     }
 
     #[test]
