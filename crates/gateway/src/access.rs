@@ -9,6 +9,20 @@ use tracing::info;
 
 use crate::handshake::About;
 
+/// As much of what a client wrote stands in one place of the log. A head may
+/// have 16 KiB, and a flood of them is not to fill a disk; and an origin is
+/// kept for as long as its connection lasts.
+const SHOWN: usize = 512;
+
+/// `text` as the log shows it, cut if it is long.
+pub(crate) fn shown(text: &str) -> String {
+    if text.len() <= SHOWN {
+        return text.to_owned();
+    }
+    let end = text.floor_char_boundary(SHOWN);
+    format!("{}… ({} octets)", &text[..end], text.len())
+}
+
 /// A line that is written when its connection has ended.
 #[derive(Debug)]
 pub(crate) struct Line<'a> {
@@ -60,5 +74,19 @@ impl<'a> Line<'a> {
             seconds = self.since.elapsed().as_secs_f64(),
             "{closed}"
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_texts_are_cut_between_two_characters() {
+        let short = "x".repeat(SHOWN);
+        assert_eq!(shown(&short), short);
+        let long = format!("{}é", "x".repeat(SHOWN - 1));
+        let cut = format!("{}… (513 octets)", "x".repeat(SHOWN - 1));
+        assert_eq!(shown(&long), cut);
     }
 }

@@ -256,10 +256,10 @@ impl Visit {
             peer = %self.peer,
             code = refused.code,
             status = refused.status,
-            method,
-            path,
-            fields = request.map(|r| handshake::field_names(&r.head)),
-            detail = refused.detail.as_deref(),
+            method = method.map(access::shown),
+            path = path.map(access::shown),
+            fields = request.map(|r| access::shown(&handshake::field_names(&r.head))),
+            detail = refused.detail.as_deref().map(access::shown),
             "refused: {refused}"
         );
         let head_only = method == Some("HEAD");

@@ -18,6 +18,7 @@ use tracing::info;
 
 use crate::{
     Refused,
+    access::shown,
     config::{self, BinaryPolicy, Config, Listener, Route},
     front::Body,
     public_url,
@@ -137,7 +138,7 @@ pub(crate) fn decide(request: &Request, asked: Asked<'_>) -> Result<Opened, Refu
     let accepted =
         draftgate_drafts::accept(draft, parts, &terms, &mut RandomKeys).map_err(opening)?;
     if draft == Draft::Hixie75 && origin.is_none() {
-        info!(id = asked.id, peer = %asked.peer, path, "hixie-75 without Origin, as `hixie-75-without-origin` of the route allows");
+        info!(id = asked.id, peer = %asked.peer, path = shown(path), "hixie-75 without Origin, as `hixie-75-without-origin` of the route allows");
     }
     Ok(Opened {
         head: accepted.head.to_bytes(),
@@ -146,9 +147,9 @@ pub(crate) fn decide(request: &Request, asked: Asked<'_>) -> Result<Opened, Refu
         settings: settings(route, asked.listener, draft),
         about: About {
             draft,
-            path: path.to_owned(),
-            origin: origin.map(str::to_owned),
-            subprotocol,
+            path: shown(path),
+            origin: origin.map(shown),
+            subprotocol: subprotocol.as_deref().map(shown),
         },
     })
 }

@@ -79,6 +79,31 @@ async fn a_refusal_has_the_same_code_and_id_in_body_and_log() {
 }
 
 #[tokio::test]
+async fn a_line_stays_short_whatever_the_client_wrote() {
+    let (lines, _guard) = captured();
+    let (_running, address) = gateway(config());
+    let long = "x".repeat(15_000);
+    let refused = HYBI_13.replace("/echo", &format!("/{long}"));
+    Raw::say(address, refused).await.refusal().await;
+    let mut served = Raw::say(
+        address,
+        HYBI_13.replace(
+            "Origin:",
+            &format!("Sec-WebSocket-Protocol: {long}\r\nOrigin:"),
+        ),
+    )
+    .await;
+    served.head().await;
+    drop(served);
+    let access = || lines.with("target", "draftgate::access");
+    until("the line", || access().len() == 1).await;
+    assert_eq!(lines.with("code", "path-unknown").len(), 1);
+    for line in lines.all() {
+        assert!(line.to_string().len() < 4096, "{line}");
+    }
+}
+
+#[tokio::test]
 async fn hixie_75_without_origin_is_logged() {
     let (lines, _guard) = captured();
     let (_running, address) = gateway(common::with_route("/echo", |route| {
