@@ -13,11 +13,17 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
+use crate::backlog::{Backlog, Flush};
+
 /// Our crates are all called so.
 const OURS: &str = "draftgate";
 
-/// Starts the log as `log` says. Later calls change nothing.
-pub(crate) fn start(log: &config::Log) {
+/// Starts the log as `log` says. Later calls change nothing. What was logged is
+/// written when the result is dropped.
+///
+/// # Errors
+/// The system gives no thread to write it.
+pub(crate) fn start(log: &config::Log) -> io::Result<Flush> {
     let terminal = io::stderr().is_terminal();
     let human = match log.format {
         LogFormat::Auto => terminal,
@@ -28,15 +34,30 @@ pub(crate) fn start(log: &config::Log) {
     let filter = Targets::new()
         .with_default(level.min(LevelFilter::WARN))
         .with_target(OURS, level);
+    let backlog = Backlog::new(if human { lost } else { lost_in_json });
     let layer = fmt::layer()
-        .with_writer(io::stderr)
+        .with_writer(backlog.clone())
         .log_internal_errors(false);
     let log = tracing_subscriber::registry().with(filter);
-    // An `Err` says that there is a log already.
-    let _ = match human {
+    let started = match human {
         true => log
             .with(layer.with_ansi(terminal).with_target(false))
             .try_init(),
         false => log.with(layer.json().flatten_event(true)).try_init(),
     };
+    match started {
+        Ok(()) => backlog.start(io::stderr()),
+        // There is a log already.
+        Err(_) => Ok(Flush::nothing()),
+    }
+}
+
+fn lost(lines: u64) -> String {
+    format!("WARN {lines} lines of the log were lost here: they were not read fast enough\n")
+}
+
+fn lost_in_json(lines: u64) -> String {
+    format!(
+        "{{\"level\":\"WARN\",\"message\":\"lines of the log were lost here: they were not read fast enough\",\"lines\":{lines}}}\n"
+    )
 }

@@ -8,6 +8,7 @@
 #![allow(clippy::print_stdout, reason = "this is the program itself")]
 
 mod args;
+mod backlog;
 mod check;
 mod configuration;
 mod connect;

@@ -46,7 +46,8 @@ pub(crate) fn gateway(
 ) -> Result<(), Failure> {
     config.log.level = log.level.unwrap_or(config.log.level);
     config.log.format = log.format.unwrap_or(config.log.format);
-    log::start(&config.log);
+    let _written = log::start(&config.log)
+        .map_err(|error| Failure::new(format_args!("cannot start the log: {error}")))?;
     if open.any_origin {
         config.any_origin();
     }

@@ -1,9 +1,9 @@
 //! The program as a child process, its output read line by line.
 
 use std::{
-    io::{BufRead, BufReader, Read, Write},
+    io::{self, BufRead, BufReader, Read, Write},
     path::{Path, PathBuf},
-    process::{Child, ChildStdin, Command, ExitStatus, Stdio},
+    process::{Child, ChildStderr, ChildStdin, Command, ExitStatus, Stdio},
     sync::{
         atomic::{AtomicU32, Ordering::Relaxed},
         mpsc::{Receiver, RecvTimeoutError, channel},
@@ -95,7 +95,14 @@ impl Program {
         self
     }
 
-    pub(crate) fn start(mut self) -> Running {
+    pub(crate) fn start(self) -> Running {
+        let (mut running, stderr) = self.start_unread();
+        running.stderr = Lines::of(stderr);
+        running
+    }
+
+    /// The same, but what it says on standard error is left unread.
+    pub(crate) fn start_unread(mut self) -> (Running, ChildStderr) {
         let mut child = self
             .command
             .stdin(Stdio::piped())
@@ -103,12 +110,14 @@ impl Program {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        Running {
+        let stderr = child.stderr.take().unwrap();
+        let running = Running {
             stdin: child.stdin.take(),
             stdout: Lines::of(child.stdout.take().unwrap()),
-            stderr: Lines::of(child.stderr.take().unwrap()),
+            stderr: Lines::of(io::empty()),
             child,
-        }
+        };
+        (running, stderr)
     }
 
     /// Runs it to its end, with nothing on standard input.

@@ -3,7 +3,7 @@
 
 use std::{
     fs,
-    io::{Read, Write},
+    io::{BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
 };
 
@@ -279,6 +279,33 @@ fn the_log_is_json_where_it_is_no_terminal() {
     let line = served.process.stderr.line_with("hybi-13");
     assert!(!line.starts_with('{') && line.contains("INFO"), "{line}");
     served.stop();
+}
+
+#[test]
+fn a_log_that_nobody_reads_stops_nobody() {
+    const CLIENTS: usize = 600;
+    let (mut process, log) =
+        draftgate(["serve", "--listen", "127.0.0.1:0", "--log-format", "json"]).start_unread();
+    let line = process.stdout.line_with("http://");
+    let address = line.split("http://").nth(1).unwrap().trim_matches('/');
+    // A line each, together several times what a pipe holds.
+    for _ in 0..CLIENTS {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(WATCHDOG)).unwrap();
+        let path = "none/".repeat(60);
+        let request = format!("GET /{path} HTTP/1.1\r\nHost: a\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
+    }
+    // Nothing was lost meanwhile.
+    let mut said = BufReader::new(log).lines().map(Result::unwrap);
+    let refused = said.by_ref().filter(|l| l.contains("path-unknown"));
+    assert_eq!(refused.take(CLIENTS).count(), CLIENTS);
+    process.signal("TERM");
+    assert!(said.last().unwrap().contains("stopped"));
+    process.finish().expect(0, &[]);
 }
 
 #[test]
