@@ -3,7 +3,7 @@
 //! between this and the transport; the split keeps the driver, which is
 //! compiled once per kind of transport, small.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use bytes::{Buf, Bytes, BytesMut};
 use draftgate_core::{
@@ -25,6 +25,11 @@ use crate::{
 /// from the queue: enough to fill a socket's buffer, little enough to hold for
 /// each of 10,000 peers that do not read.
 pub(crate) const HIGH: usize = 64 << 10;
+
+/// How long events are handled before other tasks have their turn: one message
+/// may go to thousands of a channel, and a count alone would let its publisher
+/// hold the thread, and the channel, for seconds.
+const LONGEST_TURN: Duration = Duration::from_millis(2);
 
 /// A buffer above this that is mostly consumed is given back.
 const KEPT: usize = 4096;
@@ -140,7 +145,7 @@ impl Session {
     }
 
     /// Decodes until there is nothing to decode, too many answers wait, or
-    /// `quota` events have been handled.
+    /// `quota` events have been handled; none is left when time is up.
     pub(crate) fn decode(&mut self, handler: &mut dyn Handler, quota: &mut usize, now: Instant) {
         while self.wants_decoding() && *quota > 0 {
             if self.phase != Phase::Run || self.codec.state() == State::Closed {
@@ -159,6 +164,9 @@ impl Session {
                 Err(violation) => self.violated(violation.rule, now),
             }
             self.answers += self.out.len().saturating_sub(before);
+            if now.elapsed() >= LONGEST_TURN {
+                *quota = 0;
+            }
         }
     }
 

@@ -307,6 +307,47 @@ impl Handler for Counter {
     }
 }
 
+/// Takes a while for each message, as one does that goes to thousands.
+struct Laborious {
+    /// How often others had their turn, at each message.
+    seen: Vec<usize>,
+    others: Arc<AtomicUsize>,
+}
+
+impl Handler for Laborious {
+    fn message(&mut self, _: Message, _: &mut Peer<'_>) {
+        self.seen.push(self.others.load(Ordering::Relaxed));
+        // The thread itself, for that is what others wait for.
+        std::thread::sleep(Duration::from_millis(3));
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_takes_long_is_the_last_of_its_turn() {
+    let (conn, probe) = idle(coded(), Settings::server());
+    probe.feed(&text("much to do").repeat(20));
+    let others = Arc::new(AtomicUsize::new(0));
+    let mut handler = Laborious {
+        seen: Vec::new(),
+        others: Arc::clone(&others),
+    };
+    let other = tokio::spawn(async move {
+        loop {
+            others.fetch_add(1, Ordering::Relaxed);
+            tokio::task::yield_now().await;
+        }
+    });
+    probe.end();
+    conn.run(&mut handler).await;
+    other.abort();
+    assert_eq!(handler.seen.len(), 20);
+    assert!(
+        handler.seen.is_sorted_by(|a, b| a < b),
+        "{:?}",
+        handler.seen
+    );
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_connection_under_way_reads_and_writes_at_the_same_time() {
     // Neither direction waits for the other: the peer talks while much more
