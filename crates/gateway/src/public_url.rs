@@ -56,7 +56,7 @@ pub(crate) fn host(fields: &HeaderMap) -> Result<Authority, Refusal> {
 
 /// Whether the port, where one is written, is one: what is none would silently
 /// be left out of the Location. An empty one is the default (RFC 3986 §3.2.3).
-fn has_valid_port(host: &Authority) -> bool {
+pub(crate) fn has_valid_port(host: &Authority) -> bool {
     let behind = &host.as_str()[host.host().len()..];
     matches!(behind, "" | ":") || host.port_u16().is_some()
 }

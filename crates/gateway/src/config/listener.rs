@@ -176,6 +176,7 @@ impl std::str::FromStr for PublicUrl {
         };
         let authority = uri.authority().ok_or(NotAPublicUrl)?.clone();
         if authority.as_str().contains('@')
+            || !crate::public_url::has_valid_port(&authority)
             || !matches!(uri.path(), "" | "/")
             || uri.query().is_some()
         {
@@ -207,6 +208,7 @@ mod tests {
             "ws://a/b",
             "ws://a?b",
             "ws://u@a",
+            "ws://a:65536",
             "//a",
             "",
         ] {
