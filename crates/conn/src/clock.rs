@@ -158,7 +158,7 @@ impl Session {
     }
 
     /// How long the end of the connection may go without progress.
-    fn patience(&self) -> Duration {
+    pub(crate) fn patience(&self) -> Duration {
         match self.codec.capabilities().closing {
             Closing::Marker => self.settings.marker_timeout,
             _ => self.settings.close_timeout,

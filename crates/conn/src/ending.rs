@@ -113,7 +113,7 @@ impl Session {
     /// Goes on to ending our half of TCP.
     pub(crate) fn shut(&mut self, after: After, now: Instant) {
         self.queue.refuse();
-        let ending = now.checked_add(self.settings.close_timeout);
+        let ending = now.checked_add(self.patience());
         self.clock.ending = self.clock.ending.or(ending);
         self.phase = match after {
             After::AwaitFin => Phase::Linger,

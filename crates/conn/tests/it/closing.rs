@@ -401,6 +401,19 @@ async fn abort_ends_at_once_in_every_state() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_peer_that_stays_after_a_breach_is_left_in_its_drafts_time() {
+    for (codec, seconds) in [(marker(), 2), (coded(), 5), (absent(), 5)] {
+        let begun = Instant::now();
+        let closing = codec.closing;
+        let rig = open(codec, Settings::server()).await;
+        rig.probe.feed(&BREACH);
+        let (closed, _) = ended(rig).await;
+        assert_eq!(closed.why, Why::Violation(Rule::UnknownOpcode));
+        assert_eq!(begun.elapsed().as_secs(), seconds, "{closing:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn abort_ends_an_opening_and_a_lingering_too() {
     let rig = run(marker(), Settings::server());
     settle().await;
