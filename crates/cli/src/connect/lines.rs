@@ -5,7 +5,7 @@
 //! a slow server holds back whoever writes to us, a slow reader of our output
 //! holds back the server.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 use bytes::Bytes;
 use draftgate_conn::{Handler, Peer, Refused, Sender};
@@ -94,11 +94,37 @@ impl Handler for Printer {
             return;
         }
         let mut out = io::stdout().lock();
+        let message = if out.is_terminal() {
+            harmless(message)
+        } else {
+            message
+        };
         if let Err(error) = print(&message, &mut out).and_then(|()| out.flush()) {
             self.broken = Some(error);
             peer.close(Some(Close::new(Close::NORMAL, "")));
         }
     }
+}
+
+/// What a stranger says may hold sequences that a terminal obeys (new colours,
+/// another title, keys pressed): there control characters are shown, not sent.
+fn harmless(message: Message) -> Message {
+    let Message::Text(text) = &message else {
+        return message;
+    };
+    let obeyed = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+    let text = text.as_str();
+    if !text.contains(obeyed) {
+        return message;
+    }
+    let mut shown = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        match obeyed(c) {
+            true => shown.extend(c.escape_default()),
+            false => shown.push(c),
+        }
+    }
+    shown.into()
 }
 
 /// A message as a line. Text is printed as it is, line feeds included.
@@ -127,6 +153,16 @@ mod tests {
         let mut out = Vec::new();
         print(&message, &mut out).unwrap();
         String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_terminal_is_shown_control_characters_instead_of_sent_them() {
+        let shown = harmless("a\u{1b}]0;title\u{7}\tb\n\r".into());
+        assert_eq!(
+            shown,
+            r"a\u{1b}]0;title\u{7}X".replace('X', "\tb\n\\r").into()
+        );
+        assert_eq!(harmless("Grüße\n".into()), "Grüße\n".into());
     }
 
     #[test]
