@@ -69,17 +69,25 @@ pub fn echoed_origin(fields: &HeaderMap) -> HeaderValue {
 /// The subprotocols a request asks for: a list in `Sec-WebSocket-Protocol`, or
 /// the one name in the `WebSocket-Protocol` of hixie-75 (web-socket-js sent
 /// that with hixie-76 keys, too). A name of hixie may hold spaces and commas
-/// (U+0020 to U+007E), so a draft `before_04` has it whole.
+/// (U+0020 to U+007E), so a draft `before_04` has it whole; later ones are
+/// tokens. What is no name is left out, for it could not be echoed.
 pub fn subprotocols(fields: &HeaderMap, before_04: bool) -> Vec<&str> {
     if !before_04 {
-        return tokens(fields, "sec-websocket-protocol").collect();
+        return tokens(fields, "sec-websocket-protocol")
+            .filter(|name| name.bytes().all(is_token))
+            .collect();
     }
     ["sec-websocket-protocol", "websocket-protocol"]
         .into_iter()
         .filter_map(|name| fields.get(name)?.to_str().ok())
-        .filter(|name| !name.is_empty())
+        .filter(|name| !name.is_empty() && name.bytes().all(|o| (0x20..0x7f).contains(&o)))
         .take(1)
         .collect()
+}
+
+/// `tchar` of RFC 9110 §5.6.2.
+fn is_token(octet: u8) -> bool {
+    octet.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&octet)
 }
 
 #[cfg(test)]
@@ -132,5 +140,12 @@ mod tests {
         let new = fields(&[("sec-websocket-protocol", "a, b")]);
         assert_eq!(subprotocols(&new, true), ["a, b"]);
         assert_eq!(subprotocols(&new, false), ["a", "b"]);
+    }
+
+    #[test]
+    fn what_is_no_name_is_left_out() {
+        let odd = fields(&[("sec-websocket-protocol", "a\tb, c\"d, e")]);
+        assert_eq!(subprotocols(&odd, false), ["e"]);
+        assert!(subprotocols(&odd, true).is_empty());
     }
 }
