@@ -49,6 +49,7 @@ impl<'a> Line<'a> {
             return;
         }
         let (about, stats) = (&self.about, &closed.stats);
+        let (undeliverable, muted) = about.tally.read();
         let rule = match closed.why {
             Why::Violation(rule) => Some(rule.code()),
             _ => None,
@@ -66,7 +67,8 @@ impl<'a> Line<'a> {
             octets_in = stats.octets_in,
             octets_out = stats.octets_out,
             notices = stats.notices,
-            dropped = stats.dropped + stats.unsayable + stats.lost,
+            dropped = stats.dropped + stats.unsayable + stats.lost + undeliverable,
+            muted,
             code = closed.code,
             by = closed.by.code(),
             why = closed.why.code(),

@@ -22,7 +22,7 @@ use crate::{
     config::{self, BinaryPolicy, Config, Listener, Route},
     front::Body,
     public_url,
-    service::{Opening, Service},
+    service::{Opening, Service, Tally},
     subprotocol,
 };
 
@@ -70,6 +70,7 @@ pub(crate) struct About {
     pub(crate) path: String,
     pub(crate) origin: Option<String>,
     pub(crate) subprotocol: Option<String>,
+    pub(crate) tally: Arc<Tally>,
 }
 
 /// Decides on `request`.
@@ -116,6 +117,7 @@ pub(crate) fn decide(request: &Request, asked: Asked<'_>) -> Result<Opened, Refu
     let origin = ["origin", "sec-websocket-origin"]
         .into_iter()
         .find_map(|name| parts.headers.get(name)?.to_str().ok());
+    let tally = Arc::new(Tally::default());
     let session = asked.services[index].open(&Opening {
         id: asked.id,
         peer: asked.peer,
@@ -125,6 +127,7 @@ pub(crate) fn decide(request: &Request, asked: Asked<'_>) -> Result<Opened, Refu
         subprotocols: &asked_for,
         subprotocol: subprotocol.as_deref(),
         origin,
+        tally: &tally,
     })?;
     let terms = Terms {
         subprotocol: subprotocol.as_deref(),
@@ -150,6 +153,7 @@ pub(crate) fn decide(request: &Request, asked: Asked<'_>) -> Result<Opened, Refu
             path: shown(path),
             origin: origin.map(shown),
             subprotocol: subprotocol.as_deref().map(shown),
+            tally,
         },
     })
 }

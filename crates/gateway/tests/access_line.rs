@@ -5,8 +5,9 @@
 
 mod common;
 
-use common::{Client, HYBI_13, Raw, captured, config, gateway, until};
-use draftgate_core::{Close, Draft};
+use common::{Client, HYBI_13, Raw, captured, config, gateway, until, with_route};
+use draftgate_core::{Close, Draft, Event, Message};
+use draftgate_gateway::config::{BinaryPolicy, Publish};
 
 #[tokio::test]
 async fn a_connection_leaves_one_line_at_its_end() {
@@ -46,6 +47,61 @@ async fn a_connection_leaves_one_line_at_its_end() {
     assert!(
         !everything.contains("p4yload") && !everything.contains("s3cret"),
         "{everything}"
+    );
+}
+
+#[tokio::test]
+async fn what_a_draft_cannot_carry_and_what_may_not_be_published_are_counted() {
+    let (lines, _guard) = captured();
+    let (running, address) = gateway(with_route("/bus/{channel}", |_| {}));
+    let mut old = Client::open(address, Draft::Hixie76, "/bus/x").await;
+    let mut new = Client::open(address, Draft::Hybi13, "/bus/x").await;
+    new.send(Message::Binary(vec![1, 2, 3].into())).await;
+    new.send("text").await;
+    assert_eq!(old.message().await, Message::from("text"));
+    drop(old);
+    until("the line", || !lines.with("draft", "hixie-76").is_empty()).await;
+    let line = lines.with("draft", "hixie-76").remove(0);
+    assert_eq!(
+        (&line["dropped"], &line["muted"]),
+        (&1.into(), &0.into()),
+        "{line}"
+    );
+    drop(running);
+
+    let (_running, address) = gateway(with_route("/bus/{channel}", |route| {
+        route.publish = Publish::None;
+    }));
+    let mut mute = Client::open(address, Draft::Hixie75, "/bus/x").await;
+    mute.send("one").await;
+    mute.send("two").await;
+    mute.close(None).await;
+    until("the line", || !lines.with("draft", "hixie-75").is_empty()).await;
+    let line = lines.with("draft", "hixie-75").remove(0);
+    assert_eq!(
+        (&line["dropped"], &line["muted"]),
+        (&0.into(), &2.into()),
+        "{line}"
+    );
+}
+
+#[tokio::test]
+async fn a_close_by_policy_stands_in_the_log_with_its_code() {
+    let (lines, _guard) = captured();
+    let (_running, address) = gateway(with_route("/bus/{channel}", |route| {
+        route.binary = BinaryPolicy::Close;
+    }));
+    let mut old = Client::open(address, Draft::Hixie76, "/bus/x").await;
+    let mut new = Client::open(address, Draft::Hybi13, "/bus/x").await;
+    new.send(Message::Binary(vec![1, 2, 3].into())).await;
+    assert_eq!(old.event().await, Some(Event::Close(None)));
+    old.close(None).await;
+    until("the line", || !lines.with("draft", "hixie-76").is_empty()).await;
+    let line = lines.with("draft", "hixie-76").remove(0);
+    assert_eq!(
+        (&line["code"], &line["by"]),
+        (&1003.into(), &"us".into()),
+        "{line}"
     );
 }
 
@@ -106,7 +162,7 @@ async fn a_line_stays_short_whatever_the_client_wrote() {
 #[tokio::test]
 async fn hixie_75_without_origin_is_logged() {
     let (lines, _guard) = captured();
-    let (_running, address) = gateway(common::with_route("/echo", |route| {
+    let (_running, address) = gateway(with_route("/echo", |route| {
         route.hixie_75_without_origin = true;
     }));
     let request = common::HIXIE_75.replace("Origin: http://localhost\r\n", "");

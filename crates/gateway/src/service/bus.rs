@@ -7,7 +7,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    atomic::{AtomicU64, Ordering::Relaxed},
 };
 
 use draftgate_bus::{Channel, Delivery, Envelope, Hub, Reason, Subscription, Verdict};
@@ -16,7 +16,7 @@ use draftgate_core::{Capabilities, Close, Draft, Message, Outgoing, Speaker};
 use draftgate_translate::{self as translate, DropReason, Outcome, Policy};
 use tracing::info;
 
-use super::{Opening, Service};
+use super::{Opening, Service, Tally};
 use crate::{
     Refused,
     config::{BinaryPolicy, Overflow, Publish, Route},
@@ -71,7 +71,7 @@ impl Service for Bus {
             policy,
             id: opening.id.into(),
             place: None,
-            told_muted: false,
+            tally: Arc::clone(opening.tally),
         }))
     }
 }
@@ -84,7 +84,7 @@ struct Member {
     policy: Policy,
     id: Arc<str>,
     place: Option<Subscription>,
-    told_muted: bool,
+    tally: Arc<Tally>,
 }
 
 impl Handler for Member {
@@ -101,7 +101,7 @@ impl Handler for Member {
             policy: self.policy,
             rules: Arc::clone(&self.rules),
             id: Arc::clone(&self.id),
-            told_dropped: AtomicBool::new(false),
+            tally: Arc::clone(&self.tally),
         };
         let place = self
             .rules
@@ -113,7 +113,7 @@ impl Handler for Member {
     fn message(&mut self, message: Message, peer: &mut Peer<'_>) {
         if self.rules.publish == Publish::None {
             self.rules.muted.fetch_add(1, Relaxed);
-            if !std::mem::replace(&mut self.told_muted, true) {
+            if self.tally.muted() {
                 info!(id = %self.id, "a message was dropped: peers may not publish on this route");
             }
             return;
@@ -143,7 +143,7 @@ struct Outlet {
     policy: Policy,
     rules: Arc<Rules>,
     id: Arc<str>,
-    told_dropped: AtomicBool,
+    tally: Arc<Tally>,
 }
 
 impl Delivery for Outlet {
@@ -161,17 +161,16 @@ impl Delivery for Outlet {
                 Verdict::Delivered
             }
             Outcome::Drop(why) => {
-                if !self.told_dropped.swap(true, Relaxed) {
+                if self.tally.undeliverable() {
                     info!(id = %self.id, why = why.name(), "a message was dropped: the draft cannot carry it; `binary` of the route says what to do instead");
                 }
                 Verdict::Dropped(reason(why))
             }
             Outcome::Close(close) => {
-                self.sender.close(translate::close(
-                    Some(close),
-                    &self.capabilities,
-                    self.draft,
-                ));
+                // Where the draft has no codes the driver says what there is,
+                // and the code stands in the log.
+                let said = translate::close(Some(close.clone()), &self.capabilities, self.draft);
+                self.sender.close(said.or(Some(close)));
                 Verdict::Dropped(Reason::NoBinary)
             }
         }

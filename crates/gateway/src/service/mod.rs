@@ -7,7 +7,14 @@
 mod bus;
 mod echo;
 
-use std::{fmt, net::SocketAddr};
+use std::{
+    fmt,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
 
 use draftgate_conn::Handler;
 use draftgate_core::Draft;
@@ -26,6 +33,32 @@ pub trait Service: fmt::Debug + Send + Sync {
     /// # Errors
     /// Why not; the client is told.
     fn open(&self, opening: &Opening<'_>) -> Result<Box<dyn Handler>, Refused>;
+}
+
+/// What a session counts that its connection cannot see, for the access line.
+#[derive(Debug, Default)]
+pub struct Tally {
+    undeliverable: AtomicU64,
+    muted: AtomicU64,
+}
+
+impl Tally {
+    /// A message was not sent, because the client's draft cannot carry it.
+    /// Whether it is the first.
+    pub fn undeliverable(&self) -> bool {
+        self.undeliverable.fetch_add(1, Relaxed) == 0
+    }
+
+    /// A message of the client was dropped, because it may not publish.
+    /// Whether it is the first.
+    pub fn muted(&self) -> bool {
+        self.muted.fetch_add(1, Relaxed) == 0
+    }
+
+    /// How many were undeliverable, and how many muted.
+    pub fn read(&self) -> (u64, u64) {
+        (self.undeliverable.load(Relaxed), self.muted.load(Relaxed))
+    }
 }
 
 /// A connection that is about to be opened.
@@ -47,4 +80,6 @@ pub struct Opening<'a> {
     pub subprotocol: Option<&'a str>,
     /// The origin the client claims.
     pub origin: Option<&'a str>,
+    /// Where to count what the connection itself cannot see.
+    pub tally: &'a Arc<Tally>,
 }
