@@ -38,7 +38,7 @@ pub enum Exposed {
     #[error("speaks {}", names_of(.0))]
     Speaks(Vec<Draft>),
     /// Drafts whose clients do not mask.
-    #[error("{} send what the client's page chose as plain octets: a proxy on the way that does not know WebSocket can be made to take them for HTTP and cache them", names_of(.0))]
+    #[error("clients of {} send what the client's page chose as plain octets: a proxy on the way that does not know WebSocket can be made to take them for HTTP and cache them", names_of(.0))]
     Unmasked(Vec<Draft>),
     /// hixie-75 proves nothing in its opening.
     #[error(
@@ -187,7 +187,9 @@ mod tests {
             "127.0.0.1:8080 /echo: speaks `hixie-75`, `hixie-76 = hybi-00` and `hybi-13 = RFC 6455`"
         );
         assert!(
-            lines[2].starts_with("127.0.0.1:8080 /echo: `hixie-75` and `hixie-76 = hybi-00` send"),
+            lines[2].starts_with(
+                "127.0.0.1:8080 /echo: clients of `hixie-75` and `hixie-76 = hybi-00` send"
+            ),
             "{}",
             lines[2]
         );

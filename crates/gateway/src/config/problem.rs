@@ -13,7 +13,10 @@ use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet}
 #[non_exhaustive]
 pub enum ConfigError {
     /// The file cannot be read.
-    #[error("cannot read the configuration file {name}: {source}")]
+    #[error(
+        "cannot read the configuration file {name}: {source}; {}",
+        remedy(source)
+    )]
     Read {
         /// The file's name.
         name: String,
@@ -23,6 +26,17 @@ pub enum ConfigError {
     /// The text can be read, but not followed.
     #[error(transparent)]
     Mistakes(#[from] Mistakes),
+}
+
+fn remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::InvalidData => "TOML is UTF-8: save the file in that encoding",
+        io::ErrorKind::NotFound => {
+            "correct the name, or name no file to run the built-in configuration"
+        }
+        io::ErrorKind::PermissionDenied => "let the user who runs draftgate read it",
+        _ => "name a file that can be read",
+    }
 }
 
 /// Everything that was found wrong in one configuration; never empty.
