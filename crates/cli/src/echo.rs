@@ -16,7 +16,8 @@ const PATH: &str = "/{rest}";
 pub(crate) fn run(args: &args::Echo) -> Result<(), Failure> {
     let mut config = echoing(configuration::built_in()?);
     config.with_drafts(&args.drafts);
-    serve::gateway(config, &args.open, &args.log)
+    let serves = "an echo of every message".to_owned();
+    serve::gateway(config, serves, &args.open, &args.log)
 }
 
 /// `config` with nothing but echo; what it says for all routes stays.

@@ -32,15 +32,20 @@ use crate::{
 /// the end short.
 pub(crate) fn run(args: &args::Serve) -> Result<(), Failure> {
     let config = configuration::load(&args.file)?;
-    gateway(config, &args.open, &args.log)
+    let serves = match &config.source {
+        Source::Embedded => "the built-in configuration (no file was found)".to_owned(),
+        source => check::name(source).to_owned(),
+    };
+    gateway(config, serves, &args.open, &args.log)
 }
 
-/// Runs `config` with the flags on top.
+/// Runs `config` with the flags on top; `serves` is what it is, for the banner.
 ///
 /// # Errors
 /// As [`run`].
 pub(crate) fn gateway(
     mut config: Config,
+    serves: String,
     open: &args::Open,
     log: &args::Log,
 ) -> Result<(), Failure> {
@@ -62,17 +67,17 @@ pub(crate) fn gateway(
     }
     let runtime = Runtime::new()
         .map_err(|error| Failure::new(format_args!("cannot start the I/O threads: {error}")))?;
-    let done = runtime.block_on(until_stopped(config));
+    let done = runtime.block_on(until_stopped(config, serves));
     runtime.shutdown_background();
     done
 }
 
-async fn until_stopped(config: Config) -> Result<(), Failure> {
+async fn until_stopped(config: Config, serves: String) -> Result<(), Failure> {
     // Before the addresses are printed: whoever reads them may signal at once.
     let mut signals = Signals::of_a_service()
         .map_err(|error| Failure::new(format_args!("cannot listen to signals: {error}")))?;
     let text = Banner {
-        name: check::name(&config.source).to_owned(),
+        serves,
         config: config.clone(),
     };
     let running = Gateway::bind(config).map_err(Failure::new)?;
@@ -116,17 +121,14 @@ fn unable_to_reload() {
 
 /// What is printed once the ports are open.
 struct Banner {
-    name: String,
+    serves: String,
     config: Config,
 }
 
 impl Banner {
     fn with(&self, addrs: &[SocketAddr]) -> String {
         let mut text = format!("draftgate {} serves ", env!("CARGO_PKG_VERSION"));
-        text += &self.name;
-        if self.config.source == Source::Embedded {
-            text += " (no file was found)";
-        }
+        text += &self.serves;
         text.push('\n');
         for (listener, addr) in self.config.listeners.iter().zip(addrs) {
             self.listener(&mut text, listener, *addr);
@@ -164,7 +166,8 @@ impl Banner {
             [.., newest] => *newest,
             [] => return,
         };
-        let path = route.path.to_string().replace("{channel}", "chat");
+        let path = route.path.to_string();
+        let path = path.replace("{channel}", "chat").replace("{rest}", "");
         let _ = writeln!(
             text,
             "  try   draftgate connect --draft {draft} ws://{at}{path}"
@@ -190,7 +193,7 @@ mod tests {
     #[test]
     fn the_port_that_was_got_is_printed() {
         let banner = Banner {
-            name: "a.toml".into(),
+            serves: "a.toml".into(),
             config: Config::default(),
         };
         let text = banner.with(&["127.0.0.1:4711".parse().unwrap()]);

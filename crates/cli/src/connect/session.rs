@@ -125,7 +125,8 @@ fn doubled(stream: TcpStream) -> io::Result<(TcpStream, StdStream)> {
 /// The server does not end the connection, where the driver does not see to that.
 async fn close(sender: &Sender, closing: Closing, twin: &StdStream) -> Result<(), CutOff> {
     if closing != Closing::Absent {
-        sender.close(Some(Close::new(Close::NORMAL, "")));
+        let normal = || Close::new(Close::NORMAL, "");
+        sender.close((closing == Closing::Coded).then(normal));
         return Ok(());
     }
     // hixie-75 closes by TCP alone, and what the server still has to say to
