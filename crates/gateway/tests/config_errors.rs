@@ -141,6 +141,17 @@ fn the_environment_wins_over_the_file_and_the_file_over_the_default() {
             "{value}"
         );
     }
+    for (value, origins) in [
+        ("missing", "missing"),
+        (
+            "https://example.com, missing",
+            "https://example.com, missing",
+        ),
+        ("[\"null\", \"missing\"]", "null, missing"),
+    ] {
+        let config = config(&[("DRAFTGATE_ORIGINS", value)]);
+        assert_eq!(config.routes[0].origins.to_string(), origins, "{value}");
+    }
     let config = config(&[
         ("DRAFTGATE_LOG__ACCESS", "false"),
         ("DRAFTGATE_TIMEOUTS__IDLE", "off"),

@@ -140,25 +140,21 @@ pub(super) fn names_of(drafts: &[Draft]) -> String {
 pub(super) fn origins(table: &mut Table<'_>) -> Option<Origins> {
     const WHAT: &str = "a list of origins";
     let said = table.said("origins")?;
-    let rule = |item: &Said<'_>| {
-        let text = item
-            .value
-            .as_str()
-            .ok_or_else(|| Wrong::must_be(WHAT, item.value))?;
-        text.parse::<OriginRule>().map_err(|e| {
-            let wrong = Wrong::new(format!("has `{text}`, which is no origin"));
-            wrong.help(match nearest(text, OriginRule::WORDS) {
-                Some(meant) => format!("did you mean `{meant}`?"),
-                None if format!("https://{text}").parse::<OriginRule>().is_ok() => {
-                    format!("an origin has a scheme: `https://{text}`")
-                }
-                None => e.to_string(),
-            })
-        })
+    let rule = |item: &Said<'_>| match item.value.as_str() {
+        Some(text) => origin_rule(text),
+        None => Err(Wrong::must_be(WHAT, item.value)),
     };
-    if said.value.is_str() {
-        return match rule(&said) {
-            Ok(rule) => Some(Origins::new([rule])),
+    if let Some(text) = said.value.as_str() {
+        // In a variable a list is written with commas.
+        let in_variable = matches!(said.place, Place::Variable { .. });
+        let separator = |c| in_variable && c == ',';
+        let rules: Result<Vec<_>, _> = text
+            .split(separator)
+            .map(str::trim)
+            .map(origin_rule)
+            .collect();
+        return match rules {
+            Ok(rules) => Some(Origins::new(rules)),
             Err(wrong) => {
                 table.wrong_value("origins", &said, wrong);
                 None
@@ -175,6 +171,19 @@ pub(super) fn origins(table: &mut Table<'_>) -> Option<Origins> {
     }
     let rules = each(table, "origins", &said, WHAT, rule);
     Some(Origins::new(rules.into_iter().map(|(rule, _)| rule)))
+}
+
+fn origin_rule(text: &str) -> Result<OriginRule, Wrong> {
+    text.parse::<OriginRule>().map_err(|e| {
+        let wrong = Wrong::new(format!("has `{text}`, which is no origin"));
+        wrong.help(match nearest(text, OriginRule::WORDS) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None if format!("https://{text}").parse::<OriginRule>().is_ok() => {
+                format!("an origin has a scheme: `https://{text}`")
+            }
+            None => e.to_string(),
+        })
+    })
 }
 
 /// The subprotocols of a table.
