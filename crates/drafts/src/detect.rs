@@ -4,7 +4,7 @@
 //! only an order makes each of them mean one thing.
 
 use draftgate_core::Draft;
-use draftgate_wire::opening::{Keyed, Refusal, RefusalKind, field, tokens};
+use draftgate_wire::opening::{Keyed, Refusal, RefusalKind, tokens};
 use http::{HeaderMap, Method, Version, request::Parts};
 
 /// What a route allows beyond the table.
@@ -135,7 +135,7 @@ fn challenged(fields: &HeaderMap) -> Result<Draft, Refusal> {
             return Err(Refusal::with(RefusalKind::ChallengeKeyMissing, detail));
         }
     }
-    let Some(draft) = field(fields, "sec-websocket-draft") else {
+    let Some(draft) = fields.get("sec-websocket-draft") else {
         return Ok(Draft::Hixie76);
     };
     match draft.to_str().unwrap_or("").trim() {

@@ -28,7 +28,7 @@ use draftgate_wire::{
     opening::{Accepted, Acceptor, Ask, Offer, Offerer, Refusal, RefusalKind, Terms, only_field},
 };
 pub use draftgate_wire::{FixedKeys, KeySource, opening};
-use http::request::Parts;
+use http::{HeaderMap, request::Parts};
 
 pub use detect::{Detection, detect};
 pub use random::RandomKeys;
@@ -85,11 +85,31 @@ pub fn accept(
     keys: &mut dyn KeySource,
 ) -> Result<Accepted, Refusal> {
     only_field(&request.headers, "host", RefusalKind::HostMissing)?;
+    acceptor(draft)?.accept(request, terms, keys)
+}
+
+/// The server's half of `draft`.
+///
+/// # Errors
+/// The draft is not built.
+pub fn acceptor(draft: Draft) -> Result<&'static dyn Acceptor, Refusal> {
     ACCEPTORS
         .iter()
         .find(|acceptor| acceptor.draft() == draft)
-        .ok_or_else(|| not_built(draft))?
-        .accept(request, terms, keys)
+        .copied()
+        .ok_or_else(|| not_built(draft))
+}
+
+/// The subprotocols that a request in `draft` asks for: one name before
+/// hybi-04, a list from there on.
+pub fn subprotocols(draft: Draft, fields: &HeaderMap) -> Vec<&str> {
+    opening::subprotocols(fields, draft < Draft::Hybi04)
+}
+
+/// Whether a client of `draft` must name an origin, browser or not: the drafts
+/// before hybi-04 compare it in the answer.
+pub fn demands_origin(draft: Draft) -> bool {
+    draft < Draft::Hybi04
 }
 
 /// Writes a request in `draft`.

@@ -11,7 +11,7 @@ use draftgate_conn::{Handler, Settings};
 use draftgate_core::{Codec, Draft, Message, Outgoing, Role};
 use draftgate_drafts::{
     Detection, RandomKeys,
-    opening::{LengthFrames, RefusalKind, Terms, subprotocols, tokens},
+    opening::{self, LengthFrames, RefusalKind, Terms, tokens},
 };
 use http::{Method, request::Parts};
 use tracing::info;
@@ -87,36 +87,32 @@ pub(crate) fn decide(request: &Request, asked: Asked<'_>) -> Result<Opened, Refu
         return Err(Refused::path_unknown().with(path.to_owned()));
     };
     let versions = || draftgate_drafts::versions(&route.drafts);
-    let opening = |refusal| Refused::opening(refusal, versions);
+    let refuse = |refusal| Refused::opening(refusal, versions);
 
     let options = Detection {
         without_origin: route.hixie_75_without_origin,
     };
-    let draft = draftgate_drafts::detect(parts, options).map_err(opening)?;
-    if !draftgate_drafts::spoken().any(|spoken| spoken == draft) {
-        return Err(opening(draftgate_drafts::not_built(draft)));
-    }
+    let draft = draftgate_drafts::detect(parts, options).map_err(refuse)?;
+    let acceptor = draftgate_drafts::acceptor(draft).map_err(refuse)?;
     if !route.speaks(draft) {
-        return Err(opening(RefusalKind::DraftNotEnabled.into()).with(draft.with_alias()));
+        return Err(refuse(RefusalKind::DraftNotEnabled.into()).with(draft.with_alias()));
     }
     let trusted = asked.listener.trusts(asked.peer.ip());
-    let url = public_url::of(parts, &request.head, asked.listener, trusted).map_err(opening)?;
+    let url = public_url::of(parts, &request.head, asked.listener, trusted).map_err(refuse)?;
     route
         .origins
         .allow(&parts.headers, asked.listener.public_url.as_ref())?;
     match &request.body {
         Body::None => {}
-        Body::Key3(_) if draft == Draft::Hixie76 => {}
+        Body::Key3(octets) if octets.len() == acceptor.octets_after_head() => {}
         Body::Late => return Err(Refused::key3_timeout()),
         Body::Key3(_) | Body::Unread => return Err(Refused::body_unexpected()),
     }
 
-    // Both fields are read as hixie reads them: hybi-04 was the first with a list.
-    let asked_for = subprotocols(&parts.headers, draft < Draft::Hybi04);
+    let asked_for = draftgate_drafts::subprotocols(draft, &parts.headers);
     let subprotocol = subprotocol::choose(route, &asked_for);
-    let origin = ["origin", "sec-websocket-origin"]
-        .into_iter()
-        .find_map(|name| parts.headers.get(name)?.to_str().ok());
+    let origin = opening::origin(&parts.headers).map_err(refuse)?;
+    let origin = origin.and_then(|value| value.to_str().ok());
     let tally = Arc::new(Tally::default());
     let session = asked.services[index].open(&Opening {
         id: asked.id,
@@ -139,7 +135,7 @@ pub(crate) fn decide(request: &Request, asked: Asked<'_>) -> Result<Opened, Refu
         },
     };
     let accepted =
-        draftgate_drafts::accept(draft, parts, &terms, &mut RandomKeys).map_err(opening)?;
+        draftgate_drafts::accept(draft, parts, &terms, &mut RandomKeys).map_err(refuse)?;
     if draft == Draft::Hixie75 && origin.is_none() {
         info!(id = asked.id, peer = %asked.peer, path = shown(path), "hixie-75 without Origin, as `hixie-75-without-origin` of the route allows");
     }
@@ -147,7 +143,7 @@ pub(crate) fn decide(request: &Request, asked: Asked<'_>) -> Result<Opened, Refu
         head: accepted.head.to_bytes(),
         codec: accepted.codec,
         session,
-        settings: settings(route, asked.listener, draft),
+        settings: settings(route, asked.listener),
         about: About {
             draft,
             path: shown(path),
@@ -200,7 +196,7 @@ fn route<'a>(config: &'a Config, path: &'a str) -> Option<(usize, &'a Route, Opt
     })
 }
 
-fn settings(route: &Route, listener: &Listener, draft: Draft) -> Settings {
+fn settings(route: &Route, listener: &Listener) -> Settings {
     let timeouts = &listener.timeouts;
     Settings {
         queue: route.queue,
@@ -209,7 +205,7 @@ fn settings(route: &Route, listener: &Listener, draft: Draft) -> Settings {
         opening_timeout: timeouts.key3,
         keep_alive: timeouts.ping,
         idle_timeout: timeouts.idle,
-        heartbeat: heartbeat(route, draft),
+        heartbeat: heartbeat(route),
         close_timeout: timeouts.close,
         marker_timeout: timeouts.close_hixie_76,
         write_timeout: timeouts.write,
@@ -218,13 +214,12 @@ fn settings(route: &Route, listener: &Listener, draft: Draft) -> Settings {
     }
 }
 
-fn heartbeat(route: &Route, draft: Draft) -> Option<draftgate_conn::Heartbeat> {
+fn heartbeat(route: &Route) -> Option<draftgate_conn::Heartbeat> {
     let what = match &route.heartbeat {
         config::Heartbeat::Off => return None,
         config::Heartbeat::EmptyText => Outgoing::Message(Message::from("")),
         config::Heartbeat::Text(text) => Outgoing::Message(Message::from(text.as_str())),
-        // In hixie-76 a client raises an error for each unknown frame.
-        config::Heartbeat::UnknownFrame if draft != Draft::Hixie75 => return None,
+        // A draft whose peers do not discard it in silence refuses to send it.
         config::Heartbeat::UnknownFrame => Outgoing::Filler,
     };
     Some(draftgate_conn::Heartbeat {
@@ -257,7 +252,7 @@ mod tests {
             ..Listener::default()
         };
         let config = Config::default();
-        let driven = settings(&config.routes[0], &listener, Draft::Hixie76);
+        let driven = settings(&config.routes[0], &listener);
         assert_eq!(driven.head_delay, seconds(101));
         assert_eq!(driven.opening_timeout, seconds(102));
         assert_eq!(driven.keep_alive, Some(seconds(103)));

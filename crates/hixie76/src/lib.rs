@@ -60,6 +60,10 @@ impl Acceptor for Hixie76 {
         machine(Limits::default(), LengthFrames::default()).capabilities()
     }
 
+    fn octets_after_head(&self) -> usize {
+        challenge::KEY3
+    }
+
     fn accept(
         &self,
         request: &Parts,

@@ -115,8 +115,8 @@ impl Target {
     /// The origin to claim if none was given: the server's own page, where the
     /// draft demands an origin; none where it leaves that to browsers.
     pub(crate) fn origin(&self, draft: Draft) -> Option<String> {
-        let demanded = draft < Draft::Hybi04;
-        demanded.then(|| format!("http://{}", self.host.to_ascii_lowercase()))
+        draftgate_drafts::demands_origin(draft)
+            .then(|| format!("http://{}", self.host.to_ascii_lowercase()))
     }
 }
 

@@ -25,7 +25,7 @@ pub use challenge::Challenge;
 pub use head::Head;
 pub use keyed::Keyed;
 pub use refusal::{Refusal, RefusalKind};
-pub use request::{echoed_origin, field, only_field, origin, subprotocols, tokens};
+pub use request::{echoed_origin, only_field, origin, subprotocols, tokens};
 
 use crate::KeySource;
 
@@ -60,6 +60,12 @@ pub trait Acceptor: Debug + Sync {
 
     /// What a client of this draft can be told, unless a route says otherwise.
     fn capabilities(&self) -> Capabilities;
+
+    /// Octets that belong to the request although they follow its empty line
+    /// (key3 of hixie-76); some clients announce them with `Content-Length`.
+    fn octets_after_head(&self) -> usize {
+        0
+    }
 
     /// Checks the request as the draft demands and answers it. Write the head
     /// first, then drive the codec with every octet that follows the request's

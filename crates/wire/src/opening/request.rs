@@ -4,11 +4,6 @@ use http::{HeaderMap, HeaderValue};
 
 use super::{Refusal, RefusalKind};
 
-/// The first value of the field `name`.
-pub fn field<'a>(fields: &'a HeaderMap, name: &str) -> Option<&'a HeaderValue> {
-    fields.get(name)
-}
-
 /// The value of the field `name` if it stands exactly once.
 ///
 /// # Errors
@@ -61,7 +56,8 @@ pub fn origin(fields: &HeaderMap) -> Result<Option<&HeaderValue>, Refusal> {
 /// The `Origin` that hixie's answers repeat, as it was received; `null` if the
 /// request has none.
 pub fn echoed_origin(fields: &HeaderMap) -> HeaderValue {
-    field(fields, "origin")
+    fields
+        .get("origin")
         .cloned()
         .unwrap_or_else(|| HeaderValue::from_static("null"))
 }
