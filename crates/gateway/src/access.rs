@@ -4,6 +4,8 @@
 use std::net::SocketAddr;
 
 use draftgate_conn::{Closed, Why};
+use draftgate_core::{Capabilities, Close, Closing};
+use draftgate_translate::received;
 use tokio::time::Instant;
 use tracing::info;
 
@@ -69,7 +71,7 @@ impl<'a> Line<'a> {
             notices = stats.notices,
             dropped = stats.dropped + stats.unsayable + stats.lost + undeliverable,
             muted,
-            code = closed.code,
+            code = code(closed, &about.capabilities),
             by = closed.by.code(),
             why = closed.why.code(),
             rule,
@@ -77,6 +79,17 @@ impl<'a> Line<'a> {
             "{closed}"
         );
     }
+}
+
+/// The close code, in those of RFC 6455: a peer that closed properly without
+/// one said 1000 if its draft has no codes (hixie-76), and nothing (1005) if it
+/// has. hixie-75 has no closing handshake to speak of.
+fn code(closed: &Closed, capabilities: &Capabilities) -> Option<u16> {
+    if closed.why != Why::PeerClosed || capabilities.closing == Closing::Absent {
+        return closed.code;
+    }
+    let close = closed.code.map(|code| Close::new(code, ""));
+    Some(received(close, capabilities).code)
 }
 
 #[cfg(test)]

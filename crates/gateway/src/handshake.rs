@@ -8,7 +8,7 @@ use std::{borrow::Cow, net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
 use draftgate_conn::{Handler, Settings};
-use draftgate_core::{Codec, Draft, Message, Outgoing, Role};
+use draftgate_core::{Capabilities, Codec, Draft, Message, Outgoing, Role};
 use draftgate_drafts::{
     Detection, RandomKeys,
     opening::{self, LengthFrames, RefusalKind, Terms, tokens},
@@ -67,6 +67,7 @@ pub(crate) struct Opened {
 #[derive(Debug, Clone)]
 pub(crate) struct About {
     pub(crate) draft: Draft,
+    pub(crate) capabilities: Capabilities,
     pub(crate) path: String,
     pub(crate) origin: Option<String>,
     pub(crate) subprotocol: Option<String>,
@@ -146,6 +147,7 @@ pub(crate) fn decide(request: &Request, asked: Asked<'_>) -> Result<Opened, Refu
         settings: settings(route, asked.listener),
         about: About {
             draft,
+            capabilities: acceptor.capabilities(),
             path: shown(path),
             origin: origin.map(shown),
             subprotocol: subprotocol.as_deref().map(shown),

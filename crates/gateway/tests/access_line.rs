@@ -86,6 +86,23 @@ async fn what_a_draft_cannot_carry_and_what_may_not_be_published_are_counted() {
 }
 
 #[tokio::test]
+async fn a_close_without_a_code_is_told_in_those_of_rfc_6455() {
+    for (draft, code) in [
+        (Draft::Hixie75, serde_json::Value::Null),
+        (Draft::Hixie76, 1000.into()),
+        (Draft::Hybi13, 1005.into()),
+    ] {
+        let (lines, _guard) = captured();
+        let (_running, address) = gateway(config());
+        let mut client = Client::open(address, draft, "/echo").await;
+        client.close(None).await;
+        until("the line", || !lines.with("draft", draft.name()).is_empty()).await;
+        let line = lines.with("draft", draft.name()).remove(0);
+        assert_eq!(line["code"], code, "{line}");
+    }
+}
+
+#[tokio::test]
 async fn a_close_by_policy_stands_in_the_log_with_its_code() {
     let (lines, _guard) = captured();
     let (_running, address) = gateway(with_route("/bus/{channel}", |route| {
