@@ -38,10 +38,12 @@ use tracing::{debug, info, warn};
 use crate::{
     Refused, access,
     config::Listener,
+    gate::Place,
     handshake::{self, Asked, Opened, Request},
     page, public_url,
     running::Inner,
     tap::{Tap, Tapped},
+    turn::Turn,
 };
 
 /// What came behind a request's head.
@@ -75,8 +77,17 @@ enum Heard {
 }
 
 impl Visit {
-    /// Serves `tcp` to its end.
-    pub(crate) async fn serve(self, mut tcp: TcpStream) {
+    /// Serves `tcp` to its end, which holds `place` for as long.
+    pub(crate) async fn serve(self, mut tcp: TcpStream, place: Place) {
+        let turn = tokio::select! {
+            biased;
+            turn = place.turn(self.listener.timeouts.turn) => turn,
+            () = self.inner.stop.cancelled() => return,
+        };
+        let turn = match turn {
+            Ok(turn) => turn,
+            Err(refused) => return self.refuse(tcp, 0, &refused, None).await,
+        };
         let Some(ahead) = self.sniff(&mut tcp).await else {
             return;
         };
@@ -85,8 +96,11 @@ impl Visit {
         let (heard, tcp, received) = Box::pin(self.hear(tcp, ahead)).await;
         match heard {
             Heard::Over => {}
-            Heard::Refused(refused) => self.refuse(tcp, received.len(), &refused, None).await,
-            Heard::Request(request) => self.answer(tcp, received, *request).await,
+            Heard::Refused(refused) => {
+                drop(turn);
+                self.refuse(tcp, received.len(), &refused, None).await;
+            }
+            Heard::Request(request) => self.answer(tcp, received, *request, turn).await,
         }
     }
 
@@ -180,7 +194,7 @@ impl Visit {
         (heard, tcp, received)
     }
 
-    async fn answer(&self, tcp: TcpStream, received: BytesMut, request: Request) {
+    async fn answer(&self, tcp: TcpStream, received: BytesMut, request: Request, turn: Turn) {
         let inner = &self.inner;
         let decided = match inner.stop.is_cancelled() {
             true => Err(Refused::shutting_down().field("Retry-After", "10")),
@@ -198,9 +212,11 @@ impl Visit {
         match decided {
             Ok(opened) => {
                 // Head and fields were needed for the handshake only.
-                self.run(tcp, received, request.into_body(), opened).await;
+                self.run(tcp, received, request.into_body(), opened, turn)
+                    .await;
             }
             Err(refused) => {
+                drop(turn);
                 self.refuse(tcp, received.len(), &refused, Some(&request))
                     .await;
             }
@@ -208,11 +224,18 @@ impl Visit {
     }
 
     /// Drives an opened connection to its end.
-    async fn run(&self, tcp: TcpStream, received: BytesMut, body: Body, opened: Opened) {
+    async fn run(
+        &self,
+        tcp: TcpStream,
+        received: BytesMut,
+        body: Body,
+        opened: Opened,
+        turn: Turn,
+    ) {
         let Opened {
             head,
             codec,
-            mut session,
+            session,
             settings,
             about,
         } = opened;
@@ -235,7 +258,8 @@ impl Visit {
         self.inner.counts.upgrade(about.draft);
         let log = self.inner.config.log.access;
         let line = access::Line::new(&self.id, self.peer, about, log);
-        let closed = conn.run(&mut *session).await;
+        let mut session = turn.until_opened(session);
+        let closed = conn.run(&mut session).await;
         // The session's place on the bus is given up before the line is written.
         drop(session);
         line.write(&closed);

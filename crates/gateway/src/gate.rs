@@ -1,6 +1,12 @@
 //! Who may come in: how many connections a listener holds, in all and from
 //! one address. Counted before a single octet is read, so that a flood costs
 //! a counter each and nothing else.
+//!
+//! And how many of an address may be in their opening handshake at once. What
+//! exceeds that waits for its turn, in the order of arrival, instead of being
+//! refused: devices behind one NAT that all come back at once are let in one
+//! after the other, and a flood of handshakes that are never finished delays
+//! nobody but its own address.
 
 use std::{
     collections::HashMap,
@@ -8,7 +14,12 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use crate::{Refused, config::ListenerLimits};
+use tokio::{
+    sync::Semaphore,
+    time::{Duration, timeout},
+};
+
+use crate::{Refused, config::ListenerLimits, turn::Turn};
 
 /// A listener's count of its connections.
 #[derive(Debug)]
@@ -20,7 +31,16 @@ pub(crate) struct Gate {
 #[derive(Debug, Default)]
 struct Inside {
     all: u32,
-    by_address: HashMap<IpAddr, u32>,
+    by_address: HashMap<IpAddr, Here>,
+}
+
+/// What one address has.
+#[derive(Debug)]
+struct Here {
+    connections: u32,
+    /// Turns that are left; `None` where there is no limit. It hands them out
+    /// in the order in which they were asked for.
+    turns: Option<Arc<Semaphore>>,
 }
 
 /// One connection's place; given back when dropped.
@@ -52,20 +72,58 @@ impl Gate {
         if inside.all >= self.limits.max_connections {
             return Err(Refused::too_many_connections().field("Retry-After", "10"));
         }
-        let here = inside.by_address.get(&address).copied().unwrap_or(0);
-        if most.is_some_and(|most| here >= most) {
+        let here = inside.by_address.get(&address);
+        let connections = here.map_or(0, |here| here.connections);
+        if most.is_some_and(|most| connections >= most) {
             return Err(Refused::too_many_from_address().field("Retry-After", "10"));
         }
         inside.all += 1;
-        inside.by_address.insert(address, here + 1);
+        let here = inside.by_address.entry(address);
+        here.or_insert_with(|| self.nobody_from(address))
+            .connections += 1;
         Ok(Place {
             gate: Arc::clone(self),
             address,
         })
     }
 
+    fn nobody_from(&self, address: IpAddr) -> Here {
+        let most = match address.is_loopback() {
+            true => self.limits.half_open_per_ip_loopback,
+            false => self.limits.half_open_per_ip,
+        };
+        let turns = |most: u32| Semaphore::new((most as usize).min(Semaphore::MAX_PERMITS));
+        Here {
+            connections: 0,
+            turns: most.map(turns).map(Arc::new),
+        }
+    }
+
     fn inside(&self) -> MutexGuard<'_, Inside> {
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Place {
+    /// The turn for this connection's opening handshake, once the address has
+    /// fewer than its limit under way. To be given back before the place is.
+    ///
+    /// # Errors
+    /// It did not come within `patience`.
+    pub(crate) async fn turn(&self, patience: Duration) -> Result<Turn, Refused> {
+        let turns = {
+            let inside = self.gate.inside();
+            let here = inside.by_address.get(&self.address);
+            here.and_then(|here| here.turns.clone())
+        };
+        let Some(turns) = turns else {
+            return Ok(Turn::new(None));
+        };
+        match timeout(patience, turns.acquire_owned()).await {
+            // Never closed: the error cannot come.
+            Ok(permit) => Ok(Turn::new(permit.ok())),
+            Err(_) => Err(Refused::too_many_half_open().field("Retry-After", "10")),
+        }
     }
 }
 
@@ -74,8 +132,8 @@ impl Drop for Place {
         let mut inside = self.gate.inside();
         inside.all -= 1;
         if let Some(here) = inside.by_address.get_mut(&self.address) {
-            *here -= 1;
-            if *here == 0 {
+            here.connections -= 1;
+            if here.connections == 0 {
                 inside.by_address.remove(&self.address);
             }
         }
@@ -96,6 +154,8 @@ fn counted_as(address: IpAddr) -> IpAddr {
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::Instant;
+
     use super::*;
 
     fn gate(all: u32, per_ip: u32) -> Arc<Gate> {
@@ -140,5 +200,121 @@ mod tests {
         let _place = gate.admit("2001:db8:0:1::1".parse().unwrap()).unwrap();
         assert_eq!(refused(&gate, "2001:db8:0:1::2"), Some(429));
         assert_eq!(refused(&gate, "2001:db8:0:2::1"), None);
+    }
+
+    const PATIENCE: Duration = Duration::from_secs(10);
+
+    fn two_at_a_time() -> Arc<Gate> {
+        Gate::new(ListenerLimits {
+            half_open_per_ip: Some(2),
+            ..ListenerLimits::default()
+        })
+    }
+
+    fn place(gate: &Arc<Gate>, address: &str) -> Place {
+        gate.admit(address.parse().unwrap()).unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn turns_come_in_the_order_of_arrival() {
+        let gate = two_at_a_time();
+        let (done, mut order) = tokio::sync::mpsc::unbounded_channel();
+        for number in 0..100 {
+            let (place, done) = (place(&gate, "192.0.2.1"), done.clone());
+            tokio::spawn(async move {
+                let turn = place.turn(PATIENCE).await.unwrap();
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                done.send((number, Instant::now())).unwrap();
+                drop(turn);
+            });
+        }
+        let began = Instant::now();
+        for number in 0..100 {
+            let (which, at) = order.recv().await.unwrap();
+            assert_eq!(which, number);
+            // Two at a time, a tenth of a second each.
+            assert_eq!((at - began).as_millis() / 100, number / 2 + 1);
+        }
+        tokio::task::yield_now().await;
+        assert!(gate.inside().by_address.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_turn_that_does_not_come_in_time_is_refused_and_leaves_the_row() {
+        let gate = two_at_a_time();
+        let places = [(); 4].map(|()| place(&gate, "192.0.2.1"));
+        let first = places[0].turn(PATIENCE).await.unwrap();
+        let _second = places[1].turn(PATIENCE).await.unwrap();
+        let began = Instant::now();
+        let refused = places[2].turn(PATIENCE).await.unwrap_err();
+        assert_eq!((refused.status, refused.code), (429, "too-many-half-open"));
+        assert_eq!(began.elapsed(), PATIENCE);
+        drop(first);
+        let _third = places[3].turn(PATIENCE).await.unwrap();
+        assert_eq!(began.elapsed(), PATIENCE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_address_in_its_handshakes_delays_no_other() {
+        let gate = two_at_a_time();
+        let flood: Vec<_> = (1..=50)
+            .map(|host| place(&gate, &format!("2001:db8:0:1::{host}")))
+            .collect();
+        let waiting: Vec<_> = flood
+            .iter()
+            .map(|place| place.turn(Duration::MAX))
+            .collect();
+        let mut waiting = std::pin::pin!(futures_of(waiting));
+        let began = Instant::now();
+        for other in ["2001:db8:0:2::1", "192.0.2.1", "127.0.0.1"] {
+            let place = place(&gate, other);
+            tokio::select! {
+                biased;
+                () = &mut waiting => panic!("more than two turns at once"),
+                turn = place.turn(PATIENCE) => drop(turn.unwrap()),
+            }
+            assert_eq!(began.elapsed(), Duration::ZERO, "{other}");
+        }
+        // The flood's own prefix waits.
+        let household = place(&gate, "2001:db8:0:1::ffff");
+        tokio::select! {
+            biased;
+            () = &mut waiting => panic!("more than two turns at once"),
+            turn = household.turn(PATIENCE) => assert_eq!(turn.unwrap_err().status, 429),
+        }
+    }
+
+    /// Ends when all of them have had their turn, and keeps each.
+    async fn futures_of(turns: Vec<impl Future<Output = Result<Turn, Refused>>>) {
+        let mut turns: Vec<_> = turns.into_iter().map(Box::pin).collect();
+        let mut had = Vec::new();
+        std::future::poll_fn(|cx| {
+            turns.retain_mut(|turn| match turn.as_mut().poll(cx) {
+                std::task::Poll::Ready(turn) => {
+                    had.push(turn);
+                    false
+                }
+                std::task::Poll::Pending => true,
+            });
+            match turns.is_empty() {
+                true => std::task::Poll::Ready(()),
+                false => std::task::Poll::Pending,
+            }
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn loopback_has_turns_of_its_own() {
+        let gate = Gate::new(ListenerLimits {
+            half_open_per_ip: Some(1),
+            half_open_per_ip_loopback: None,
+            ..ListenerLimits::default()
+        });
+        let places = ["127.0.0.1", "127.0.0.1", "::1", "::1"].map(|a| place(&gate, a));
+        let mut turns = Vec::new();
+        for place in &places {
+            turns.push(place.turn(Duration::ZERO).await.unwrap());
+        }
     }
 }

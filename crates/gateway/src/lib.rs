@@ -24,6 +24,7 @@ mod front;
 mod gate;
 mod handshake;
 mod listen;
+mod pace;
 mod page;
 mod public_url;
 mod refusal;
@@ -31,6 +32,7 @@ mod running;
 pub mod service;
 mod subprotocol;
 mod tap;
+mod turn;
 
 pub use counts::Counts;
 pub use refusal::{Refused, refusal_table};

@@ -1,7 +1,8 @@
 //! One listener: its socket and its accept loop.
 //!
 //! The loop does nothing but count and hand over; whatever a peer does, and
-//! even if the process runs out of files, it goes on.
+//! even if the process runs out of files, it goes on. What it does not take,
+//! because its pace or the files do not allow it, stays in the kernel's queue.
 
 use std::{
     io,
@@ -21,12 +22,9 @@ use crate::{
     config::Listener,
     front::{Visit, turn_away},
     gate::Gate,
+    pace::Pace,
     running::Inner,
 };
-
-/// Connections that the kernel holds for us between two accepts: a storm of
-/// clients that come back at once. The kernel cuts it to its own limit.
-const BACKLOG: i32 = 1024;
 
 /// How many refused connections are told why at a time; the rest is closed
 /// without a word, so that a flood cannot hold files this way.
@@ -57,7 +55,8 @@ pub(crate) fn bind(listener: &Listener) -> io::Result<TcpListener> {
     }
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
+    // The kernel cuts it to its own limit.
+    socket.listen(i32::try_from(listener.limits.backlog).unwrap_or(i32::MAX))?;
     TcpListener::from_std(socket.into())
 }
 
@@ -66,11 +65,16 @@ pub(crate) async fn accept(socket: TcpListener, listener: Arc<Listener>, inner: 
     let gate = Gate::new(listener.limits);
     let telling = Arc::new(Semaphore::new(TOLD_AT_A_TIME));
     let mut warned: Option<Instant> = None;
+    let mut pace = Pace::new(listener.limits.accept_rate);
     loop {
+        let next = async {
+            pace.wait().await;
+            socket.accept().await
+        };
         let accepted = tokio::select! {
             biased;
             () = inner.stop.cancelled() => return,
-            accepted = socket.accept() => accepted,
+            accepted = next => accepted,
         };
         let (tcp, peer) = match accepted {
             Ok(accepted) => accepted,
@@ -84,6 +88,7 @@ pub(crate) async fn accept(socket: TcpListener, listener: Arc<Listener>, inner: 
                 continue;
             }
         };
+        pace.took_one();
         let number = inner.accepted.fetch_add(1, Relaxed) + 1;
         let id = format!("c{number}");
         match gate.admit(peer.ip()) {
@@ -95,10 +100,7 @@ pub(crate) async fn accept(socket: TcpListener, listener: Arc<Listener>, inner: 
                     listener: Arc::clone(&listener),
                     inner: Arc::clone(&inner),
                 };
-                inner.spawn(async move {
-                    visit.serve(tcp).await;
-                    drop(place);
-                });
+                inner.spawn(visit.serve(tcp, place));
             }
             Err(refused) => {
                 inner.counts.refuse(refused.code);

@@ -98,6 +98,10 @@ reasons! {
     too_many_from_address "too-many-from-address" 429;
         "this address has as many connections open as one address may";
         "close some, or raise `per-ip` of the listener"
+    /// The address's other openings did not end in time.
+    too_many_half_open "too-many-half-open" 429;
+        "this address has as many openings under way as one address may, and none ended in time";
+        "finish openings at once, or raise `half-open-per-ip` or `timeouts.turn` of the listener"
     /// hyper takes no longer ones, whatever `head` allows.
     uri_too_long "uri-too-long" 414;
         "the request's target is longer than 64 KiB";

@@ -27,6 +27,9 @@ const SMALLEST_HEAD: u64 = 8 << 10;
 /// The most fields the map of a head's fields holds.
 const MOST_FIELDS: u32 = 32_768;
 
+/// The longest queue that kernels count: some keep its length in 16 bits.
+const LONGEST_BACKLOG: u32 = 65_535;
+
 /// The embedded configuration, as `draftgate` runs it without a file.
 pub const EMBEDDED: &str = include_str!("../../default.toml");
 
@@ -252,28 +255,43 @@ fn trusted_proxies(table: &mut Table<'_>) -> Vec<IpNet> {
 
 fn listener_limits(table: &mut Table<'_>, limits: &mut ListenerLimits) {
     table.set("max-connections", &mut limits.max_connections);
-    if let Some(OrUnlimited(said)) = table.value("per-ip") {
-        limits.per_ip = said;
+    for (key, limit) in [
+        ("per-ip", &mut limits.per_ip),
+        ("per-ip-loopback", &mut limits.per_ip_loopback),
+        ("half-open-per-ip", &mut limits.half_open_per_ip),
+        (
+            "half-open-per-ip-loopback",
+            &mut limits.half_open_per_ip_loopback,
+        ),
+        ("accept-rate", &mut limits.accept_rate),
+    ] {
+        if let Some(OrUnlimited(said)) = table.value(key) {
+            *limit = said;
+        }
     }
-    if let Some(OrUnlimited(said)) = table.value("per-ip-loopback") {
-        limits.per_ip_loopback = said;
+    if let Some(said) = count(table, "backlog", LONGEST_BACKLOG) {
+        limits.backlog = said;
     }
     bounded(table, "head", &mut limits.head, |octets: &u64| {
         (*octets < SMALLEST_HEAD).then(|| {
             "must be at least 8KiB, the size of the buffers that a head is read into".to_owned()
         })
     });
-    let said = table.said("head-fields");
-    if let (Some(said), Some(fields)) = (said, table.value::<u32>("head-fields")) {
-        match fields <= MOST_FIELDS {
-            true => limits.head_fields = fields as usize,
-            false => table.wrong_value(
-                "head-fields",
-                &said,
-                Wrong::new(format!("must be from 1 to {MOST_FIELDS}")),
-            ),
-        }
+    if let Some(said) = count(table, "head-fields", MOST_FIELDS) {
+        limits.head_fields = said as usize;
     }
+}
+
+/// A count of at least one and at most `most`.
+fn count(table: &mut Table<'_>, key: &'static str, most: u32) -> Option<u32> {
+    let said = table.said(key)?;
+    let count = table.value::<u32>(key)?;
+    if count <= most {
+        return Some(count);
+    }
+    let wrong = Wrong::new(format!("must be from 1 to {most}"));
+    table.wrong_value(key, &said, wrong);
+    None
 }
 
 /// The limits that bind once a route is known.
@@ -316,6 +334,7 @@ fn bounded(
 }
 
 fn timeouts(table: &mut Table<'_>, timeouts: &mut Timeouts) {
+    table.set("turn", &mut timeouts.turn);
     table.set("first-octet", &mut timeouts.first_octet);
     table.set("head", &mut timeouts.head);
     table.set("key3", &mut timeouts.key3);

@@ -70,6 +70,22 @@ pub struct ListenerLimits {
     /// The same for loopback addresses. Unlimited: there it is a proxy in
     /// front, which brings every client under one address.
     pub per_ip_loopback: Option<u32>,
+    /// Connections of one address whose opening handshake is under way at
+    /// once; `None` is unlimited. More wait for their turn, for
+    /// [`Timeouts::turn`]. 256: at 100 ms each that is 2,560 openings a second
+    /// behind one NAT, while a flood of openings that never end holds no more.
+    pub half_open_per_ip: Option<u32>,
+    /// The same for loopback addresses. Unlimited, for the same reason.
+    pub half_open_per_ip_loopback: Option<u32>,
+    /// Connections accepted in a second, after a tenth of a second's worth at
+    /// once; `None` is unlimited. More wait in the kernel's queue. Unlimited:
+    /// what an opening may cost is for whoever runs the services behind it to
+    /// say.
+    pub accept_rate: Option<u32>,
+    /// Connections that the kernel holds until they are accepted; it cuts this
+    /// to its own limit (Linux: `net.core.somaxconn`). 4,096: Linux's limit
+    /// since 5.4, and what does not fit tries again only after a second.
+    pub backlog: u32,
     /// Octets of a request's head. 16 KiB: cookies of browsers fit (they stop
     /// at 4 KiB each), and a flood of half-sent heads stays small.
     pub head: usize,
@@ -84,6 +100,10 @@ impl Default for ListenerLimits {
             max_connections: 10_000,
             per_ip: Some(1_000),
             per_ip_loopback: None,
+            half_open_per_ip: Some(256),
+            half_open_per_ip_loopback: None,
+            accept_rate: None,
+            backlog: 4_096,
             head: 16 << 10,
             head_fields: 100,
         }
@@ -93,7 +113,12 @@ impl Default for ListenerLimits {
 /// How long a listener waits for what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
-    /// From accepting a connection to its first octet. 5 s: a client speaks
+    /// From accepting a connection until it is its turn to be read, where its
+    /// address has [`ListenerLimits::half_open_per_ip`] openings under way.
+    /// 10 s: clients wait at least that long for an answer.
+    pub turn: Duration,
+    /// From its turn, which is when it is accepted unless its address has many
+    /// openings under way, to a connection's first octet. 5 s: a client speaks
     /// first, and only a lost segment or two should delay it.
     pub first_octet: Duration,
     /// From the first octet to the end of the request's head. 10 s: slow
@@ -129,6 +154,7 @@ pub struct Timeouts {
 impl Default for Timeouts {
     fn default() -> Self {
         Self {
+            turn: Duration::from_secs(10),
             first_octet: Duration::from_secs(5),
             head: Duration::from_secs(10),
             key3: Duration::from_secs(5),

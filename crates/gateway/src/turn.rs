@@ -1,0 +1,56 @@
+//! An opening handshake's turn: one of the few that an address may have under
+//! way at once. It lasts from before the first octet is read until the
+//! connection is open, which for hixie-76 is when key3 has come, or until the
+//! client was refused. Given back by dropping it, so that no way out of a
+//! handshake can forget to.
+
+use draftgate_conn::{Handler, Peer};
+use draftgate_core::{Close, Message, Notice};
+use tokio::sync::OwnedSemaphorePermit;
+
+/// A turn; given back when dropped.
+#[derive(Debug)]
+#[must_use = "dropped, it is given back"]
+pub(crate) struct Turn {
+    /// `None` where the address may have any number.
+    _permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Turn {
+    pub(crate) fn new(permit: Option<OwnedSemaphorePermit>) -> Self {
+        Self { _permit: permit }
+    }
+
+    /// `session`, which gives the turn back when its connection is open.
+    pub(crate) fn until_opened(self, session: Box<dyn Handler>) -> UntilOpened {
+        UntilOpened {
+            session,
+            turn: Some(self),
+        }
+    }
+}
+
+/// See [`Turn::until_opened`].
+pub(crate) struct UntilOpened {
+    session: Box<dyn Handler>,
+    turn: Option<Turn>,
+}
+
+impl Handler for UntilOpened {
+    fn opened(&mut self, peer: &mut Peer<'_>) {
+        self.turn = None;
+        self.session.opened(peer);
+    }
+
+    fn message(&mut self, message: Message, peer: &mut Peer<'_>) {
+        self.session.message(message, peer);
+    }
+
+    fn notice(&mut self, notice: Notice) {
+        self.session.notice(notice);
+    }
+
+    fn closing(&mut self, close: Option<&Close>, peer: &mut Peer<'_>) {
+        self.session.closing(close, peer);
+    }
+}
