@@ -9,7 +9,7 @@ use draftgate_translate::received;
 use tokio::time::Instant;
 use tracing::info;
 
-use crate::handshake::About;
+use crate::{handshake::About, running::Inner};
 
 /// As much of what a client wrote stands in one place of the log. A head may
 /// have 16 KiB, and a flood of them is not to fill a disk; and an origin is
@@ -32,22 +32,28 @@ pub(crate) struct Line<'a> {
     peer: SocketAddr,
     about: About,
     since: Instant,
-    wanted: bool,
+    inner: &'a Inner,
 }
 
 impl<'a> Line<'a> {
-    pub(crate) fn new(id: &'a str, peer: SocketAddr, about: About, wanted: bool) -> Self {
+    pub(crate) fn new(id: &'a str, peer: SocketAddr, about: About, inner: &'a Inner) -> Self {
         Self {
             id,
             peer,
             about,
             since: Instant::now(),
-            wanted,
+            inner,
         }
     }
 
     pub(crate) fn write(self, closed: &Closed) {
-        if !self.wanted {
+        let throttle = &self.inner.throttle;
+        let written = self.inner.config.log.access
+            && match closed.opened {
+                true => throttle.lets_access(),
+                false => throttle.lets(closed.why.code(), self.peer.ip()),
+            };
+        if !written {
             return;
         }
         let (about, stats) = (&self.about, &closed.stats);

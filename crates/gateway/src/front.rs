@@ -117,8 +117,9 @@ impl Visit {
         };
         match first {
             Err(_) => {
-                self.inner.counts.refuse("first-octet-timeout");
-                debug!(id, %peer, "closed: not an octet in {limit:?}");
+                if self.inner.refuse("first-octet-timeout", peer) {
+                    debug!(id, %peer, code = "first-octet-timeout", "closed: not an octet in {limit:?}");
+                }
                 return None;
             }
             Ok(Err(_) | Ok(0)) => return None,
@@ -126,16 +127,18 @@ impl Visit {
         }
         match ahead[0] {
             0x16 => {
-                self.inner.counts.refuse("tls");
-                warn!(id, %peer, code = "tls", "closed: the client speaks TLS, which this listener does not; use ws:// or put a TLS terminator in front");
+                if self.inner.refuse("tls", peer) {
+                    warn!(id, %peer, code = "tls", "closed: the client speaks TLS, which this listener does not; use ws:// or put a TLS terminator in front");
+                }
                 // A fatal alert, protocol_version: the client can say why.
                 let _ = tcp.write_all(&[0x15, 3, 1, 0, 2, 2, 70]).await;
                 linger(tcp, ahead.len()).await;
                 None
             }
             b'<' => {
-                self.inner.counts.refuse("policy-request");
-                warn!(id, %peer, code = "policy-request", "closed: a Flash or Silverlight policy request, which this version does not answer; serve the policy file from another program");
+                if self.inner.refuse("policy-request", peer) {
+                    warn!(id, %peer, code = "policy-request", "closed: a Flash or Silverlight policy request, which this version does not answer; serve the policy file from another program");
+                }
                 linger(tcp, ahead.len()).await;
                 None
             }
@@ -206,6 +209,7 @@ impl Visit {
                     listener: &self.listener,
                     config: &inner.config,
                     services: &inner.services,
+                    throttle: &inner.throttle,
                 },
             ),
         };
@@ -256,8 +260,7 @@ impl Visit {
         let conn = Conn::new(tcp, start, settings);
         let _registered = self.inner.register(conn.sender());
         self.inner.counts.upgrade(about.draft);
-        let log = self.inner.config.log.access;
-        let line = access::Line::new(&self.id, self.peer, about, log);
+        let line = access::Line::new(&self.id, self.peer, about, &self.inner);
         let mut session = turn.until_opened(session);
         let closed = conn.run(&mut session).await;
         // The session's place on the bus is given up before the line is written.
@@ -272,20 +275,21 @@ impl Visit {
         refused: &Refused,
         request: Option<&Request>,
     ) {
-        self.inner.counts.refuse(refused.code);
         let line = request.map(|r| (r.parts.method.as_str(), r.parts.uri.path()));
         let (method, path) = line.unzip();
-        info!(
-            id = self.id,
-            peer = %self.peer,
-            code = refused.code,
-            status = refused.status,
-            method = method.map(access::shown),
-            path = path.map(access::shown),
-            fields = request.map(|r| access::shown(&handshake::field_names(&r.head))),
-            detail = refused.detail.as_deref().map(access::shown),
-            "refused: {refused}"
-        );
+        if self.inner.refuse(refused.code, self.peer) {
+            info!(
+                id = self.id,
+                peer = %self.peer,
+                code = refused.code,
+                status = refused.status,
+                method = method.map(access::shown),
+                path = path.map(access::shown),
+                fields = request.map(|r| access::shown(&handshake::field_names(&r.head))),
+                detail = refused.detail.as_deref().map(access::shown),
+                "refused: {refused}"
+            );
+        }
         let head_only = method == Some("HEAD");
         let answer = refused.to_octets(&self.id, head_only);
         say_last(&mut tcp, &answer, read).await;

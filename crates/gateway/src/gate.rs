@@ -142,7 +142,7 @@ impl Drop for Place {
 
 /// IPv6 is counted by its first 64 bits: a household is given that many and
 /// could otherwise come from a new address each time.
-fn counted_as(address: IpAddr) -> IpAddr {
+pub(crate) fn counted_as(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) if !v6.is_loopback() => {
             let prefix = u128::from(v6) >> 64 << 64;

@@ -24,6 +24,7 @@ use crate::{
     public_url,
     service::{Opening, Service, Tally},
     subprotocol,
+    throttle::Throttle,
 };
 
 /// A request that came whole.
@@ -51,6 +52,7 @@ pub(crate) struct Asked<'a> {
     pub(crate) config: &'a Config,
     /// One for each of the configuration's routes.
     pub(crate) services: &'a [Arc<dyn Service>],
+    pub(crate) throttle: &'a Arc<Throttle>,
 }
 
 /// What a connection is from here on.
@@ -73,6 +75,10 @@ pub(crate) struct About {
     pub(crate) subprotocol: Option<String>,
     pub(crate) tally: Arc<Tally>,
 }
+
+/// The code of the line about a client that only its route's configuration
+/// lets in.
+const WITHOUT_ORIGIN: &str = "hixie-75-without-origin";
 
 /// Decides on `request`.
 ///
@@ -114,7 +120,7 @@ pub(crate) fn decide(request: &Request, asked: Asked<'_>) -> Result<Opened, Refu
     let subprotocol = subprotocol::choose(route, &asked_for);
     let origin = opening::origin(&parts.headers).map_err(refuse)?;
     let origin = origin.and_then(|value| value.to_str().ok());
-    let tally = Arc::new(Tally::default());
+    let tally = Arc::new(Tally::new(Arc::clone(asked.throttle), asked.peer));
     let session = asked.services[index].open(&Opening {
         id: asked.id,
         peer: asked.peer,
@@ -137,8 +143,9 @@ pub(crate) fn decide(request: &Request, asked: Asked<'_>) -> Result<Opened, Refu
     };
     let accepted =
         draftgate_drafts::accept(draft, parts, &terms, &mut RandomKeys).map_err(refuse)?;
-    if draft == Draft::Hixie75 && origin.is_none() {
-        info!(id = asked.id, peer = %asked.peer, path = shown(path), "hixie-75 without Origin, as `hixie-75-without-origin` of the route allows");
+    let told = draft == Draft::Hixie75 && origin.is_none();
+    if told && asked.throttle.lets(WITHOUT_ORIGIN, asked.peer.ip()) {
+        info!(id = asked.id, code = WITHOUT_ORIGIN, peer = %asked.peer, path = shown(path), "hixie-75 without Origin, as `hixie-75-without-origin` of the route allows");
     }
     Ok(Opened {
         head: accepted.head.to_bytes(),

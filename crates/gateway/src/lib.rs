@@ -32,6 +32,7 @@ mod running;
 pub mod service;
 mod subprotocol;
 mod tap;
+mod throttle;
 mod turn;
 
 pub use counts::Counts;

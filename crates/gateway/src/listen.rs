@@ -93,7 +93,11 @@ pub(crate) async fn accept(socket: TcpListener, listener: Arc<Listener>, inner: 
         let id = format!("c{number}");
         match gate.admit(peer.ip()) {
             Ok(place) => {
-                prepare(&tcp);
+                if let Err(error) = prepare(&tcp)
+                    && inner.throttle.lets("socket-option", peer.ip())
+                {
+                    debug!(id, %peer, code = "socket-option", %error, "a socket option could not be set");
+                }
                 let visit = Visit {
                     id,
                     peer,
@@ -103,8 +107,9 @@ pub(crate) async fn accept(socket: TcpListener, listener: Arc<Listener>, inner: 
                 inner.spawn(visit.serve(tcp, place));
             }
             Err(refused) => {
-                inner.counts.refuse(refused.code);
-                info!(id, %peer, code = refused.code, status = refused.status, "refused: {refused}");
+                if inner.refuse(refused.code, peer) {
+                    info!(id, %peer, code = refused.code, status = refused.status, "refused: {refused}");
+                }
                 if let Ok(permit) = Arc::clone(&telling).try_acquire_owned() {
                     inner.spawn(async move {
                         turn_away(tcp, &id, &refused).await;
@@ -129,17 +134,13 @@ fn is_the_peers(error: &io::Error) -> bool {
 
 /// Small frames leave at once; and where a draft has no ping, TCP itself finds
 /// out after two minutes or so that a peer is gone.
-fn prepare(tcp: &TcpStream) {
+fn prepare(tcp: &TcpStream) -> io::Result<()> {
     let keepalive = TcpKeepalive::new()
         .with_time(Duration::from_secs(60))
         .with_interval(Duration::from_secs(15))
         .with_retries(4);
-    let set = tcp
-        .set_nodelay(true)
-        .and_then(|()| SockRef::from(tcp).set_tcp_keepalive(&keepalive));
-    if let Err(error) = set {
-        debug!(%error, "a socket option could not be set");
-    }
+    tcp.set_nodelay(true)?;
+    SockRef::from(tcp).set_tcp_keepalive(&keepalive)
 }
 
 /// The address that was bound, port 0 resolved.

@@ -24,6 +24,7 @@ use crate::{
     counts::Counters,
     listen,
     service::{Bus, Echo, Service},
+    throttle::Throttle,
 };
 
 /// Binds a configuration's listeners.
@@ -67,6 +68,7 @@ pub(crate) struct Inner {
     pub(crate) config: Config,
     pub(crate) services: Vec<Arc<dyn Service>>,
     pub(crate) counts: Counters,
+    pub(crate) throttle: Arc<Throttle>,
     /// No more connections, no more upgrades.
     pub(crate) stop: CancellationToken,
     pub(crate) accepted: AtomicU64,
@@ -123,6 +125,7 @@ impl Gateway {
             .map(|route| service(route).unwrap_or_else(|| built_in(route, &hub, &counts)))
             .collect();
         let inner = Arc::new(Inner {
+            throttle: Arc::new(Throttle::new(config.log.rate)),
             config,
             services,
             counts,
@@ -139,7 +142,19 @@ impl Gateway {
             addrs.push(address);
             tokio::spawn(listen::accept(socket, listener, Arc::clone(&inner)));
         }
+        tokio::spawn(sum_up(Arc::clone(&inner)));
         Ok(Running { addrs, inner })
+    }
+}
+
+/// Tells what the log left out.
+async fn sum_up(inner: Arc<Inner>) {
+    loop {
+        tokio::select! {
+            biased;
+            () = inner.abort.cancelled() => return,
+            () = inner.throttle.window_over() => inner.throttle.tell(),
+        }
     }
 }
 
@@ -233,12 +248,14 @@ impl Running {
     pub async fn shutdown(self) {
         self.inner.end();
         self.inner.tasks.wait().await;
+        self.inner.throttle.tell();
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
         self.inner.end();
+        self.inner.throttle.tell();
     }
 }
 
@@ -267,6 +284,14 @@ impl Inner {
                 () = task => {}
             }
         });
+    }
+
+    /// Counts that `peer` was refused. Whether a line is to say so: log it
+    /// with the same `code`, which stands in the sum of what is left out.
+    #[must_use = "the log is limited"]
+    pub(crate) fn refuse(&self, code: &'static str, peer: SocketAddr) -> bool {
+        self.counts.refuse(code);
+        self.throttle.lets(code, peer.ip())
     }
 
     /// Notes that a connection is open.

@@ -154,6 +154,9 @@ fn whole(mut top: Table<'_>, name: &str, spoken: &[Draft]) -> Config {
     table.set("format", &mut log.format);
     table.set("level", &mut log.level);
     table.set("access", &mut log.access);
+    if let Some(OrUnlimited(said)) = table.value("rate") {
+        log.rate = said;
+    }
     table.finish();
 
     let listeners = listeners(&mut top, &listener);

@@ -13,6 +13,12 @@ pub struct Log {
     /// Whether each connection writes one line at its end. On: it is the only
     /// trace of who spoke which draft.
     pub access: bool,
+    /// Lines of each kind that peers can bring about, by the second, averaged
+    /// over ten; `None` is unlimited. What exceeds it is summed up in one line.
+    /// 10: a person sees what goes on, and a flood of refusals writes some
+    /// kilobytes a second. An address other than loopback brings about a tenth
+    /// of a kind's lines, and of access lines there are a hundred times as many.
+    pub rate: Option<u32>,
 }
 
 impl Default for Log {
@@ -21,6 +27,7 @@ impl Default for Log {
             format: LogFormat::Auto,
             level: LogLevel::Info,
             access: true,
+            rate: Some(10),
         }
     }
 }

@@ -16,7 +16,7 @@ use draftgate_core::{Capabilities, Close, Draft, Message, Outgoing, Speaker};
 use draftgate_translate::{self as translate, DropReason, Outcome, Policy};
 use tracing::info;
 
-use super::{Opening, Service, Tally};
+use super::{MUTED, Opening, Service, Tally, UNDELIVERABLE};
 use crate::{
     Refused,
     config::{BinaryPolicy, Overflow, Publish, Route},
@@ -114,7 +114,7 @@ impl Handler for Member {
         if self.rules.publish == Publish::None {
             self.rules.muted.fetch_add(1, Relaxed);
             if self.tally.muted() {
-                info!(id = %self.id, "a message was dropped: peers may not publish on this route");
+                info!(id = %self.id, code = MUTED, "a message was dropped: peers may not publish on this route");
             }
             return;
         }
@@ -162,7 +162,7 @@ impl Delivery for Outlet {
             }
             Outcome::Drop(why) => {
                 if self.tally.undeliverable() {
-                    info!(id = %self.id, why = why.name(), "a message was dropped: the draft cannot carry it; `binary` of the route says what to do instead");
+                    info!(id = %self.id, code = UNDELIVERABLE, why = why.name(), "a message was dropped: the draft cannot carry it; `binary` of the route says what to do instead");
                 }
                 Verdict::Dropped(reason(why))
             }

@@ -9,7 +9,7 @@ mod echo;
 
 use std::{
     fmt,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -19,7 +19,7 @@ use std::{
 use draftgate_conn::Handler;
 use draftgate_core::Draft;
 
-use crate::Refused;
+use crate::{Refused, throttle::Throttle};
 
 pub use bus::Bus;
 pub use echo::Echo;
@@ -40,24 +40,46 @@ pub trait Service: fmt::Debug + Send + Sync {
 pub struct Tally {
     undeliverable: AtomicU64,
     muted: AtomicU64,
+    throttle: Option<(Arc<Throttle>, IpAddr)>,
 }
 
+/// The code of the line about a message that a draft cannot carry.
+pub const UNDELIVERABLE: &str = "undeliverable";
+
+/// The code of the line about a message of a client that may not publish.
+pub const MUTED: &str = "muted";
+
 impl Tally {
+    pub(crate) fn new(throttle: Arc<Throttle>, peer: SocketAddr) -> Self {
+        Self {
+            throttle: Some((throttle, peer.ip())),
+            ..Self::default()
+        }
+    }
+
     /// A message was not sent, because the client's draft cannot carry it.
-    /// Whether it is the first.
+    /// Whether to log it, with the code [`UNDELIVERABLE`]: the first, unless
+    /// too many connections have such a line.
     pub fn undeliverable(&self) -> bool {
-        self.undeliverable.fetch_add(1, Relaxed) == 0
+        self.undeliverable.fetch_add(1, Relaxed) == 0 && self.lets(UNDELIVERABLE)
     }
 
     /// A message of the client was dropped, because it may not publish.
-    /// Whether it is the first.
+    /// Whether to log it, with the code [`MUTED`], as above.
     pub fn muted(&self) -> bool {
-        self.muted.fetch_add(1, Relaxed) == 0
+        self.muted.fetch_add(1, Relaxed) == 0 && self.lets(MUTED)
     }
 
     /// How many were undeliverable, and how many muted.
     pub fn read(&self) -> (u64, u64) {
         (self.undeliverable.load(Relaxed), self.muted.load(Relaxed))
+    }
+
+    fn lets(&self, code: &'static str) -> bool {
+        match &self.throttle {
+            Some((throttle, peer)) => throttle.lets(code, *peer),
+            None => true,
+        }
     }
 }
 
