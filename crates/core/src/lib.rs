@@ -16,6 +16,7 @@
 //! ```
 
 mod capabilities;
+mod close;
 mod codec;
 mod draft;
 mod message;
@@ -27,9 +28,10 @@ mod text;
 mod violation;
 
 pub use capabilities::{Capabilities, Closing, Limits, Role};
+pub use close::Close;
 pub use codec::{Codec, State};
 pub use draft::{Draft, UnknownDraft};
-pub use message::{Close, Event, Message, Notice, Outgoing};
+pub use message::{Event, Message, Notice, Outgoing};
 pub use outbox::{COPIED, Outbox};
 pub use send_error::SendError;
 pub use shared::{Rendering, Shared, WireClass};
