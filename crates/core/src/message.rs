@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::{COPIED, Close, Text};
+use crate::{COPIED, Close, Rule, Text};
 
 /// One whole message, whatever fragments it came in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,6 +108,12 @@ pub enum Notice {
     Repaired {
         /// How many U+FFFD stand in their place.
         replacements: u64,
+    },
+    /// The peer broke a rule which its draft does not insist on: what it said
+    /// counts all the same.
+    Tolerated {
+        /// Which rule.
+        rule: Rule,
     },
     /// A pong that answers no ping of ours.
     UnsolicitedPong,

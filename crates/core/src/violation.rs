@@ -128,24 +128,12 @@ impl Rule {
     /// The status code to close with towards a peer of `draft`; `None` where
     /// the draft has no codes (before hybi-06).
     pub fn close_code(self, draft: Draft) -> Option<u16> {
-        if draft < Draft::Hybi06 {
-            return None;
-        }
-        Some(match self {
-            Self::FrameTooBig | Self::MessageTooBig | Self::TooManyFragments
-                if draft < Draft::Hybi13 =>
-            {
-                Close::TOO_LARGE_BEFORE_13
-            }
+        let code = match self {
             Self::FrameTooBig | Self::MessageTooBig | Self::TooManyFragments => Close::TOO_BIG,
-            // 1007 came with hybi-10, which travels as Version 8.
-            Self::NotUtf8 | Self::CloseReasonNotUtf8 | Self::NotBase64
-                if draft >= Draft::Hybi08 =>
-            {
-                Close::INVALID_DATA
-            }
+            Self::NotUtf8 | Self::CloseReasonNotUtf8 | Self::NotBase64 => Close::INVALID_DATA,
             _ => Close::PROTOCOL_ERROR,
-        })
+        };
+        Close::nearest_code(code, draft)
     }
 
     /// Where the rule stands in the text of `draft`, or the fact that it is a

@@ -16,7 +16,7 @@
 use bytes::BytesMut;
 use draftgate_core::{Capabilities, Closing, Codec, Draft, Limits};
 use draftgate_wire::{
-    BadUtf8, Dialect, KeySource, Machine, Sentinel,
+    BadUtf8, Breach, Dialect, KeySource, Machine, Sentinel,
     opening::{
         Accepted, Acceptor, Answer, Ask, Asked, Connected, Head, LengthFrames, Offer, Offerer,
         Pending, Refusal, RefusalKind, Resume, Terms, echoed_origin,
@@ -29,6 +29,7 @@ pub static DIALECTS: [Dialect; 1] = [Dialect {
     draft: Draft::Hixie75,
     closing: Closing::Absent,
     bad_utf8: BadUtf8::Repair,
+    undefined_codes: Breach::Tolerated,
 }];
 
 /// The server's half.

@@ -16,7 +16,7 @@
 use bytes::{Buf, BytesMut};
 use draftgate_core::{Capabilities, Closing, Codec, Draft, Limits};
 use draftgate_wire::{
-    BadUtf8, Dialect, KeySource, Machine, Sentinel,
+    BadUtf8, Breach, Dialect, KeySource, Machine, Sentinel,
     opening::{
         Accepted, Acceptor, Answer, Ask, Asked, Challenge, Connected, Head, LengthFrames, Offer,
         Offerer, Pending, Refusal, RefusalKind, Resume, Terms, challenge, echoed_origin,
@@ -30,6 +30,7 @@ pub static DIALECTS: [Dialect; 1] = [Dialect {
     draft: Draft::Hixie76,
     closing: Closing::Marker,
     bad_utf8: BadUtf8::Repair,
+    undefined_codes: Breach::Tolerated,
 }];
 
 /// The server's half.

@@ -24,11 +24,7 @@ pub fn close(close: Option<Close>, capabilities: &Capabilities, draft: Draft) ->
         return None;
     }
     let close = close?;
-    let code = if draft < Draft::Hybi13 {
-        code_before_13(close.code, draft)
-    } else {
-        code_from_13(close.code)
-    }?;
+    let code = Close::nearest_code(close.code, draft)?;
     Some(Close {
         code,
         reason: shortened(close.reason),
@@ -57,36 +53,6 @@ pub fn received(close: Option<Close>, capabilities: &Capabilities) -> Close {
     })
 }
 
-/// The far side vanished without a word (1006, 1015): to the peer, it went away.
-fn vanished(code: u16) -> bool {
-    matches!(code, Close::ABNORMAL | Close::TLS)
-}
-
-/// hybi-13 reserves 1004, which meant "too large" until -12.
-fn code_from_13(code: u16) -> Option<u16> {
-    match code {
-        Close::TOO_LARGE_BEFORE_13 => Some(Close::TOO_BIG),
-        code if vanished(code) => Some(Close::GOING_AWAY),
-        code => Close::may_be_sent(code).then_some(code),
-    }
-}
-
-/// hybi-06 defines 1000 to 1004, -10 (Version 8) adds 1007, and all others
-/// below 3000 came with -13 and later.
-fn code_before_13(code: u16, draft: Draft) -> Option<u16> {
-    match code {
-        1000..=1004 | 3000..=4999 => Some(code),
-        Close::INVALID_DATA if draft >= Draft::Hybi08 => Some(code),
-        Close::TOO_BIG => Some(Close::TOO_LARGE_BEFORE_13),
-        // Bad data, a policy, a missing extension: the peer is at fault.
-        Close::INVALID_DATA | Close::POLICY | 1010 => Some(Close::PROTOCOL_ERROR),
-        // An error of ours, a restart, overload, a bad gateway: we are.
-        Close::INTERNAL_ERROR | 1012..=1014 => Some(Close::GOING_AWAY),
-        code if vanished(code) => Some(Close::GOING_AWAY),
-        _ => None,
-    }
-}
-
 fn shortened(reason: Text) -> Text {
     if reason.len() <= REASON_OCTETS {
         return reason;
@@ -111,45 +77,15 @@ mod tests {
         closing: Closing::Coded,
     };
 
-    fn told(code: u16, draft: Draft) -> Option<u16> {
-        close(Some(Close::new(code, "why")), &CODED, draft).map(|c| c.code)
-    }
-
     #[test]
-    fn each_draft_is_told_the_codes_it_defines() {
-        use Draft::{Hybi06, Hybi07, Hybi08, Hybi13};
-        // code, to 06 and 07, to 08, to 13
-        for (code, hybi07, hybi08, hybi13) in [
-            (1000, Some(1000), Some(1000), Some(1000)),
-            (1001, Some(1001), Some(1001), Some(1001)),
-            (1002, Some(1002), Some(1002), Some(1002)),
-            (1003, Some(1003), Some(1003), Some(1003)),
-            (1004, Some(1004), Some(1004), Some(1009)),
-            (1005, None, None, None),
-            (1006, Some(1001), Some(1001), Some(1001)),
-            (1007, Some(1002), Some(1007), Some(1007)),
-            (1008, Some(1002), Some(1002), Some(1008)),
-            (1009, Some(1004), Some(1004), Some(1009)),
-            (1010, Some(1002), Some(1002), Some(1010)),
-            (1011, Some(1001), Some(1001), Some(1011)),
-            (1012, Some(1001), Some(1001), Some(1012)),
-            (1014, Some(1001), Some(1001), Some(1014)),
-            (1015, Some(1001), Some(1001), Some(1001)),
-            (0, None, None, None),
-            (741, None, None, None),
-            (999, None, None, None),
-            (1016, None, None, None),
-            (2999, None, None, None),
-            (3000, Some(3000), Some(3000), Some(3000)),
-            (4999, Some(4999), Some(4999), Some(4999)),
-            (5000, None, None, None),
-            (65535, None, None, None),
-        ] {
-            assert_eq!(told(code, Hybi06), hybi07, "{code} to 06");
-            assert_eq!(told(code, Hybi07), hybi07, "{code} to 07");
-            assert_eq!(told(code, Hybi08), hybi08, "{code} to 08");
-            assert_eq!(told(code, Hybi13), hybi13, "{code} to 13");
-        }
+    fn the_code_is_the_nearest_that_the_draft_has() {
+        let told = |draft| close(Some(Close::new(1009, "why")), &CODED, draft);
+        assert_eq!(told(Draft::Hybi08), Some(Close::new(1004, "why")));
+        assert_eq!(told(Draft::Hybi13), Some(Close::new(1009, "why")));
+        assert_eq!(
+            close(Some(Close::new(741, "")), &CODED, Draft::Hybi06),
+            None
+        );
     }
 
     #[test]

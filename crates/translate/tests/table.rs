@@ -191,12 +191,7 @@ proptest! {
                 let told = close(Some(Close::new(code, reason.as_str())), &peer, draft);
                 let Some(told) = told else { continue };
                 prop_assert_eq!(peer.closing, Closing::Coded);
-                let defined = match draft {
-                    Draft::Hybi13 => Close::may_be_sent(told.code),
-                    Draft::Hybi08 => matches!(told.code, 1000..=1004 | 1007 | 3000..=4999),
-                    _ => matches!(told.code, 1000..=1004 | 3000..=4999),
-                };
-                prop_assert!(defined, "{} to {draft}", told.code);
+                prop_assert!(Close::may_be_sent(told.code, draft), "{} to {draft}", told.code);
                 prop_assert!(told.reason.len() <= REASON_OCTETS);
                 prop_assert!(reason.starts_with(told.reason.as_str()));
                 prop_assert!(told.reason.len() == reason.len() || told.reason.len() > REASON_OCTETS - 4);

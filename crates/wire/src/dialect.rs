@@ -5,6 +5,8 @@
 
 use draftgate_core::{Closing, Draft};
 
+use crate::Breach;
+
 /// One draft's rules above its frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Dialect {
@@ -14,6 +16,9 @@ pub struct Dialect {
     pub closing: Closing,
     /// What it does with text that is not UTF-8.
     pub bad_utf8: BadUtf8,
+    /// A Close with a status code that the draft does not define: a failure in
+    /// Version 13; before, peers that divided the code by 255 were in use.
+    pub undefined_codes: Breach,
 }
 
 /// What to do with text that is not UTF-8.

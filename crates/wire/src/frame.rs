@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 use bytes::{Bytes, BytesMut};
-use draftgate_core::{Limits, Outbox, Violation, WireClass};
+use draftgate_core::{Limits, Notice, Outbox, Violation, WireClass};
 
 /// What a frame is for, whatever number the draft gives it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -69,6 +69,8 @@ pub enum Part {
         /// Octets of payload.
         octets: u64,
     },
+    /// Something about the frame that comes next which the draft lets pass.
+    Noticed(Notice),
 }
 
 /// How a draft lays frames on the wire. Looks at every octet once and keeps its

@@ -1,18 +1,30 @@
-//! The framing of hybi-07 to RFC 6455: opcode, length, masking key, payload
-//! (RFC 6455 §5.2).
+//! The framing of hybi-05 to RFC 6455: opcode, length, masking key, payload
+//! (RFC 6455 §5.2). In which order and under which numbers is the
+//! [`Layout`]'s to say.
 
 use byteorder::{BigEndian, ByteOrder};
 use bytes::{Buf, Bytes, BytesMut};
-use draftgate_core::{Limits, Outbox, Rule, Violation, WireClass};
+use draftgate_core::{Limits, Notice, Outbox, Rule, Violation, WireClass};
 
-use crate::{Frame, Framing, Header, KeySource, Opcode, Part, mask};
+use crate::{Breach, Frame, Framing, Header, KeySource, Layout, Masked, Opcode, Part, mask};
 
 const FIN: u8 = 0x80;
 const RESERVED: u8 = 0x70;
+/// The top bit of the second octet: MASK, or RSV4 where the whole frame is masked.
 const MASKED: u8 = 0x80;
 
-/// The longest body of a control frame, RFC 6455 §5.5.
+/// Octets of a masking key.
+const KEY: usize = 4;
+
+/// The longest header without a key: two octets and a 64-bit length.
+const HEADER: usize = 10;
+
+/// The longest body of a control frame that is sent (RFC 6455 §5.5).
 const CONTROL_MAX: usize = 125;
+
+/// The longest that is taken where that is [`Breach::Tolerated`]. A control
+/// frame is gathered whole before it counts, so it needs a limit of its own.
+const CONTROL_TOLERATED: u64 = 0xffff;
 
 /// Which side masks: always the client (RFC 6455 §5.1).
 #[derive(Debug)]
@@ -23,19 +35,22 @@ pub enum Masking {
     Outgoing(Box<dyn KeySource>),
 }
 
-/// Frames with a header, a length in front and a payload mask.
+/// Frames with a header, a length in front and a mask.
 #[derive(Debug)]
 pub struct Hybi {
+    layout: &'static Layout,
     masking: Masking,
     open: Option<Open>,
+    /// How many breaches of the frame that comes next were told of.
+    told: usize,
 }
 
 /// A data frame whose payload is still coming.
 #[derive(Debug, Clone, Copy)]
 struct Open {
     left: u64,
-    key: Option<[u8; 4]>,
-    /// Octets of the payload so far, modulo 4.
+    key: Option<[u8; KEY]>,
+    /// Octets that the key has covered so far, modulo 4.
     phase: usize,
 }
 
@@ -44,76 +59,121 @@ struct Open {
 struct Parsed {
     header: Header,
     length: u64,
-    key: Option<[u8; 4]>,
-    /// Octets of the header itself.
+    key: Option<[u8; KEY]>,
+    /// Octets that the key has covered before the payload.
+    phase: usize,
+    /// Octets of the header itself, the key included.
     size: usize,
+    /// Breaches that are tolerated.
+    tolerated: Tolerated,
+}
+
+type Tolerated = [Option<Rule>; 3];
+
+/// The octets of a header as they are below a mask, as far as they are there.
+struct Plain {
+    octets: [u8; HEADER],
+    there: usize,
+}
+
+impl Plain {
+    fn get(&self, at: usize) -> Option<u8> {
+        self.octets[..self.there].get(at).copied()
+    }
 }
 
 impl Hybi {
     /// A reader and writer for one side.
-    pub fn new(masking: Masking) -> Self {
+    pub fn new(layout: &'static Layout, masking: Masking) -> Self {
         Self {
+            layout,
             masking,
             open: None,
+            told: 0,
+        }
+    }
+
+    /// The key that covers a whole frame which comes; `Err` until it is there.
+    fn key_in_front(&self, input: &[u8]) -> Result<Option<[u8; KEY]>, Missing> {
+        match (self.layout.masked, &self.masking) {
+            (Masked::WholeFrame, Masking::Incoming) => match input.first_chunk() {
+                Some(key) => Ok(Some(*key)),
+                None => Err(Missing),
+            },
+            _ => Ok(None),
         }
     }
 
     /// Checks every octet of the header that is there, so that a peer is
     /// refused at the first wrong one; `None` if the header is not whole.
     fn header(&self, input: &[u8], limits: &Limits) -> Result<Option<Parsed>, Violation> {
-        let Some(&first) = input.first() else {
+        let Ok(in_front) = self.key_in_front(input) else {
             return Ok(None);
         };
-        if first & RESERVED != 0 {
-            return Err(Rule::ReservedBits.into());
+        let from = in_front.map_or(0, |key| key.len());
+        let plain = plain(&input[from..], in_front);
+        let mut tolerated = Tolerated::default();
+        let Some(first) = plain.get(0) else {
+            return Ok(None);
+        };
+        let mut reserved = first & RESERVED != 0;
+        if reserved {
+            tolerated[0] = judge(self.layout.reserved_bits, Rule::ReservedBits)?;
         }
         let fin = first & FIN != 0;
-        let opcode = opcode(first & 0x0f)?;
+        let opcode = self.layout.opcode(first & 0x0f);
+        let opcode = opcode.ok_or(Rule::UnknownOpcode)?;
         if opcode.is_control() && !fin {
             return Err(Rule::ControlFragmented.into());
         }
-        let Some(&second) = input.get(1) else {
+        let Some(second) = plain.get(1) else {
             return Ok(None);
         };
-        let masked = second & MASKED != 0;
-        match self.masking {
-            Masking::Incoming if !masked => return Err(Rule::MaskMissing.into()),
-            Masking::Outgoing(_) if masked => return Err(Rule::MaskUnexpected.into()),
-            Masking::Incoming | Masking::Outgoing(_) => {}
+        let flag = second & MASKED != 0;
+        let mut masked = false;
+        match (self.layout.masked, &self.masking) {
+            (Masked::WholeFrame, _) => reserved |= flag,
+            (Masked::Payload, Masking::Incoming) if !flag => return Err(Rule::MaskMissing.into()),
+            (Masked::Payload, Masking::Outgoing(_)) if flag => {
+                return Err(Rule::MaskUnexpected.into());
+            }
+            (Masked::Payload, _) => masked = flag,
         }
-        let short = usize::from(second & !MASKED);
-        if opcode.is_control() && short > CONTROL_MAX {
-            return Err(Rule::ControlTooLong.into());
+        if reserved {
+            tolerated[0] = judge(self.layout.reserved_bits, Rule::ReservedBits)?;
         }
-        let key_at = match short {
-            126 => 4,
-            127 => 10,
-            _ => 2,
+        let short = second & !MASKED;
+        if opcode.is_control() && usize::from(short) > CONTROL_MAX {
+            tolerated[1] = judge(self.layout.long_controls, Rule::ControlTooLong)?;
+        }
+        let (unmasked, shortest) = match short {
+            126 => (4, 126),
+            127 => (10, 0x1_0000),
+            _ => (2, 0),
         };
-        let size = key_at + if masked { 4 } else { 0 };
-        if input.len() < key_at {
+        if plain.there < unmasked {
             return Ok(None);
         }
         let length = match short {
-            126 => u64::from(BigEndian::read_u16(&input[2..])),
-            127 => BigEndian::read_u64(&input[2..]),
-            _ => short as u64,
-        };
-        let shortest = match short {
-            126 => 126,
-            127 => 0x1_0000,
-            _ => 0,
+            126 => u64::from(BigEndian::read_u16(&plain.octets[2..])),
+            127 => BigEndian::read_u64(&plain.octets[2..]),
+            short => u64::from(short),
         };
         if length > i64::MAX as u64 {
             return Err(Rule::LengthOutOfRange.into());
         }
         if length < shortest {
-            return Err(Rule::LengthNotMinimal.into());
+            tolerated[2] = judge(self.layout.long_lengths, Rule::LengthNotMinimal)?;
+        }
+        if opcode.is_control() && length > CONTROL_TOLERATED {
+            return Err(Rule::ControlTooLong.into());
         }
         if length > limits.frame {
             return Err(Rule::FrameTooBig.into());
         }
-        let Some(rest) = input.get(key_at..size) else {
+        let key_at = from + unmasked;
+        let size = key_at + if masked { KEY } else { 0 };
+        let Some(key) = input.get(key_at..size) else {
             return Ok(None);
         };
         Ok(Some(Parsed {
@@ -123,8 +183,10 @@ impl Hybi {
                 length: Some(length),
             },
             length,
-            key: rest.try_into().ok(),
+            key: in_front.or_else(|| key.try_into().ok()),
+            phase: if in_front.is_some() { unmasked } else { 0 },
             size,
+            tolerated,
         }))
     }
 
@@ -141,32 +203,30 @@ impl Hybi {
             mask(&mut run, key, open.phase);
         }
         open.left -= run.len() as u64;
-        open.phase = (open.phase + run.len()) % 4;
+        open.phase = (open.phase + run.len()) % KEY;
         self.open = Some(open);
         Some(Part::Data(run))
     }
 }
 
-fn opcode(number: u8) -> Result<Opcode, Violation> {
-    Ok(match number {
-        0x0 => Opcode::Continuation,
-        0x1 => Opcode::Text,
-        0x2 => Opcode::Binary,
-        0x8 => Opcode::Close,
-        0x9 => Opcode::Ping,
-        0xa => Opcode::Pong,
-        _ => return Err(Rule::UnknownOpcode.into()),
-    })
+/// More octets are needed.
+struct Missing;
+
+/// The front of a frame, below its `key` if that covers it.
+fn plain(input: &[u8], key: Option<[u8; KEY]>) -> Plain {
+    let mut octets = [0; HEADER];
+    let there = input.len().min(HEADER);
+    octets[..there].copy_from_slice(&input[..there]);
+    if let Some(key) = key {
+        mask(&mut octets[..there], key, 0);
+    }
+    Plain { octets, there }
 }
 
-fn number(opcode: Opcode) -> u8 {
-    match opcode {
-        Opcode::Continuation => 0x0,
-        Opcode::Text => 0x1,
-        Opcode::Binary => 0x2,
-        Opcode::Close => 0x8,
-        Opcode::Ping => 0x9,
-        Opcode::Pong => 0xa,
+fn judge(breach: Breach, rule: Rule) -> Result<Option<Rule>, Violation> {
+    match breach {
+        Breach::Fails => Err(rule.into()),
+        Breach::Tolerated => Ok(Some(rule)),
     }
 }
 
@@ -178,12 +238,18 @@ impl Framing for Hybi {
         let Some(parsed) = self.header(input, limits)? else {
             return Ok(None);
         };
+        let breach = parsed.tolerated.into_iter().flatten().nth(self.told);
+        if let Some(rule) = breach {
+            self.told += 1;
+            return Ok(Some(Part::Noticed(Notice::Tolerated { rule })));
+        }
         let there = (input.len() - parsed.size) as u64;
         if there >= parsed.length {
+            self.told = 0;
             input.advance(parsed.size);
             let mut payload = input.split_to(parsed.length as usize);
             if let Some(key) = parsed.key {
-                mask(&mut payload, key, 0);
+                mask(&mut payload, key, parsed.phase);
             }
             return Ok(Some(Part::Whole(Frame {
                 opcode: parsed.header.opcode,
@@ -194,22 +260,19 @@ impl Framing for Hybi {
         if parsed.header.opcode.is_control() {
             return Ok(None);
         }
+        self.told = 0;
         input.advance(parsed.size);
         self.open = Some(Open {
             left: parsed.length,
             key: parsed.key,
-            phase: 0,
+            phase: parsed.phase,
         });
         Ok(Some(Part::Begin(parsed.header)))
     }
 
     fn write(&mut self, opcode: Opcode, payload: &Bytes, out: &mut Outbox) {
-        let masked = match self.masking {
-            Masking::Incoming => 0,
-            Masking::Outgoing(_) => MASKED,
-        };
-        let mut header = [0; 10];
-        header[0] = FIN | number(opcode);
+        let mut header = [0; HEADER];
+        header[0] = FIN | self.layout.number(opcode);
         let size = match payload.len() {
             length @ ..=125 => {
                 header[1] = length as u8;
@@ -226,17 +289,28 @@ impl Framing for Hybi {
                 10
             }
         };
-        header[1] |= masked;
-        out.put(&header[..size]);
-        match &mut self.masking {
-            Masking::Incoming => out.put_shared(payload),
-            Masking::Outgoing(keys) => {
-                let mut key = [0; 4];
-                keys.fill(&mut key);
+        let header = &mut header[..size];
+        let Masking::Outgoing(keys) = &mut self.masking else {
+            out.put(header);
+            return out.put_shared(payload);
+        };
+        let mut key = [0; KEY];
+        keys.fill(&mut key);
+        let phase = match self.layout.masked {
+            Masked::WholeFrame => {
+                mask(header, key, 0);
                 out.put(&key);
-                out.put_with(payload, |octets| mask(octets, key, 0));
+                out.put(header);
+                size
             }
-        }
+            Masked::Payload => {
+                header[1] |= MASKED;
+                out.put(header);
+                out.put(&key);
+                0
+            }
+        };
+        out.put_with(payload, |octets| mask(octets, key, phase));
     }
 
     fn binary(&self) -> bool {
@@ -256,17 +330,20 @@ impl Framing for Hybi {
     }
 
     fn class(&self) -> Option<WireClass> {
-        matches!(self.masking, Masking::Incoming).then_some(WireClass::Hybi07)
+        matches!(self.masking, Masking::Incoming).then_some(self.layout.class)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::FixedKeys;
+    use crate::{
+        FixedKeys,
+        layout::tests::{OLD, STRICT},
+    };
 
     fn rule(octets: &[u8]) -> Option<Rule> {
-        let mut framing = Hybi::new(Masking::Incoming);
+        let mut framing = Hybi::new(&STRICT, Masking::Incoming);
         let mut input = BytesMut::from(octets);
         framing
             .read(&mut input, &Limits::default())
@@ -303,10 +380,66 @@ mod tests {
         );
     }
 
+    /// What an old server makes of a client's frames, read to the end of `octets`.
+    fn old(octets: &[u8]) -> Result<Vec<Part>, Rule> {
+        let mut framing = Hybi::new(&OLD, Masking::Incoming);
+        let mut input = BytesMut::from(octets);
+        let mut parts = Vec::new();
+        let limits = Limits::default();
+        while let Some(part) = framing.read(&mut input, &limits).map_err(|v| v.rule)? {
+            parts.push(part);
+        }
+        Ok(parts)
+    }
+
+    fn tolerated(rule: Rule) -> Part {
+        Part::Noticed(Notice::Tolerated { rule })
+    }
+
+    #[test]
+    fn where_a_breach_is_tolerated_it_is_told_of_once_and_the_frame_counts() {
+        // No key of zeros changes anything: what stands behind it is plain.
+        let ping = [&b"\0\0\0\0\xf2\xfe\0\x7e"[..], &[b'x'; 126]].concat();
+        let parts = old(&[&ping[..], b"\0\0\0\0\x84\x7e\0\x01a"].concat()).unwrap();
+        assert_eq!(parts[0], tolerated(Rule::ReservedBits));
+        assert_eq!(parts[1], tolerated(Rule::ControlTooLong));
+        assert!(matches!(&parts[2], Part::Whole(f) if f.opcode == Opcode::Ping));
+        assert_eq!(parts[3], tolerated(Rule::LengthNotMinimal));
+        assert!(matches!(&parts[4], Part::Whole(f) if &f.payload[..] == b"a"));
+        assert_eq!(parts.len(), 5);
+    }
+
+    #[test]
+    fn what_is_tolerated_has_its_limits() {
+        let endless = b"\0\0\0\0\x82\x7f\0\0\0\0\0\x01\0\0";
+        assert_eq!(old(endless), Err(Rule::ControlTooLong));
+        assert_eq!(old(b"\0\0\0\0\x86"), Err(Rule::UnknownOpcode));
+        assert_eq!(old(b"\0\0\0\0\x03"), Err(Rule::ControlFragmented));
+        assert_eq!(old(b"\0\0\0\0"), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn a_key_in_front_covers_header_length_and_payload() {
+        let keys = || Box::new(FixedKeys::new([0x37, 0xfa, 0x21, 0x3d]));
+        for length in [0, 5, 125, 126, 0xffff, 0x1_0000] {
+            let payload = Bytes::from(vec![b'x'; length]);
+            let mut out = Outbox::new();
+            Hybi::new(&OLD, Masking::Outgoing(keys())).write(Opcode::Binary, &payload, &mut out);
+            let octets = out.take_all();
+            assert_eq!(octets[..4], [0x37, 0xfa, 0x21, 0x3d]);
+            assert_eq!(octets[4], 0x85 ^ 0x37);
+            let parts = old(&octets).unwrap();
+            let [Part::Whole(frame)] = &parts[..] else {
+                panic!("{length}: {parts:?}");
+            };
+            assert_eq!(frame.payload, payload, "{length}");
+        }
+    }
+
     #[test]
     fn a_client_masks_every_frame_with_the_next_key() {
         let keys = FixedKeys::new([0x37, 0xfa, 0x21, 0x3d, 0, 0, 0, 0]);
-        let mut framing = Hybi::new(Masking::Outgoing(Box::new(keys)));
+        let mut framing = Hybi::new(&STRICT, Masking::Outgoing(Box::new(keys)));
         let mut out = Outbox::new();
         for _ in 0..2 {
             framing.write(Opcode::Text, &Bytes::from_static(b"Hello"), &mut out);
@@ -327,7 +460,7 @@ mod tests {
         ] {
             let mut out = Outbox::new();
             let payload = Bytes::from(vec![7; length]);
-            Hybi::new(Masking::Incoming).write(Opcode::Binary, &payload, &mut out);
+            Hybi::new(&STRICT, Masking::Incoming).write(Opcode::Binary, &payload, &mut out);
             assert_eq!(&out.take_all()[..], [head, &payload].concat());
         }
     }

@@ -8,12 +8,13 @@
 //! ```
 //! use bytes::BytesMut;
 //! use draftgate_core::{Closing, Codec, Draft, Event, Limits, Outbox};
-//! use draftgate_wire::{BadUtf8, Dialect, Machine, Sentinel, opening::LengthFrames};
+//! use draftgate_wire::{BadUtf8, Breach, Dialect, Machine, Sentinel, opening::LengthFrames};
 //!
 //! static DIALECT: Dialect = Dialect {
 //!     draft: Draft::Hixie75,
 //!     closing: Closing::Absent,
 //!     bad_utf8: BadUtf8::Repair,
+//!     undefined_codes: Breach::Tolerated,
 //! };
 //! let framing = Sentinel::new(Closing::Absent, LengthFrames::default());
 //! let mut codec = Machine::new(&DIALECT, framing, Limits::default());
@@ -31,6 +32,7 @@ mod dialect;
 mod frame;
 mod hybi;
 mod keys;
+mod layout;
 mod machine;
 mod mask;
 pub mod opening;
@@ -41,6 +43,7 @@ pub use dialect::{BadUtf8, Dialect};
 pub use frame::{Frame, Framing, Header, Opcode, Part};
 pub use hybi::{Hybi, Masking};
 pub use keys::{FixedKeys, KeySource};
+pub use layout::{Breach, Layout, Masked};
 pub use machine::{Machine, Proof};
 pub use mask::mask;
 pub use sentinel::Sentinel;

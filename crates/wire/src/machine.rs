@@ -14,10 +14,14 @@ use draftgate_core::{
 };
 
 use crate::{
-    Dialect, Frame, Framing, Header, Opcode, Part,
+    BadUtf8, Breach, Dialect, Frame, Framing, Header, Opcode, Part,
     assembly::{Assembly, Finished, unfragmented},
-    utf8::is_utf8,
+    utf8::{is_utf8, repair},
 };
+
+/// How much longer a Close's reason may become by its repair: one that fits a
+/// control frame of 125 octets always can.
+const REASON_GROWTH: usize = 256;
 
 /// What a peer has to prove after the heads, before messages may flow.
 pub trait Proof: Debug + Send {
@@ -39,8 +43,8 @@ pub struct Machine<F> {
     assembly: Option<Assembly>,
     /// Whether the frame that is being read ends its message.
     last_fragment: bool,
-    /// U+FFFD were put into the message that waits here for its turn.
-    waiting: Option<Message>,
+    /// What a notice was told of waits here for its turn.
+    waiting: Option<Event>,
     pings: u32,
 }
 
@@ -132,12 +136,12 @@ impl<F: Framing> Machine<F> {
         }
     }
 
-    /// One event a call: the notice first, the repaired message with the next.
+    /// One event a call: the notice first, the repaired message next.
     fn message(&mut self, (message, replacements): Finished) -> Event {
         if replacements == 0 {
             return Event::Message(message);
         }
-        self.waiting = Some(message);
+        self.waiting = Some(Event::Message(message));
         Event::Notice(Notice::Repaired { replacements })
     }
 
@@ -162,45 +166,70 @@ impl<F: Framing> Machine<F> {
                 Ok(Some(Event::Pong(body)))
             }
             _ => {
-                let close = self.parse_close(&body)?;
+                let (close, notice) = self.parse_close(&body)?;
                 self.assembly = None;
                 self.state = match self.state {
                     State::ClosingByUs => State::Closed,
                     _ => State::ClosingByPeer,
                 };
-                Ok(Some(Event::Close(close)))
+                let event = Event::Close(close);
+                Ok(Some(match notice {
+                    None => event,
+                    Some(notice) => {
+                        self.waiting = Some(event);
+                        Event::Notice(notice)
+                    }
+                }))
             }
         }
     }
 
-    /// RFC 6455 §5.5.1. In an answer to our own Close any code will do: peers
+    /// RFC 6455 §5.5.1. In an answer to our own Close any body will do: peers
     /// of 2011 answer 1000 with 741, and the connection is over either way.
-    fn parse_close(&self, body: &Bytes) -> Result<Option<Close>, Violation> {
+    fn parse_close(&self, body: &Bytes) -> Result<(Option<Close>, Option<Notice>), Violation> {
         if self.dialect.closing != Closing::Coded || body.is_empty() {
-            return Ok(None);
+            return Ok((None, None));
         }
         let answer = self.state == State::ClosingByUs;
         if body.len() < 2 {
-            return if answer {
-                Ok(None)
-            } else {
-                Err(Rule::CloseBodyTooShort.into())
+            return match answer {
+                true => Ok((None, None)),
+                false => Err(Rule::CloseBodyTooShort.into()),
             };
         }
         let code = BigEndian::read_u16(body);
-        let reason = body.slice(2..);
-        if !is_utf8(&reason) {
-            return if answer {
-                Ok(Some(Close::new(code, "")))
-            } else {
-                Err(Rule::CloseReasonNotUtf8.into())
-            };
+        let (reason, replacements) = match self.reason(body.slice(2..)) {
+            Ok(reason) => reason,
+            Err(_) if answer => (Text::default(), 0),
+            Err(violation) => return Err(violation),
+        };
+        if answer {
+            return Ok((Some(Close { code, reason }), None));
         }
-        if !answer && !Close::may_be_sent(code) {
-            return Err(Rule::CloseCode.into());
+        let mut notice = (replacements > 0).then_some(Notice::Repaired { replacements });
+        if !Close::may_be_sent(code, self.dialect.draft) {
+            let rule = Rule::CloseCode;
+            match self.dialect.undefined_codes {
+                Breach::Fails => return Err(rule.into()),
+                Breach::Tolerated => notice = Some(Notice::Tolerated { rule }),
+            }
         }
-        let reason = Text::from_validated(reason);
-        Ok(Some(Close { code, reason }))
+        Ok((Some(Close { code, reason }), notice))
+    }
+
+    /// A Close's reason, and how many U+FFFD were put in.
+    fn reason(&self, reason: Bytes) -> Result<(Text, u64), Violation> {
+        if is_utf8(&reason) {
+            return Ok((Text::from_validated(reason), 0));
+        }
+        match self.dialect.bad_utf8 {
+            BadUtf8::Fail => Err(Rule::CloseReasonNotUtf8.into()),
+            BadUtf8::Repair => {
+                let most = (reason.len() + REASON_GROWTH) as u64;
+                let (text, replacements) = repair(&reason, most).ok_or(Rule::CloseReasonNotUtf8)?;
+                Ok((Text::from_validated(text), replacements))
+            }
+        }
     }
 
     fn write_close(&mut self, close: Option<&Close>, out: &mut Outbox) {
@@ -224,7 +253,7 @@ impl<F: Framing> Machine<F> {
         if self.dialect.closing != Closing::Coded {
             return Err(SendError::NoCloseCode(self.dialect.draft));
         }
-        if !Close::may_be_sent(close.code) {
+        if !Close::may_be_sent(close.code, self.dialect.draft) {
             return Err(SendError::CloseCode(close.code));
         }
         self.may_control(close.reason.len() + 2)
@@ -268,8 +297,8 @@ impl<F: Framing> Codec for Machine<F> {
         input: &mut BytesMut,
         out: &mut Outbox,
     ) -> Result<Option<Event>, Violation> {
-        if let Some(message) = self.waiting.take() {
-            return Ok(Some(Event::Message(message)));
+        if let Some(event) = self.waiting.take() {
+            return Ok(Some(event));
         }
         loop {
             match self.state {
@@ -297,6 +326,7 @@ impl<F: Framing> Codec for Machine<F> {
                 Some(Part::Skipped { frame_type, octets }) => {
                     Some(Event::Notice(Notice::Discarded { frame_type, octets }))
                 }
+                Some(Part::Noticed(notice)) => Some(Event::Notice(notice)),
             };
             if event.is_some() {
                 return Ok(event);

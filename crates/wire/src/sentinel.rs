@@ -442,7 +442,7 @@ mod tests {
                 match part {
                     Part::Whole(frame) => payload = frame.payload,
                     Part::Data(run) => payload.extend_from_slice(&run),
-                    Part::Begin(_) | Part::End | Part::Skipped { .. } => {}
+                    Part::Begin(_) | Part::End | Part::Skipped { .. } | Part::Noticed(_) => {}
                 }
             }
             assert_eq!(&payload[..], b"abc", "cut at {cut}");

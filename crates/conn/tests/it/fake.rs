@@ -224,7 +224,7 @@ impl Fake {
             if close.reason.len() > 123 {
                 return Err(SendError::ControlTooLong(close.reason.len() + 2));
             }
-            if !Close::may_be_sent(close.code) {
+            if !Close::may_be_sent(close.code, self.draft()) {
                 return Err(SendError::CloseCode(close.code));
             }
         }

@@ -12,6 +12,7 @@ mod head;
 pub mod keyed;
 mod refusal;
 mod request;
+mod versioned;
 
 use std::fmt::Debug;
 
@@ -26,6 +27,7 @@ pub use head::Head;
 pub use keyed::Keyed;
 pub use refusal::{Refusal, RefusalKind};
 pub use request::{echoed_origin, only_field, origin, subprotocols, tokens};
+pub use versioned::Versioned;
 
 use crate::KeySource;
 

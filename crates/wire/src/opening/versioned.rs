@@ -1,0 +1,184 @@
+//! The opening handshake of hybi-05 to RFC 6455: `Sec-WebSocket-Version`, a key
+//! and its proof (RFC 6455 §4).
+//!
+//! One implementation for all of them, since between them the texts changed
+//! two values of it: the version and the name of the origin's field.
+
+use bytes::BytesMut;
+use draftgate_core::{Capabilities, Codec, Draft, Limits};
+use http::{HeaderValue, request::Parts};
+
+use super::{
+    Accepted, Acceptor, Answer, Ask, Asked, Connected, Head, Keyed, Offer, Offerer, Pending,
+    Refusal, RefusalKind, Resume, Terms, only_field,
+};
+use crate::{Dialect, Hybi, KeySource, Layout, Machine, Masking};
+
+/// Both halves of the opening of one such draft.
+#[derive(Debug)]
+pub struct Versioned {
+    /// The draft's rules; the draft has a [`version`](Draft::version).
+    pub dialect: &'static Dialect,
+    /// Its frames.
+    pub layout: &'static Layout,
+    /// The field in which a client names its origin: `Sec-WebSocket-Origin`
+    /// from hybi-04 to -10, `Origin` from -11 on. A server reads both.
+    pub origin_field: &'static str,
+}
+
+impl Versioned {
+    fn codec(&self, masking: Masking, limits: Limits) -> Box<dyn Codec> {
+        let framing = Hybi::new(self.layout, masking);
+        Box::new(Machine::new(self.dialect, framing, limits))
+    }
+}
+
+impl Acceptor for Versioned {
+    fn draft(&self) -> Draft {
+        self.dialect.draft
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.codec(Masking::Incoming, Limits::default())
+            .capabilities()
+    }
+
+    fn accept(
+        &self,
+        request: &Parts,
+        terms: &Terms<'_>,
+        _: &mut dyn KeySource,
+    ) -> Result<Accepted, Refusal> {
+        let key = only_field(
+            &request.headers,
+            "sec-websocket-key",
+            RefusalKind::KeyInvalid,
+        )?;
+        let keyed = key.to_str().ok().and_then(Keyed::from_key);
+        let keyed = keyed.ok_or(RefusalKind::KeyInvalid)?;
+        let mut head = Head::new(101, "Switching Protocols");
+        // Single tokens: WebKit's client fails on lists here.
+        head.push("Upgrade", HeaderValue::from_static("websocket"));
+        head.push("Connection", HeaderValue::from_static("Upgrade"));
+        head.push_text("Sec-WebSocket-Accept", &keyed.accept())?;
+        if let Some(subprotocol) = terms.subprotocol {
+            head.push_text("Sec-WebSocket-Protocol", subprotocol)?;
+        }
+        Ok(Accepted {
+            head,
+            codec: self.codec(Masking::Incoming, terms.limits),
+        })
+    }
+}
+
+impl Offerer for Versioned {
+    fn draft(&self) -> Draft {
+        self.dialect.draft
+    }
+
+    fn offer(&self, ask: &Ask<'_>, keys: &mut dyn KeySource) -> Result<Offer, Refusal> {
+        let version = self
+            .dialect
+            .draft
+            .version()
+            .ok_or(RefusalKind::AskUnspeakable)?;
+        let version = version.to_string();
+        let keyed = Keyed::fresh(keys);
+        let subprotocols = ask.subprotocols.join(", ");
+        let mut fields: Vec<(&str, &[u8])> = vec![
+            ("Host", ask.host.as_bytes()),
+            ("Upgrade", b"websocket"),
+            ("Connection", b"Upgrade"),
+            ("Sec-WebSocket-Key", keyed.key().as_bytes()),
+            ("Sec-WebSocket-Version", version.as_bytes()),
+        ];
+        if let Some(origin) = ask.origin {
+            fields.push((self.origin_field, origin.as_bytes()));
+        }
+        if !subprotocols.is_empty() {
+            fields.push(("Sec-WebSocket-Protocol", subprotocols.as_bytes()));
+        }
+        fields.extend(ask.fields.iter().map(|(n, v)| (*n, v.as_bytes())));
+        let request = Asked::write(ask.resource, fields)?.freeze();
+        Ok(Offer {
+            pending: self.resume(&request, ask.resume(), keys)?,
+            request,
+        })
+    }
+
+    fn resume(
+        &self,
+        request: &[u8],
+        terms: Resume,
+        keys: &mut dyn KeySource,
+    ) -> Result<Box<dyn Pending>, Refusal> {
+        let asked = Asked::read(request)?;
+        let keyed = Keyed::from_key(asked.must("sec-websocket-key")?);
+        let masking = Masking::Outgoing(keys.fork());
+        Ok(Box::new(Waiting {
+            accept: keyed.ok_or(RefusalKind::AskUnspeakable)?.accept(),
+            subprotocols: asked
+                .fields
+                .iter()
+                .filter(|(name, _)| name.eq_ignore_ascii_case("sec-websocket-protocol"))
+                .flat_map(|(_, list)| list.split(','))
+                .map(|name| name.trim().to_owned())
+                .collect(),
+            codec: Some(self.codec(masking, terms.limits)),
+        }))
+    }
+}
+
+/// A client that waits for the answer.
+#[derive(Debug)]
+struct Waiting {
+    accept: String,
+    subprotocols: Vec<String>,
+    /// What speaks once the answer is accepted.
+    codec: Option<Box<dyn Codec>>,
+}
+
+impl Waiting {
+    /// RFC 6455 §4.1, "client MUST validate the server's response".
+    fn check(&self, answer: &Answer) -> Result<Option<String>, Refusal> {
+        answer.switched()?;
+        let upgrade = answer.exactly_one("upgrade")?;
+        if !upgrade.eq_ignore_ascii_case(b"websocket") {
+            return Err(RefusalKind::AnswerUpgrade.into());
+        }
+        let upgrades = answer.named("connection").any(|(_, value)| {
+            value
+                .split(|o| *o == b',')
+                .any(|token| token.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
+        });
+        if !upgrades {
+            return Err(RefusalKind::AnswerConnection.into());
+        }
+        let accept = RefusalKind::AnswerAccept;
+        answer.must_equal("sec-websocket-accept", &self.accept, accept)?;
+        // libwebsockets writes an empty line when it accepts none.
+        let mut extensions = answer.named("sec-websocket-extensions");
+        if let Some((_, value)) = extensions.find(|(_, value)| !value.is_empty()) {
+            let detail = String::from_utf8_lossy(value).into_owned();
+            return Err(Refusal::with(RefusalKind::AnswerExtension, detail));
+        }
+        answer.subprotocol("sec-websocket-protocol", &self.subprotocols)
+    }
+}
+
+impl Pending for Waiting {
+    fn answer(&mut self, input: &mut BytesMut) -> Result<Option<Connected>, Refusal> {
+        let Some(answer) = Answer::read(input)? else {
+            return Ok(None);
+        };
+        let subprotocol = self.check(&answer)?;
+        let Some(codec) = self.codec.take() else {
+            return Ok(None);
+        };
+        Ok(Some(Connected {
+            subprotocol,
+            head: answer.head,
+            codec,
+        }))
+    }
+}
