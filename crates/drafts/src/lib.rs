@@ -35,16 +35,22 @@ pub use random::RandomKeys;
 pub use table::{capability_table, refusal_table};
 
 /// The server's half of every draft that is spoken, oldest first.
-pub static ACCEPTORS: [&dyn Acceptor; 3] = [
+pub static ACCEPTORS: [&dyn Acceptor; 6] = [
     draftgate_hixie75::ACCEPTOR,
     draftgate_hixie76::ACCEPTOR,
+    draftgate_hybi06::ACCEPTOR,
+    draftgate_hybi07::ACCEPTORS[0],
+    draftgate_hybi07::ACCEPTORS[1],
     draftgate_hybi13::ACCEPTOR,
 ];
 
 /// The client's half of every draft that is spoken, oldest first.
-pub static OFFERERS: [&dyn Offerer; 3] = [
+pub static OFFERERS: [&dyn Offerer; 6] = [
     draftgate_hixie75::OFFERER,
     draftgate_hixie76::OFFERER,
+    draftgate_hybi06::OFFERER,
+    draftgate_hybi07::OFFERERS[0],
+    draftgate_hybi07::OFFERERS[1],
     draftgate_hybi13::OFFERER,
 ];
 
@@ -58,6 +64,8 @@ pub fn dialects() -> impl Iterator<Item = &'static Dialect> {
     [
         &draftgate_hixie75::DIALECTS[..],
         &draftgate_hixie76::DIALECTS,
+        &draftgate_hybi06::DIALECTS,
+        &draftgate_hybi07::DIALECTS,
         &draftgate_hybi13::DIALECTS,
     ]
     .into_iter()

@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{HIXIE_75, HIXIE_76, HYBI_13, Raw, SPOKEN, config, gateway, with_route};
+use common::{HIXIE_75, HIXIE_76, HYBI_13, Raw, config, gateway, spoken, with_route};
 use draftgate_core::Draft;
 use draftgate_gateway::config::{OriginRule, Origins};
 
@@ -51,7 +51,7 @@ async fn a_client_that_asked_for_no_subprotocol_gets_none() {
     let (_running, address) = gateway(with_route("/echo", |route| {
         route.subprotocols = vec!["a".into()];
     }));
-    for draft in SPOKEN {
+    for draft in spoken() {
         let head = accepted(address, opening(draft)).await;
         assert!(!head.to_lowercase().contains("protocol:"), "{head}");
     }
@@ -158,12 +158,12 @@ async fn the_embedded_configuration_takes_local_origins_and_no_others() {
         "null",
         "file://",
     ] {
-        for draft in SPOKEN {
+        for draft in spoken() {
             accepted(address, &opening(draft).replace("http://localhost", origin)).await;
         }
     }
     for origin in ["http://evil.example", "http://localhost.evil.example"] {
-        for draft in SPOKEN {
+        for draft in spoken() {
             let request = opening(draft).replace("http://localhost", origin);
             let told = refused(address, &request).await;
             assert_eq!(told, (403, "origin-refused".into()), "{draft} {origin}");

@@ -6,7 +6,7 @@ mod common;
 
 use std::sync::Arc;
 
-use common::{Client, Raw, SPOKEN, config};
+use common::{Client, Raw, config, spoken};
 use draftgate_conn::{Handler, Peer};
 use draftgate_core::{Message, Outgoing};
 use draftgate_gateway::{
@@ -59,7 +59,7 @@ async fn a_service_of_ones_own_takes_the_place_of_a_routes() {
     })
     .unwrap();
     let address = running.addrs()[0];
-    for draft in SPOKEN {
+    for draft in spoken() {
         let mut client = Client::open(address, draft, "/echo").await;
         let greeting = format!("/echo {draft} http://localhost");
         assert_eq!(client.message().await, Message::from(greeting));

@@ -9,7 +9,9 @@ use std::{
 
 use crate::child::{Running, WATCHDOG, directory, draftgate};
 
-pub(crate) const DRAFTS: [&str; 3] = ["hixie-75", "hixie-76", "hybi-13"];
+pub(crate) const DRAFTS: [&str; 6] = [
+    "hixie-75", "hixie-76", "hybi-06", "hybi-07", "hybi-08", "hybi-13",
+];
 
 /// A gateway on a port of its own.
 pub(crate) struct Gateway {
@@ -74,7 +76,8 @@ fn what_is_printed_leads_everywhere() {
         .nth(1)
         .unwrap()
         .trim_end_matches('/');
-    let drafts = "(hixie-75, hixie-76 = hybi-00, hybi-13 = RFC 6455)";
+    let drafts =
+        "(hixie-75, hixie-76 = hybi-00, hybi-06, hybi-07, hybi-08 = hybi-12, hybi-13 = RFC 6455)";
     assert_eq!(
         printed,
         [
@@ -212,8 +215,8 @@ fn terminate_and_interrupt_end_every_draft_as_it_ends() {
         gateway.process.signal(signal);
         for (draft, client) in clients {
             let said = match draft {
-                "hybi-13" => "closed by the peer, code 1001",
-                _ => "closed by the peer: the peer closed",
+                "hixie-75" | "hixie-76" => "closed by the peer: the peer closed",
+                _ => "closed by the peer, code 1001",
             };
             client.finish().expect(0, &[said]);
         }

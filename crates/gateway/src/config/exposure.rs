@@ -184,7 +184,8 @@ mod tests {
         assert_eq!(lines[0], "127.0.0.1:8080: serves the chat page at `/`");
         assert_eq!(
             lines[1],
-            "127.0.0.1:8080 /echo: speaks `hixie-75`, `hixie-76 = hybi-00` and `hybi-13 = RFC 6455`"
+            "127.0.0.1:8080 /echo: speaks `hixie-75`, `hixie-76 = hybi-00`, `hybi-06`, `hybi-07`, \
+             `hybi-08 = hybi-12` and `hybi-13 = RFC 6455`"
         );
         assert!(
             lines[2].starts_with(

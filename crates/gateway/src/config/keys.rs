@@ -15,7 +15,14 @@ mod tests {
         KEYS_TABLE,
     };
 
-    const SPOKEN: [Draft; 3] = [Draft::Hixie75, Draft::Hixie76, Draft::Hybi13];
+    const SPOKEN: [Draft; 6] = [
+        Draft::Hixie75,
+        Draft::Hixie76,
+        Draft::Hybi06,
+        Draft::Hybi07,
+        Draft::Hybi08,
+        Draft::Hybi13,
+    ];
 
     /// Key and default of each row.
     fn rows() -> Vec<(&'static str, &'static str)> {

@@ -46,8 +46,6 @@ mod warning;
 
 use std::time::Duration;
 
-use draftgate_core::Draft;
-
 pub use draftgate_conn::Overflow;
 pub use draftgate_translate::BinaryPolicy;
 pub use environment::Environment;
@@ -93,10 +91,9 @@ pub enum Source {
 const DRAIN: Duration = Duration::from_secs(10);
 
 impl Default for Config {
-    /// The embedded configuration, in every draft that exists so far in it:
-    /// hixie-75, hixie-76 and hybi-13.
+    /// The embedded configuration, in every draft that is spoken.
     fn default() -> Self {
-        let drafts = || vec![Draft::Hixie75, Draft::Hixie76, Draft::Hybi13];
+        let drafts = || draftgate_drafts::spoken().collect();
         let route = |path: &str, service| Route {
             origins: Origins::local(),
             ..Route::new(path.parse().expect("a constant pattern"), service, drafts())

@@ -28,8 +28,10 @@ use tokio::{
 };
 use tracing_subscriber::fmt::MakeWriter;
 
-/// The drafts that are spoken.
-pub(crate) const SPOKEN: [Draft; 3] = [Draft::Hixie75, Draft::Hixie76, Draft::Hybi13];
+/// The drafts that are spoken, oldest first.
+pub(crate) fn spoken() -> Vec<Draft> {
+    draftgate_drafts::spoken().collect()
+}
 
 /// Far beyond everything that a test waits for: only a hang reaches it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);

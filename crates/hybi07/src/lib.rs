@@ -1,0 +1,65 @@
+//! draft-ietf-hybi-thewebsocketprotocol-07 (Version 7, April 2011) and -08 to
+//! -12 (Version 8, June to August 2011): today's frame under today's opcodes,
+//! with the close codes of hybi-06.
+//!
+//! Version 8 follows the last drafts that travelled under it, -10 to -12,
+//! which is what the browsers that spoke it shipped: text that is not UTF-8
+//! fails with 1007. Values of the tables in `draftgate-wire`; no mechanism of
+//! its own.
+//!
+//! ```
+//! use draftgate_core::Draft;
+//!
+//! let drafts = draftgate_hybi07::ACCEPTORS.map(|acceptor| acceptor.draft());
+//! assert_eq!(drafts, [Draft::Hybi07, Draft::Hybi08]);
+//! ```
+
+use draftgate_core::{Closing, Draft, WireClass};
+use draftgate_wire::{
+    BadUtf8, Breach, Dialect, Layout, Masked,
+    opening::{Acceptor, Offerer, Versioned},
+};
+
+/// The rows of this crate in the table of drafts.
+pub static DIALECTS: [Dialect; 2] = [
+    Dialect {
+        draft: Draft::Hybi07,
+        closing: Closing::Coded,
+        bad_utf8: BadUtf8::Repair,
+        undefined_codes: Breach::Tolerated,
+    },
+    Dialect {
+        draft: Draft::Hybi08,
+        closing: Closing::Coded,
+        bad_utf8: BadUtf8::Fail,
+        undefined_codes: Breach::Tolerated,
+    },
+];
+
+/// The servers' halves.
+pub static ACCEPTORS: [&dyn Acceptor; 2] = [&OPENINGS[0], &OPENINGS[1]];
+
+/// The clients' halves.
+pub static OFFERERS: [&dyn Offerer; 2] = [&OPENINGS[0], &OPENINGS[1]];
+
+static OPENINGS: [Versioned; 2] = [opening(&DIALECTS[0]), opening(&DIALECTS[1])];
+
+/// `Sec-WebSocket-Origin` until -10; -11 and -12 call it `Origin` under the
+/// same version, and servers of the time read the older name.
+const fn opening(dialect: &'static Dialect) -> Versioned {
+    Versioned {
+        dialect,
+        layout: &LAYOUT,
+        origin_field: "Sec-WebSocket-Origin",
+    }
+}
+
+/// hybi-07 §4.2.
+static LAYOUT: Layout = Layout {
+    opcodes: [0x0, 0x1, 0x2, 0x8, 0x9, 0xa],
+    masked: Masked::Payload,
+    reserved_bits: Breach::Fails,
+    long_lengths: Breach::Tolerated,
+    long_controls: Breach::Tolerated,
+    class: WireClass::Hybi07,
+};
