@@ -21,11 +21,15 @@ pub(crate) struct Clock {
     pub(crate) heard: Instant,
     /// When octets last went.
     pub(crate) wrote: Instant,
-    /// Since when something waits to be written without progress.
+    /// Since when something waits to be written; later by what [`credit`] gives
+    /// for what was written.
     pub(crate) waiting: Option<Instant>,
+    /// Since when the rest of something that the peer began to say is waited
+    /// for; later by what [`credit`] gives for what came of it.
+    pub(crate) begun: Option<Instant>,
     /// When the next ping is due; `None` until the connection is open.
     pub(crate) ping: Option<Instant>,
-    /// When either end began to close, or the end of it last made progress.
+    /// When either end began to close; later by what [`credit`] gives.
     pub(crate) closing: Option<Instant>,
     /// Progress does not prolong `closing`.
     pub(crate) strict: bool,
@@ -41,6 +45,7 @@ pub(crate) enum Alarm {
     Head,
     Heartbeat,
     Idle,
+    Message,
     Opening,
     Ping,
     Write,
@@ -54,6 +59,7 @@ impl Clock {
             heard: now,
             wrote: now,
             waiting: None,
+            begun: None,
             ping: None,
             closing: None,
             strict: false,
@@ -83,6 +89,10 @@ impl Session {
             Phase::Run => {
                 run(Alarm::Closing, clock.closing, Some(self.patience()));
                 run(Alarm::Write, clock.waiting, Some(settings.write_timeout));
+                // What lies here undecoded waits for us and not for the peer.
+                if self.caught_up && self.codec.state() == State::Open {
+                    run(Alarm::Message, clock.begun, settings.message_timeout);
+                }
                 match self.codec.state() {
                     State::Opening => {
                         run(Alarm::Head, clock.head, NOW);
@@ -122,6 +132,10 @@ impl Session {
                 Alarm::Idle => {
                     let close = Close::new(Close::GOING_AWAY, "nothing received for too long");
                     self.close(Some(close), Why::IdleTimeout, now);
+                }
+                Alarm::Message => {
+                    let close = Close::new(Close::POLICY, "a message was not finished in time");
+                    self.close(Some(close), Why::MessageTimeout, now);
                 }
                 Alarm::Opening => self.give_up(Why::OpeningTimeout, now),
                 Alarm::Ping => self.ping(now),
@@ -164,6 +178,15 @@ impl Session {
             _ => self.settings.close_timeout,
         }
     }
+}
+
+/// `since`, moved on for `octets` that went one way or the other at `now`: a
+/// millisecond each. So a timer that counts from there asks for 1000 octets a
+/// second, less than any link that works, and not just for an octet now and
+/// then; and it never lasts longer than its patience from `now`.
+pub(crate) fn credit(since: Instant, octets: usize, now: Instant) -> Instant {
+    let worth = Duration::from_millis(octets as u64);
+    since.checked_add(worth).map_or(now, |later| later.min(now))
 }
 
 /// The time was computed when it was set.

@@ -63,6 +63,9 @@ pub enum Why {
     /// Reading or writing failed.
     #[error("the transport failed: {0}")]
     Io(io::ErrorKind),
+    /// A message was begun and its rest came too slowly, or not at all.
+    #[error("the peer began a message and did not finish it in time")]
+    MessageTimeout,
     /// The rest of the opening did not come (hixie-76: key3).
     #[error("the opening handshake was not finished in time")]
     OpeningTimeout,
@@ -82,7 +85,7 @@ pub enum Why {
     /// The peer broke its draft.
     #[error("the peer broke its draft: {0}")]
     Violation(Rule),
-    /// The peer accepted no octet for too long.
+    /// The peer accepted what it was sent too slowly, or not at all.
     #[error("the peer took nothing of what it was sent")]
     WriteTimeout,
 }
@@ -96,6 +99,7 @@ impl Why {
             Self::CloseTimeout => "close-timeout",
             Self::IdleTimeout => "idle-timeout",
             Self::Io(_) => "io",
+            Self::MessageTimeout => "message-timeout",
             Self::OpeningTimeout => "opening-timeout",
             Self::PeerClosed => "peer-closed",
             Self::PeerGone => "peer-gone",

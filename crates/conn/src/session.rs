@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use crate::{
     By, Fate, Handler, Loss, Peer, Settings, Start, Stats, What, Why,
-    clock::Clock,
+    clock::{Clock, credit},
     ending::{Phase, Verdict},
     handler::send,
     queue::Queue,
@@ -135,6 +135,8 @@ impl Session {
     pub(crate) fn received(&mut self, octets: &[u8], now: Instant) {
         self.stats.octets_in += octets.len() as u64;
         self.clock.heard = now;
+        let begun = &mut self.clock.begun;
+        *begun = begun.map(|since| credit(since, octets.len(), now));
         if self.input.is_empty() {
             self.input = BytesMut::from(octets);
         } else {
@@ -155,9 +157,17 @@ impl Session {
             }
             *quota -= 1;
             let before = self.out.len();
+            let there = self.input.len();
             match self.codec.receive(&mut self.input, &mut self.out) {
-                Ok(Some(event)) => self.handle(event, handler, now),
+                Ok(Some(event)) => {
+                    self.clock.begun = None;
+                    self.handle(event, handler, now);
+                }
                 Ok(None) => {
+                    if there > 0 {
+                        // They belong to something whose end is still to come.
+                        self.clock.begun.get_or_insert(now);
+                    }
                     self.caught_up = true;
                     self.shrink_input();
                 }
@@ -196,11 +206,18 @@ impl Session {
             self.clock.heard = now;
         }
         self.unflushed = true;
-        self.clock.wrote = now;
-        // Set again if the transport takes no more.
-        self.clock.waiting = None;
-        if self.clock.closing.is_some() && !self.clock.strict {
-            self.clock.closing = Some(now);
+        let (clock, progress) = (&mut self.clock, |since| credit(since, count, now));
+        clock.wrote = now;
+        clock.waiting = match self.out.is_empty() {
+            true => None,
+            false => clock.waiting.map(progress),
+        };
+        if !clock.strict {
+            clock.closing = clock.closing.map(progress);
+        }
+        if !self.caught_up {
+            // The rest of it may be here: its time counts from when we look.
+            clock.begun = clock.begun.map(|_| now);
         }
         self.stats.octets_out += count as u64;
         while let Some((end, _)) = self.tickets.front()

@@ -74,11 +74,17 @@ pub struct Settings {
     pub idle_timeout: Option<Duration>,
     /// What is sent instead of pings, where the draft has none.
     pub heartbeat: Option<Heartbeat>,
-    /// How long the closing handshake, and after it the end of TCP, may take.
+    /// How far a peer may fall behind 1000 octets a second with a message, a
+    /// ping or a close that it has begun; `None` for as far as it likes.
+    pub message_timeout: Option<Duration>,
+    /// How long the closing handshake, and after it the end of TCP, may take;
+    /// longer while the peer still takes what it is sent, 1000 octets a second
+    /// at least.
     pub close_timeout: Duration,
     /// The same where the draft closes by `FF 00`.
     pub marker_timeout: Duration,
-    /// How long a write may make no progress.
+    /// How far a peer may fall behind 1000 octets a second in taking what it is
+    /// sent.
     pub write_timeout: Duration,
 }
 
@@ -100,6 +106,8 @@ impl Settings {
             // Two lost pings and more; above the 50 s in which old clients ping.
             idle_timeout: Some(Duration::from_secs(120)),
             heartbeat: None,
+            // Two hand-overs of a mobile network; what drips in takes longer.
+            message_timeout: Some(Duration::from_secs(60)),
             // One lost segment and its retransmissions.
             close_timeout: Duration::from_secs(5),
             // Browsers of hixie-76 may never act on an FF 00 and wait for TCP to end.
@@ -110,11 +118,13 @@ impl Settings {
     }
 
     /// The defaults for the end that connects: as [`server`](Self::server),
-    /// with a ping every 50 s, for the server has its own.
+    /// with a ping every 50 s, for the server has its own, and all the time the
+    /// server needs for a message: it was chosen, it did not come by itself.
     pub fn client() -> Self {
         Self {
             role: Role::Client,
             keep_alive: Some(Duration::from_secs(50)),
+            message_timeout: None,
             ..Self::server()
         }
     }

@@ -215,6 +215,7 @@ fn settings(route: &Route, listener: &Listener) -> Settings {
         keep_alive: timeouts.ping,
         idle_timeout: timeouts.idle,
         heartbeat: heartbeat(route),
+        message_timeout: timeouts.message,
         close_timeout: timeouts.close,
         marker_timeout: timeouts.close_hixie_76,
         write_timeout: timeouts.write,
@@ -253,6 +254,7 @@ mod tests {
                 key3: seconds(102),
                 ping: Some(seconds(103)),
                 idle: Some(seconds(104)),
+                message: Some(seconds(108)),
                 write: seconds(105),
                 close: seconds(106),
                 close_hixie_76: seconds(107),
@@ -266,6 +268,7 @@ mod tests {
         assert_eq!(driven.opening_timeout, seconds(102));
         assert_eq!(driven.keep_alive, Some(seconds(103)));
         assert_eq!(driven.idle_timeout, Some(seconds(104)));
+        assert_eq!(driven.message_timeout, Some(seconds(108)));
         assert_eq!(driven.write_timeout, seconds(105));
         assert_eq!(driven.close_timeout, seconds(106));
         assert_eq!(driven.marker_timeout, seconds(107));

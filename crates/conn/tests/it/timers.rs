@@ -64,9 +64,9 @@ async fn a_client_pings_every_50_s() {
 
 #[tokio::test(start_paused = true)]
 async fn a_draft_without_ping_is_sent_none_and_may_be_silent_for_ever() {
-    for codec in [marker(), absent()] {
+    for (codec, opening) in [(marker(), &b"KEY3"[..]), (absent(), b"")] {
         let rig = run(codec, Settings::server());
-        rig.probe.feed(b"KEY3".as_slice());
+        rig.probe.feed(opening);
         settle().await;
         rig.probe.writes();
         sleep(seconds(1_000_000)).await;
@@ -116,7 +116,11 @@ async fn a_peer_whose_last_words_come_late_was_idle_all_the_same() {
 
 #[tokio::test(start_paused = true)]
 async fn any_octet_shows_that_the_peer_is_there() {
-    let rig = run(coded(), Settings::server());
+    let settings = Settings {
+        message_timeout: None,
+        ..Settings::server()
+    };
+    let rig = run(coded(), settings);
     let long = text(&"x".repeat(100));
     for octet in long {
         rig.probe.feed(&[octet]);
@@ -184,11 +188,13 @@ async fn a_draft_with_ping_gets_no_heartbeat() {
 async fn a_write_without_progress_for_30_s_ends_the_connection() {
     let rig = run(coded(), Settings::server());
     rig.probe.accept(Some(1));
-    rig.sender.send(Message::from("x".repeat(100))).unwrap();
-    // A little progress is progress.
+    for _ in 0..5 {
+        rig.sender.send(Message::from("x".repeat(60_000))).unwrap();
+    }
+    // A thousand octets a second are enough, however they come.
     for _ in 0..10 {
         sleep(seconds(29)).await;
-        rig.probe.accept(Some(1));
+        rig.probe.accept(Some(29_000));
         rig.probe.feed(&text("alive"));
     }
     assert!(!rig.sender.is_ended());
@@ -200,8 +206,70 @@ async fn a_write_without_progress_for_30_s_ends_the_connection() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_peer_that_takes_long_to_read_is_pinged_and_not_called_idle() {
+async fn a_peer_that_takes_an_octet_now_and_then_takes_too_little() {
     let rig = run(coded(), Settings::server());
+    let begun = Instant::now();
+    rig.probe.accept(Some(0));
+    rig.sender.send(Message::from("x".repeat(1000))).unwrap();
+    while !rig.sender.is_ended() {
+        sleep(seconds(1)).await;
+        rig.probe.accept(Some(10));
+    }
+    assert_eq!(rig.closed().await.why, Why::WriteTimeout);
+    assert_eq!(begun.elapsed().as_secs(), 31);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_drips_in_ends_the_connection() {
+    for codec in [coded(), absent()] {
+        let rig = run(codec, Settings::server());
+        rig.probe.feed(&text("whole"));
+        let begun = Instant::now();
+        let long = text(&"x".repeat(10_000));
+        for octet in long {
+            if rig.sender.is_ended() || rig.probe.is_shut() {
+                break;
+            }
+            rig.probe.feed(&[octet]);
+            sleep(Duration::from_millis(100)).await;
+        }
+        rig.probe.end();
+        let closed = rig.closed().await;
+        assert_eq!((closed.by, closed.why), (By::Us, Why::MessageTimeout));
+        // An octet in 100 ms is a hundredth of what is asked for.
+        let took = begun.elapsed().as_secs();
+        assert!((60..67).contains(&took), "{took}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_in_pieces_may_take_its_time_if_it_comes_at_all() {
+    let rig = run(coded(), Settings::server());
+    let long = text(&"x".repeat(60_000));
+    for piece in long.chunks(5000) {
+        rig.probe.feed(piece);
+        sleep(seconds(5)).await;
+    }
+    // Between two messages nothing is waited for, even if they share a read.
+    rig.probe.feed(&[text("a"), text("b")].concat());
+    sleep(seconds(110)).await;
+    assert_eq!(rig.heard().len(), 4);
+    // Behind a whole one, the first octet of the next is a beginning.
+    rig.probe.feed(&[&text("c")[..], b"T"].concat());
+    let begun = Instant::now();
+    let closed = rig.closed().await;
+    assert_eq!(closed.why, Why::MessageTimeout);
+    assert_eq!(closed.code, Some(1008));
+    assert_eq!(begun.elapsed().as_secs(), 60 + 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_takes_long_to_read_is_pinged_and_not_called_idle() {
+    let settings = Settings {
+        write_timeout: seconds(1000),
+        ..Settings::server()
+    };
+    let rig = run(coded(), settings);
     rig.probe.accept(Some(0));
     let large = "x".repeat(60_000);
     rig.sender.send(Message::from(large.clone())).unwrap();
@@ -230,6 +298,7 @@ async fn timeouts_of_zero_and_of_ages_neither_panic_nor_hang() {
         head_delay: Duration::MAX,
         keep_alive: Some(Duration::MAX),
         idle_timeout: Some(Duration::MAX),
+        message_timeout: Some(Duration::MAX),
         close_timeout: Duration::MAX,
         marker_timeout: Duration::MAX,
         write_timeout: Duration::MAX,
@@ -244,6 +313,7 @@ async fn timeouts_of_zero_and_of_ages_neither_panic_nor_hang() {
         head_delay: Duration::ZERO,
         keep_alive: Some(Duration::ZERO),
         idle_timeout: Some(Duration::ZERO),
+        message_timeout: Some(Duration::ZERO),
         heartbeat: Some(Heartbeat {
             every: Duration::ZERO,
             what: Outgoing::Filler,

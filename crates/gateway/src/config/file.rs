@@ -350,6 +350,9 @@ fn timeouts(table: &mut Table<'_>, timeouts: &mut Timeouts) {
     if let Some(OrOff(said)) = table.value("ping") {
         timeouts.ping = said;
     }
+    if let Some(OrOff(said)) = table.value("message") {
+        timeouts.message = said;
+    }
     table.set("write", &mut timeouts.write);
     table.set("close", &mut timeouts.close);
     table.set("close-hixie-76", &mut timeouts.close_hixie_76);

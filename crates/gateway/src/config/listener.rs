@@ -140,8 +140,13 @@ pub struct Timeouts {
     /// Silence after which we ping, where the draft has ping; `None` never.
     /// 25 s: below the 30 s and 60 s after which proxies and NATs cut.
     pub ping: Option<Duration>,
-    /// How long a write may make no progress. 30 s: longer than a mobile
-    /// network's hand-over, shorter than the minutes of TCP.
+    /// How far a peer may fall behind 1000 octets a second with a message that
+    /// it has begun; `None` as far as it likes. 60 s: two hand-overs of a
+    /// mobile network, while a peer that drips octets is left.
+    pub message: Option<Duration>,
+    /// How far a peer may fall behind 1000 octets a second in taking what it is
+    /// sent. 30 s: longer than a mobile network's hand-over, shorter than the
+    /// minutes of TCP.
     pub write: Duration,
     /// From our Close to the peer's, where the draft has a closing handshake.
     /// 5 s: queued messages may still stand before it.
@@ -161,6 +166,7 @@ impl Default for Timeouts {
             head_delay: Duration::from_millis(50),
             idle: Some(Duration::from_secs(120)),
             ping: Some(Duration::from_secs(25)),
+            message: Some(Duration::from_secs(60)),
             write: Duration::from_secs(30),
             close: Duration::from_secs(5),
             close_hixie_76: Duration::from_secs(2),
