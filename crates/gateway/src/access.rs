@@ -1,15 +1,13 @@
 //! The one line that every connection leaves behind. No payload, no cookie,
 //! no query (it may hold a token).
 
-use std::net::SocketAddr;
-
 use draftgate_conn::{Closed, Why};
 use draftgate_core::{Capabilities, Close, Closing};
 use draftgate_translate::received;
 use tokio::time::Instant;
 use tracing::info;
 
-use crate::{handshake::About, running::Inner};
+use crate::{handshake::About, peer::Peer, running::Inner};
 
 /// As much of what a client wrote stands in one place of the log. A head may
 /// have 16 KiB, and a flood of them is not to fill a disk; and an origin is
@@ -29,14 +27,14 @@ pub(crate) fn shown(text: &str) -> String {
 #[derive(Debug)]
 pub(crate) struct Line<'a> {
     id: &'a str,
-    peer: SocketAddr,
+    peer: Peer,
     about: About,
     since: Instant,
     inner: &'a Inner,
 }
 
 impl<'a> Line<'a> {
-    pub(crate) fn new(id: &'a str, peer: SocketAddr, about: About, inner: &'a Inner) -> Self {
+    pub(crate) fn new(id: &'a str, peer: Peer, about: About, inner: &'a Inner) -> Self {
         Self {
             id,
             peer,
@@ -51,7 +49,7 @@ impl<'a> Line<'a> {
         let written = self.inner.config.log.access
             && match closed.opened {
                 true => throttle.lets_access(),
-                false => throttle.lets(closed.why.code(), self.peer.ip()),
+                false => throttle.lets(closed.why.code(), self.peer.client.ip()),
             };
         if !written {
             return;
@@ -66,6 +64,7 @@ impl<'a> Line<'a> {
             target: "draftgate::access",
             id = self.id,
             peer = %self.peer,
+            via = self.peer.via.map(display),
             draft = about.draft.name(),
             origin = about.origin,
             path = about.path,

@@ -12,7 +12,6 @@
 use std::{
     convert::Infallible,
     future::{Future, pending, poll_fn},
-    net::SocketAddr,
     pin::{Pin, pin},
     sync::{Arc, Mutex, PoisonError},
     task::Poll,
@@ -33,14 +32,16 @@ use tokio::{
     net::TcpStream,
     time::{Duration, timeout},
 };
-use tracing::{debug, info, warn};
+use tracing::{debug, field::display, info, warn};
 
 use crate::{
     Refused, access,
     config::Listener,
     gate::Place,
     handshake::{self, Asked, Opened, Request},
-    page, public_url,
+    page,
+    peer::Peer,
+    proxied, public_url,
     running::Inner,
     tap::{Tap, Tapped},
     turn::Turn,
@@ -63,9 +64,10 @@ pub(crate) enum Body {
 #[derive(Debug)]
 pub(crate) struct Visit {
     pub(crate) id: String,
-    pub(crate) peer: SocketAddr,
+    pub(crate) peer: Peer,
     pub(crate) listener: Arc<Listener>,
     pub(crate) inner: Arc<Inner>,
+    pub(crate) place: Place,
 }
 
 /// How the HTTP part of a connection ended.
@@ -77,18 +79,23 @@ enum Heard {
 }
 
 impl Visit {
-    /// Serves `tcp` to its end, which holds `place` for as long.
-    pub(crate) async fn serve(self, mut tcp: TcpStream, place: Place) {
+    /// Serves `tcp` to its end.
+    pub(crate) async fn serve(mut self, mut tcp: TcpStream) {
+        let ahead = match self.learn_peer(&mut tcp).await {
+            Ok(Some(ahead)) => ahead,
+            Ok(None) => return,
+            Err((refused, read)) => return self.refuse(tcp, read, &refused, None).await,
+        };
         let turn = tokio::select! {
             biased;
-            turn = place.turn(self.listener.timeouts.turn) => turn,
+            turn = self.place.turn(self.listener.timeouts.turn) => turn,
             () = self.inner.stop.cancelled() => return,
         };
         let turn = match turn {
             Ok(turn) => turn,
-            Err(refused) => return self.refuse(tcp, 0, &refused, None).await,
+            Err(refused) => return self.refuse(tcp, ahead.len(), &refused, None).await,
         };
-        let Some(ahead) = self.sniff(&mut tcp).await else {
+        let Some(ahead) = self.sniff(&mut tcp, ahead).await else {
             return;
         };
         // In a box, so that what HTTP needed is given back before a connection
@@ -104,21 +111,50 @@ impl Visit {
         }
     }
 
-    /// The first octets, if they may be HTTP. Silence ends here and not in
-    /// hyper, whose timers start only with a head.
-    async fn sniff(&self, tcp: &mut TcpStream) -> Option<BytesMut> {
-        let mut ahead = BytesMut::with_capacity(1024);
+    /// Reads what a proxy announces, where the listener wants it: the octets
+    /// behind that, or `None` if there is nothing to serve. An error comes with the number of
+    /// octets that were read.
+    async fn learn_peer(
+        &mut self,
+        tcp: &mut TcpStream,
+    ) -> Result<Option<BytesMut>, (Refused, usize)> {
+        if !self.listener.proxy_protocol {
+            return Ok(Some(BytesMut::with_capacity(1024)));
+        }
+        let limit = self.listener.timeouts.first_octet;
+        let read = tokio::select! {
+            biased;
+            read = proxied::read(tcp, self.peer, limit) => read?,
+            () = self.inner.stop.cancelled() => return Ok(None),
+        };
+        let Some((peer, ahead)) = read else {
+            return Ok(None);
+        };
+        self.peer = peer;
+        match self.place.count_for(peer.client.ip()) {
+            Ok(()) => Ok(Some(ahead)),
+            Err(refused) => Err((refused, ahead.len())),
+        }
+    }
+
+    /// The first octets, `ahead` included, if they may be HTTP. Silence ends
+    /// here and not in hyper, whose timers start only with a head.
+    async fn sniff(&self, tcp: &mut TcpStream, mut ahead: BytesMut) -> Option<BytesMut> {
         let limit = self.listener.timeouts.first_octet;
         let (id, peer) = (self.id.as_str(), self.peer);
-        let first = tokio::select! {
-            biased;
-            first = timeout(limit, tcp.read_buf(&mut ahead)) => first,
-            () = self.inner.stop.cancelled() => return None,
+        let via = peer.via.map(display);
+        let first = match ahead.is_empty() {
+            false => Ok(Ok(ahead.len())),
+            true => tokio::select! {
+                biased;
+                first = timeout(limit, tcp.read_buf(&mut ahead)) => first,
+                () = self.inner.stop.cancelled() => return None,
+            },
         };
         match first {
             Err(_) => {
-                if self.inner.refuse("first-octet-timeout", peer) {
-                    debug!(id, %peer, code = "first-octet-timeout", "closed: not an octet in {limit:?}");
+                if self.inner.refuse("first-octet-timeout", peer.client) {
+                    debug!(id, %peer, via, code = "first-octet-timeout", "closed: not an octet in {limit:?}");
                 }
                 return None;
             }
@@ -127,8 +163,8 @@ impl Visit {
         }
         match ahead[0] {
             0x16 => {
-                if self.inner.refuse("tls", peer) {
-                    warn!(id, %peer, code = "tls", "closed: the client speaks TLS, which this listener does not; use ws:// or put a TLS terminator in front");
+                if self.inner.refuse("tls", peer.client) {
+                    warn!(id, %peer, via, code = "tls", "closed: the client speaks TLS, which this listener does not; use ws:// or put a TLS terminator in front");
                 }
                 // A fatal alert, protocol_version: the client can say why.
                 let _ = tcp.write_all(&[0x15, 3, 1, 0, 2, 2, 70]).await;
@@ -136,8 +172,8 @@ impl Visit {
                 None
             }
             b'<' => {
-                if self.inner.refuse("policy-request", peer) {
-                    warn!(id, %peer, code = "policy-request", "closed: a Flash or Silverlight policy request, which this version does not answer; serve the policy file from another program");
+                if self.inner.refuse("policy-request", peer.client) {
+                    warn!(id, %peer, via, code = "policy-request", "closed: a Flash or Silverlight policy request, which this version does not answer; serve the policy file from another program");
                 }
                 linger(tcp, ahead.len()).await;
                 None
@@ -277,10 +313,11 @@ impl Visit {
     ) {
         let line = request.map(|r| (r.parts.method.as_str(), r.parts.uri.path()));
         let (method, path) = line.unzip();
-        if self.inner.refuse(refused.code, self.peer) {
+        if self.inner.refuse(refused.code, self.peer.client) {
             info!(
                 id = self.id,
                 peer = %self.peer,
+                via = self.peer.via.map(display),
                 code = refused.code,
                 status = refused.status,
                 method = method.map(access::shown),

@@ -1,6 +1,7 @@
 //! Who may come in: how many connections a listener holds, in all and from
 //! one address. Counted before a single octet is read, so that a flood costs
-//! a counter each and nothing else.
+//! a counter each and nothing else. What comes from a proxy counts for an
+//! address once the proxy has said for whom it speaks.
 //!
 //! And how many of an address may be in their opening handshake at once. What
 //! exceeds that waits for its turn, in the order of arrival, instead of being
@@ -47,7 +48,8 @@ struct Here {
 #[derive(Debug)]
 pub(crate) struct Place {
     gate: Arc<Gate>,
-    address: IpAddr,
+    /// The address it counts for, as [`counted_as`] has it.
+    address: Option<IpAddr>,
 }
 
 impl Gate {
@@ -58,33 +60,41 @@ impl Gate {
         })
     }
 
-    /// A place for a connection from `address`.
+    /// A place for a connection from `address`; with `None` it counts in the
+    /// whole alone until [`Place::count_for`] says more.
     ///
     /// # Errors
     /// The listener, or the address, has as many as it may.
-    pub(crate) fn admit(self: &Arc<Self>, address: IpAddr) -> Result<Place, Refused> {
-        let address = counted_as(address);
-        let most = match address.is_loopback() {
-            true => self.limits.per_ip_loopback,
-            false => self.limits.per_ip,
-        };
+    pub(crate) fn admit(self: &Arc<Self>, address: Option<IpAddr>) -> Result<Place, Refused> {
         let mut inside = self.inside();
         if inside.all >= self.limits.max_connections {
             return Err(Refused::too_many_connections().field("Retry-After", "10"));
         }
+        let address = address.map(counted_as);
+        if let Some(address) = address {
+            self.count(&mut inside, address)?;
+        }
+        inside.all += 1;
+        Ok(Place {
+            gate: Arc::clone(self),
+            address,
+        })
+    }
+
+    fn count(&self, inside: &mut Inside, address: IpAddr) -> Result<(), Refused> {
+        let most = match address.is_loopback() {
+            true => self.limits.per_ip_loopback,
+            false => self.limits.per_ip,
+        };
         let here = inside.by_address.get(&address);
         let connections = here.map_or(0, |here| here.connections);
         if most.is_some_and(|most| connections >= most) {
             return Err(Refused::too_many_from_address().field("Retry-After", "10"));
         }
-        inside.all += 1;
         let here = inside.by_address.entry(address);
         here.or_insert_with(|| self.nobody_from(address))
             .connections += 1;
-        Ok(Place {
-            gate: Arc::clone(self),
-            address,
-        })
+        Ok(())
     }
 
     fn nobody_from(&self, address: IpAddr) -> Here {
@@ -105,17 +115,33 @@ impl Gate {
 }
 
 impl Place {
+    /// From here on the connection counts for `address` and no other.
+    ///
+    /// # Errors
+    /// The address has as many as it may; nothing changed.
+    pub(crate) fn count_for(&mut self, address: IpAddr) -> Result<(), Refused> {
+        let address = counted_as(address);
+        if self.address == Some(address) {
+            return Ok(());
+        }
+        let mut inside = self.gate.inside();
+        self.gate.count(&mut inside, address)?;
+        if let Some(before) = self.address.replace(address) {
+            inside.leave(before);
+        }
+        Ok(())
+    }
+
     /// The turn for this connection's opening handshake, once the address has
     /// fewer than its limit under way. To be given back before the place is.
     ///
     /// # Errors
     /// It did not come within `patience`.
     pub(crate) async fn turn(&self, patience: Duration) -> Result<Turn, Refused> {
-        let turns = {
+        let turns = self.address.and_then(|address| {
             let inside = self.gate.inside();
-            let here = inside.by_address.get(&self.address);
-            here.and_then(|here| here.turns.clone())
-        };
+            inside.by_address.get(&address)?.turns.clone()
+        });
         let Some(turns) = turns else {
             return Ok(Turn::new(None));
         };
@@ -127,15 +153,23 @@ impl Place {
     }
 }
 
+impl Inside {
+    fn leave(&mut self, address: IpAddr) {
+        if let Some(here) = self.by_address.get_mut(&address) {
+            here.connections -= 1;
+            if here.connections == 0 {
+                self.by_address.remove(&address);
+            }
+        }
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
         let mut inside = self.gate.inside();
         inside.all -= 1;
-        if let Some(here) = inside.by_address.get_mut(&self.address) {
-            here.connections -= 1;
-            if here.connections == 0 {
-                inside.by_address.remove(&self.address);
-            }
+        if let Some(address) = self.address {
+            inside.leave(address);
         }
     }
 }
@@ -168,13 +202,13 @@ mod tests {
     }
 
     fn refused(gate: &Arc<Gate>, address: &str) -> Option<u16> {
-        gate.admit(address.parse().unwrap()).err().map(|r| r.status)
+        gate.admit(address.parse().ok()).err().map(|r| r.status)
     }
 
     #[test]
     fn an_address_has_its_own_limit_and_a_place_is_given_back() {
         let gate = gate(10, 1);
-        let place = gate.admit("192.0.2.1".parse().unwrap()).unwrap();
+        let place = gate.admit("192.0.2.1".parse().ok()).unwrap();
         assert_eq!(refused(&gate, "192.0.2.1"), Some(429));
         assert_eq!(refused(&gate, "::ffff:192.0.2.1"), Some(429));
         assert_eq!(refused(&gate, "192.0.2.2"), None);
@@ -187,7 +221,7 @@ mod tests {
     fn loopback_is_limited_by_the_whole_alone() {
         let gate = gate(3, 1);
         let places: Vec<_> = ["127.0.0.1", "127.0.0.1", "::1"]
-            .map(|a| gate.admit(a.parse().unwrap()).unwrap())
+            .map(|a| gate.admit(a.parse().ok()).unwrap())
             .into();
         assert_eq!(refused(&gate, "127.0.0.1"), Some(503));
         drop(places);
@@ -197,7 +231,7 @@ mod tests {
     #[test]
     fn ipv6_is_counted_by_its_first_half() {
         let gate = gate(10, 1);
-        let _place = gate.admit("2001:db8:0:1::1".parse().unwrap()).unwrap();
+        let _place = gate.admit("2001:db8:0:1::1".parse().ok()).unwrap();
         assert_eq!(refused(&gate, "2001:db8:0:1::2"), Some(429));
         assert_eq!(refused(&gate, "2001:db8:0:2::1"), None);
     }
@@ -212,7 +246,7 @@ mod tests {
     }
 
     fn place(gate: &Arc<Gate>, address: &str) -> Place {
-        gate.admit(address.parse().unwrap()).unwrap()
+        gate.admit(address.parse().ok()).unwrap()
     }
 
     #[tokio::test(start_paused = true)]
@@ -316,5 +350,23 @@ mod tests {
         for place in &places {
             turns.push(place.turn(Duration::ZERO).await.unwrap());
         }
+    }
+
+    #[test]
+    fn what_a_proxy_brings_counts_for_the_address_it_names() {
+        let gate = gate(10, 1);
+        let address = |text: &str| text.parse::<IpAddr>().unwrap();
+        let mut one = gate.admit(None).unwrap();
+        let mut two = gate.admit(None).unwrap();
+        one.count_for(address("192.0.2.1")).unwrap();
+        one.count_for(address("192.0.2.1")).unwrap();
+        assert_eq!(two.count_for(address("192.0.2.1")).unwrap_err().status, 429);
+        two.count_for(address("192.0.2.2")).unwrap();
+        // It turns out to come from further behind: the first address is free.
+        one.count_for(address("192.0.2.3")).unwrap();
+        assert_eq!(refused(&gate, "192.0.2.1"), None);
+        drop((one, two));
+        assert!(gate.inside().by_address.is_empty());
+        assert_eq!(gate.inside().all, 0);
     }
 }

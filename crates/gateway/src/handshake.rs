@@ -4,7 +4,7 @@
 //! A pure decision on what was read: it opens and writes nothing, so that the
 //! order of the checks can be read in one place, from the path inwards.
 
-use std::{borrow::Cow, net::SocketAddr, sync::Arc};
+use std::{borrow::Cow, sync::Arc};
 
 use bytes::Bytes;
 use draftgate_conn::{Handler, Settings};
@@ -21,6 +21,7 @@ use crate::{
     access::shown,
     config::{self, BinaryPolicy, Config, Listener, Route},
     front::Body,
+    peer::Peer,
     public_url,
     service::{Opening, Service, Tally},
     subprotocol,
@@ -47,7 +48,7 @@ impl Request {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Asked<'a> {
     pub(crate) id: &'a str,
-    pub(crate) peer: SocketAddr,
+    pub(crate) peer: Peer,
     pub(crate) listener: &'a Listener,
     pub(crate) config: &'a Config,
     /// One for each of the configuration's routes.
@@ -104,8 +105,15 @@ pub(crate) fn decide(request: &Request, asked: Asked<'_>) -> Result<Opened, Refu
     if !route.speaks(draft) {
         return Err(refuse(RefusalKind::DraftNotEnabled.into()).with(draft.with_alias()));
     }
-    let trusted = asked.listener.trusts(asked.peer.ip());
-    let url = public_url::of(parts, &request.head, asked.listener, trusted).map_err(refuse)?;
+    let trusted = asked.listener.trusts(asked.peer.client.ip());
+    let url = public_url::of(
+        parts,
+        &request.head,
+        asked.listener,
+        trusted,
+        asked.peer.tls,
+    )
+    .map_err(refuse)?;
     route
         .origins
         .allow(&parts.headers, asked.listener.public_url.as_ref())?;
@@ -120,10 +128,10 @@ pub(crate) fn decide(request: &Request, asked: Asked<'_>) -> Result<Opened, Refu
     let subprotocol = subprotocol::choose(route, &asked_for);
     let origin = opening::origin(&parts.headers).map_err(refuse)?;
     let origin = origin.and_then(|value| value.to_str().ok());
-    let tally = Arc::new(Tally::new(Arc::clone(asked.throttle), asked.peer));
+    let tally = Arc::new(Tally::new(Arc::clone(asked.throttle), asked.peer.client));
     let session = asked.services[index].open(&Opening {
         id: asked.id,
-        peer: asked.peer,
+        peer: asked.peer.client,
         path,
         channel,
         draft,
@@ -144,7 +152,7 @@ pub(crate) fn decide(request: &Request, asked: Asked<'_>) -> Result<Opened, Refu
     let accepted =
         draftgate_drafts::accept(draft, parts, &terms, &mut RandomKeys).map_err(refuse)?;
     let told = draft == Draft::Hixie75 && origin.is_none();
-    if told && asked.throttle.lets(WITHOUT_ORIGIN, asked.peer.ip()) {
+    if told && asked.throttle.lets(WITHOUT_ORIGIN, asked.peer.client.ip()) {
         info!(id = asked.id, code = WITHOUT_ORIGIN, peer = %asked.peer, path = shown(path), "hixie-75 without Origin, as `hixie-75-without-origin` of the route allows");
     }
     Ok(Opened {

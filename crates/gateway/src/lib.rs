@@ -26,6 +26,8 @@ mod handshake;
 mod listen;
 mod pace;
 mod page;
+mod peer;
+mod proxied;
 mod public_url;
 mod refusal;
 mod running;

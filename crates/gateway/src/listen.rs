@@ -6,7 +6,7 @@
 
 use std::{
     io,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::{Arc, atomic::Ordering::Relaxed},
 };
 
@@ -19,10 +19,12 @@ use tokio::{
 use tracing::{debug, info, warn};
 
 use crate::{
+    Refused,
     config::Listener,
     front::{Visit, turn_away},
-    gate::Gate,
+    gate::{Gate, Place},
     pace::Pace,
+    peer::Peer,
     running::Inner,
 };
 
@@ -91,7 +93,7 @@ pub(crate) async fn accept(socket: TcpListener, listener: Arc<Listener>, inner: 
         pace.took_one();
         let number = inner.accepted.fetch_add(1, Relaxed) + 1;
         let id = format!("c{number}");
-        match gate.admit(peer.ip()) {
+        match admit(&listener, &gate, peer.ip()) {
             Ok(place) => {
                 if let Err(error) = prepare(&tcp)
                     && inner.throttle.lets("socket-option", peer.ip())
@@ -100,11 +102,12 @@ pub(crate) async fn accept(socket: TcpListener, listener: Arc<Listener>, inner: 
                 }
                 let visit = Visit {
                     id,
-                    peer,
+                    peer: Peer::new(peer),
                     listener: Arc::clone(&listener),
                     inner: Arc::clone(&inner),
+                    place,
                 };
-                inner.spawn(visit.serve(tcp, place));
+                inner.spawn(visit.serve(tcp));
             }
             Err(refused) => {
                 if inner.refuse(refused.code, peer) {
@@ -119,6 +122,16 @@ pub(crate) async fn accept(socket: TcpListener, listener: Arc<Listener>, inner: 
             }
         }
     }
+}
+
+/// A place for a connection from `peer`. A proxy speaks for others: its
+/// connections count in the whole alone until it has said for whom.
+fn admit(listener: &Listener, gate: &Arc<Gate>, peer: IpAddr) -> Result<Place, Refused> {
+    let trusted = listener.trusts(peer);
+    if listener.proxy_protocol && !trusted {
+        return Err(Refused::proxy_untrusted());
+    }
+    gate.admit((!trusted).then_some(peer))
 }
 
 /// Errors of a connection that was gone before it was accepted.

@@ -8,7 +8,8 @@ use http::{HeaderMap, request::Parts, uri::Authority};
 use crate::config::Listener;
 
 /// The URL of `request`, whose head came as `head`. `trusted`: the peer is a
-/// proxy whose word on the scheme is taken.
+/// proxy whose word on the scheme is taken. `tls`: a proxy said so before the
+/// request, in the PROXY protocol.
 ///
 /// # Errors
 /// There is not exactly one `Host`, or it is no host.
@@ -17,6 +18,7 @@ pub(crate) fn of(
     head: &[u8],
     listener: &Listener,
     trusted: bool,
+    tls: bool,
 ) -> Result<String, Refusal> {
     let host = host(&request.headers)?;
     let target = target(head).unwrap_or_else(|| match request.uri.path_and_query() {
@@ -26,7 +28,8 @@ pub(crate) fn of(
     if let Some(public) = &listener.public_url {
         return Ok(url(public.secure, &public.authority, target));
     }
-    let secure = trusted && forwarded_secure(&request.headers);
+    let forwarded = trusted.then(|| forwarded_secure(&request.headers));
+    let secure = forwarded.flatten().unwrap_or(tls);
     Ok(url(secure, &host, target))
 }
 
@@ -84,7 +87,7 @@ fn target(head: &[u8]) -> Option<&str> {
 /// Whether a trusted proxy says that the client came over TLS:
 /// `X-Forwarded-Proto`, else `proto` of `Forwarded` (RFC 7239). The first
 /// element counts, it is nearest to the client.
-fn forwarded_secure(fields: &HeaderMap) -> bool {
+fn forwarded_secure(fields: &HeaderMap) -> Option<bool> {
     let first = |name| {
         let value = fields.get(name)?.to_str().ok()?;
         value.split(',').next().map(str::trim)
@@ -96,7 +99,7 @@ fn forwarded_secure(fields: &HeaderMap) -> bool {
                 .then(|| value.trim_matches('"'))
         })
     });
-    proto.is_some_and(|p| p.eq_ignore_ascii_case("https") || p.eq_ignore_ascii_case("wss"))
+    proto.map(|p| p.eq_ignore_ascii_case("https") || p.eq_ignore_ascii_case("wss"))
 }
 
 #[cfg(test)]
@@ -112,7 +115,7 @@ mod tests {
     }
 
     fn location(fields: &[(&str, &str)], trusted: bool) -> String {
-        of(&request(fields), b"", &Listener::default(), trusted).unwrap()
+        of(&request(fields), b"", &Listener::default(), trusted, false).unwrap()
     }
 
     #[test]
@@ -154,7 +157,7 @@ mod tests {
             ..Listener::default()
         };
         let fields = [("Host", "inner:8080"), ("X-Forwarded-Proto", "http")];
-        let url = of(&request(&fields), b"", &listener, true).unwrap();
+        let url = of(&request(&fields), b"", &listener, true, false).unwrap();
         assert_eq!(url, "wss://public.example/demo?a=b");
     }
 
@@ -165,6 +168,7 @@ mod tests {
             &request(&[("Host", "a")]),
             head,
             &Listener::default(),
+            false,
             false,
         )
         .unwrap();

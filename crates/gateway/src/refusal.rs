@@ -86,6 +86,30 @@ reasons! {
     path_unknown "path-unknown" 404;
         "nothing is served under this path";
         "`draftgate check` lists the routes"
+    /// A header of the PROXY protocol that is none.
+    proxy_header_malformed "proxy-header-malformed" 400;
+        "the connection's header of the PROXY protocol is malformed";
+        "look at the proxy in front: it must write version 1 or 2 of the protocol and nothing before it"
+    /// The first octets begin no such header.
+    proxy_header_missing "proxy-header-missing" 400;
+        "the connection does not begin with a header of the PROXY protocol, which this listener requires";
+        "switch it on in the proxy (`send-proxy-v2`, `proxy_protocol on`), or connect to a listener without `proxy-protocol`"
+    /// The header did not come in time.
+    proxy_header_timeout "proxy-header-timeout" 408;
+        "the connection's header of the PROXY protocol did not arrive in time";
+        "switch it on in the proxy (`send-proxy-v2`, `proxy_protocol on`), which sends it at once"
+    /// It has more octets than are held for it.
+    proxy_header_too_long "proxy-header-too-long" 400;
+        "the connection's header of the PROXY protocol is longer than 107 octets (version 1) or 4 KiB (version 2)";
+        "let the proxy send fewer extensions (TLVs)"
+    /// TCP ended within the header.
+    proxy_header_truncated "proxy-header-truncated" 400;
+        "the connection ended within its header of the PROXY protocol";
+        "look at the proxy in front: it must send the whole header"
+    /// A peer that may not announce anybody.
+    proxy_untrusted "proxy-untrusted" 403;
+        "this listener is for the proxies in front of it";
+        "connect to the proxy, or add this address to `trusted-proxies` of the listener if it is one"
     /// Draining.
     shutting_down "shutting-down" 503;
         "the gateway is shutting down";

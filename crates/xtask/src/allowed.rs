@@ -27,9 +27,21 @@ pub(crate) struct Duplicate {
 }
 
 /// The duplicates that cannot be helped today.
-pub(crate) const DUPLICATES: &[Duplicate] = &[Duplicate {
-    name: "syn",
-    versions: &["2", "3"],
-    reason: "tracing-attributes still builds on 2, every other derive on 3; it runs in the \
-             compiler only",
-}];
+pub(crate) const DUPLICATES: &[Duplicate] = &[
+    Duplicate {
+        name: "syn",
+        versions: &["2", "3"],
+        reason: "tracing-attributes still builds on 2, every other derive on 3; it runs in the \
+                 compiler only",
+    },
+    Duplicate {
+        name: "thiserror",
+        versions: &["1", "2"],
+        reason: "ppp still builds on 1, everything else on 2; it is traits and a derive",
+    },
+    Duplicate {
+        name: "thiserror-impl",
+        versions: &["1", "2"],
+        reason: "the derive of thiserror; it runs in the compiler only",
+    },
+];

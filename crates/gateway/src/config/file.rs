@@ -197,6 +197,7 @@ fn listeners(top: &mut Table<'_>, shared: &Listener) -> Vec<Listener> {
         table.set("page", &mut listener.page);
         listener.public_url = table.value("public-url");
         listener.trusted_proxies = trusted_proxies(&mut table);
+        proxy_protocol(&mut table, &mut listener);
         let mut limits = table.table("limits", "listeners.limits");
         listener_limits(&mut limits, &mut listener.limits);
         limits.finish();
@@ -254,6 +255,24 @@ fn trusted_proxies(table: &mut Table<'_>) -> Vec<IpNet> {
         .into_iter()
         .map(|(net, _)| net)
         .collect()
+}
+
+/// Whether it is on, which makes no sense without a proxy to trust.
+fn proxy_protocol(table: &mut Table<'_>, listener: &mut Listener) {
+    table.set("proxy-protocol", &mut listener.proxy_protocol);
+    // Proxies that are named, but wrongly, have their own report.
+    let nobody = table.said("trusted-proxies").is_none_or(|said| {
+        let named = said.value.as_array();
+        named.is_some_and(|named| named.is_empty())
+    });
+    if let Some(said) = table.said("proxy-protocol")
+        && listener.proxy_protocol
+        && nobody
+    {
+        let wrong = Wrong::new("is on, but `trusted-proxies` names nobody who may connect")
+            .help("name the proxies, for example `trusted-proxies = [\"10.0.0.5\"]`: anyone else could claim any address");
+        table.wrong_value("proxy-protocol", &said, wrong);
+    }
 }
 
 fn listener_limits(table: &mut Table<'_>, limits: &mut ListenerLimits) {

@@ -25,9 +25,15 @@ pub struct Listener {
     /// changes the host. It decides the scheme and host of
     /// `Sec-WebSocket-Location` and what `same-host` compares with.
     pub public_url: Option<PublicUrl>,
-    /// Peers whose `X-Forwarded-*` and `Forwarded` headers are believed.
-    /// Empty by default: anyone can write such a header.
+    /// Peers whose word on the client's address is taken: `X-Forwarded-*` and
+    /// `Forwarded`, or the PROXY protocol. Empty by default: anyone can write
+    /// such a header.
     pub trusted_proxies: Vec<IpNet>,
+    /// Whether every connection begins with a header of the PROXY protocol,
+    /// version 1 or 2. It is then required, and only
+    /// [`trusted_proxies`](Self::trusted_proxies) may connect. Off by default: a client would have to
+    /// write it.
+    pub proxy_protocol: bool,
     /// How much.
     pub limits: ListenerLimits,
     /// How long.
@@ -42,6 +48,7 @@ impl Default for Listener {
             page: false,
             public_url: None,
             trusted_proxies: Vec::new(),
+            proxy_protocol: false,
             limits: ListenerLimits::default(),
             timeouts: Timeouts::default(),
         }

@@ -88,7 +88,8 @@ impl Tally {
 pub struct Opening<'a> {
     /// The connection's name, unique while the process runs.
     pub id: &'a str,
-    /// Where it comes from.
+    /// Where it comes from: the client, if a trusted proxy tells who that is,
+    /// with port 0 if it does not tell the port.
     pub peer: SocketAddr,
     /// The path, without its query.
     pub path: &'a str,

@@ -199,10 +199,21 @@ impl Client {
         path: &str,
         subprotocols: &[&str],
     ) -> Self {
-        let host = address.to_string();
+        let tcp = soon("connect", TcpStream::connect(address)).await.unwrap();
+        Self::over(tcp, &address.to_string(), draft, path, subprotocols).await
+    }
+
+    /// Opens over a connection that is there.
+    pub(crate) async fn over(
+        mut tcp: TcpStream,
+        host: &str,
+        draft: Draft,
+        path: &str,
+        subprotocols: &[&str],
+    ) -> Self {
         let ask = Ask {
             secure: false,
-            host: &host,
+            host,
             resource: path,
             origin: Some("http://localhost"),
             subprotocols,
@@ -214,7 +225,6 @@ impl Client {
             },
         };
         let mut offer = draftgate_drafts::offer(draft, &ask, &mut RandomKeys).unwrap();
-        let mut tcp = soon("connect", TcpStream::connect(address)).await.unwrap();
         tcp.set_nodelay(true).unwrap();
         soon("write", tcp.write_all(&offer.request)).await.unwrap();
         let mut read = BytesMut::new();

@@ -1,0 +1,71 @@
+//! Who is at the other end: the client, and the proxy that speaks for it.
+//!
+//! One type for every way to learn it (the socket, the PROXY protocol, the
+//! forwarding fields), so that limits, log and public URL cannot disagree
+//! about whom they mean.
+
+use std::{fmt, net::SocketAddr};
+
+/// The other end of a connection, as far as it is known by now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Peer {
+    /// The client; with port 0 where its proxy did not tell the port.
+    pub(crate) client: SocketAddr,
+    /// The socket's own address, if that is a proxy's.
+    pub(crate) via: Option<SocketAddr>,
+    /// The proxy says that the client came over TLS.
+    pub(crate) tls: bool,
+}
+
+impl Peer {
+    /// Whoever the socket says.
+    pub(crate) fn new(socket: SocketAddr) -> Self {
+        Self {
+            client: socket,
+            via: None,
+            tls: false,
+        }
+    }
+
+    /// The same connection, whose proxy announces `client`.
+    pub(crate) fn announced(self, client: SocketAddr) -> Self {
+        let client = SocketAddr::new(client.ip().to_canonical(), client.port());
+        Self {
+            client,
+            via: Some(self.via.unwrap_or(self.client)),
+            ..self
+        }
+    }
+}
+
+/// The client, without a port that is not known.
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.client.port() {
+            0 => self.client.ip().fmt(f),
+            _ => self.client.fmt(f),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proxy_stays_named_while_the_client_gets_clearer() {
+        let socket = "10.0.0.1:5000".parse().unwrap();
+        let peer = Peer::new(socket);
+        assert_eq!((peer.to_string(), peer.via), ("10.0.0.1:5000".into(), None));
+        let peer = peer.announced("[::ffff:10.0.0.2]:6000".parse().unwrap());
+        assert_eq!(
+            (peer.to_string(), peer.via),
+            ("10.0.0.2:6000".into(), Some(socket))
+        );
+        let peer = peer.announced("192.0.2.9:0".parse().unwrap());
+        assert_eq!(
+            (peer.to_string(), peer.via),
+            ("192.0.2.9".into(), Some(socket))
+        );
+    }
+}
