@@ -12,7 +12,16 @@ use draftgate_testkit::{codecs::hear, request::parts};
 
 /// Both ends of a connection in `draft`, ready for messages.
 pub(crate) fn pair(draft: Draft, limits: Limits) -> (Box<dyn Codec>, Box<dyn Codec>) {
-    let mut keys = FixedKeys::new(*b"a fixed run of octets for keys..");
+    pair_with(draft, limits, b"a fixed run of octets for keys..")
+}
+
+/// The same, with `keys` repeated as the octets of all keys.
+pub(crate) fn pair_with(
+    draft: Draft,
+    limits: Limits,
+    keys: &[u8],
+) -> (Box<dyn Codec>, Box<dyn Codec>) {
+    let mut keys = FixedKeys::new(keys);
     let ask = Ask {
         secure: false,
         host: "example.com",

@@ -1,0 +1,37 @@
+//! The tables in the documents are the ones that the code makes: those of the
+//! library, and two made here by letting the codecs speak.
+
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
+
+mod breaches;
+#[path = "../common/mod.rs"]
+mod common;
+mod frames;
+
+use draftgate_drafts::{capability_table, refusal_table};
+use draftgate_testkit::documents::holds;
+
+#[test]
+fn the_capability_table_stands_in_the_readme() {
+    holds("README.md", "capabilities", &capability_table());
+}
+
+#[test]
+fn the_capability_table_stands_in_the_page_on_drafts() {
+    holds("docs/drafts.md", "capabilities", &capability_table());
+}
+
+#[test]
+fn the_refusals_stand_in_the_page_on_operating() {
+    holds("docs/operating.md", "refusals", &refusal_table());
+}
+
+#[test]
+fn the_same_words_in_every_draft_stand_in_the_page_on_drafts() {
+    holds("docs/drafts.md", "frames", &frames::table());
+}
+
+#[test]
+fn what_each_draft_does_about_a_breach_stands_in_the_page_on_drafts() {
+    holds("docs/drafts.md", "breaches", &breaches::table());
+}
