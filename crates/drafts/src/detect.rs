@@ -13,6 +13,9 @@ pub struct Detection {
     /// Take a request for hixie-75 although it has no `Origin`: some devices
     /// send none. Off by default, since any port scanner looks like that.
     pub without_origin: bool,
+    /// Take the versions 9 to 12 for Version 8: hybi-09 to -12 all travelled
+    /// as 8, but a library of 2011 sent the number of its draft.
+    pub version_aliases: bool,
 }
 
 /// The draft of `request`. A draft that is known but not built is named all
@@ -32,7 +35,7 @@ pub fn detect(request: &Parts, options: Detection) -> Result<Draft, Refusal> {
     }
     upgrade(fields)?;
     if has(fields, "sec-websocket-version") {
-        return versioned(fields);
+        return versioned(fields, options);
     }
     if has(fields, "sec-websocket-nonce")
         && !has(fields, "sec-websocket-key1")
@@ -78,8 +81,11 @@ fn upgrade(fields: &HeaderMap) -> Result<(), Refusal> {
 }
 
 /// hybi-04 on: `Sec-WebSocket-Version` and `Sec-WebSocket-Key`.
-fn versioned(fields: &HeaderMap) -> Result<Draft, Refusal> {
-    let version = version(fields)?;
+fn versioned(fields: &HeaderMap, options: Detection) -> Result<Draft, Refusal> {
+    let version = match version(fields)? {
+        9..=12 if options.version_aliases => 8,
+        version => version,
+    };
     let draft = Draft::ALL
         .into_iter()
         .find(|d| d.version() == Some(version));

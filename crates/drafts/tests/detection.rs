@@ -183,6 +183,22 @@ fn row_8_other_versions_are_answered_with_a_list() {
 }
 
 #[test]
+fn row_8a_versions_9_to_12_are_8_where_the_route_says_so() {
+    let aliases = Detection {
+        version_aliases: true,
+        ..Detection::default()
+    };
+    for number in ["9", "10", "11", "12"] {
+        let request = upgrade(&[version(number), KEY]);
+        assert_eq!(detect(&request, aliases), Ok(Draft::Hybi08), "{number}");
+    }
+    for number in ["3", "14"] {
+        let refusal = detect(&upgrade(&[version(number), KEY]), aliases).unwrap_err();
+        assert_eq!(refusal.kind, RefusalKind::VersionUnsupported, "{number}");
+    }
+}
+
+#[test]
 fn row_9_a_nonce_alone_is_hello_00() {
     is(&upgrade(&[NONCE, draft("3")]), Draft::Hello00);
     is(&upgrade(&[NONCE]), Draft::Hello00);
@@ -300,6 +316,7 @@ fn row_17_hixie_75_without_origin_is_refused_unless_the_route_says_otherwise() {
     refused(&request, RefusalKind::OriginMissing, 400);
     let allowed = Detection {
         without_origin: true,
+        ..Detection::default()
     };
     assert_eq!(detect(&request, allowed), Ok(Draft::Hixie75));
 }

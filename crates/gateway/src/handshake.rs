@@ -99,6 +99,7 @@ pub(crate) fn decide(request: &Request, asked: Asked<'_>) -> Result<Opened, Refu
 
     let options = Detection {
         without_origin: route.hixie_75_without_origin,
+        version_aliases: route.version_aliases,
     };
     let draft = draftgate_drafts::detect(parts, options).map_err(refuse)?;
     let acceptor = draftgate_drafts::acceptor(draft).map_err(refuse)?;

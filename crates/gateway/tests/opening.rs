@@ -240,3 +240,18 @@ async fn hixie_75_without_origin_is_taken_where_the_route_says_so() {
     accepted(address, &request).await;
     assert_eq!(running.counts().upgrades_in(Draft::Hixie75), 1);
 }
+
+#[tokio::test]
+async fn versions_9_to_12_are_taken_for_8_where_the_route_says_so() {
+    let request = HYBI_13.replace("Sec-WebSocket-Version: 13", "Sec-WebSocket-Version: 10");
+    let (_strict, address) = gateway(config());
+    assert_eq!(
+        refused(address, &request).await,
+        (426, "version-unsupported".into())
+    );
+    let (running, address) = gateway(with_route("/echo", |route| {
+        route.version_aliases = true;
+    }));
+    accepted(address, &request).await;
+    assert_eq!(running.counts().upgrades_in(Draft::Hybi08), 1);
+}

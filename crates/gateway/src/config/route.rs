@@ -60,6 +60,9 @@ pub struct Route {
     /// Whether a hixie-75 opening may lack `Origin`. Off: without it any
     /// port scanner looks like a hixie-75 client.
     pub hixie_75_without_origin: bool,
+    /// Whether `Sec-WebSocket-Version` 9 to 12 is taken for 8. Off: hybi-09 to
+    /// -12 travelled as 8, and only a broken client says otherwise.
+    pub version_aliases: bool,
 }
 
 impl Route {
@@ -83,6 +86,7 @@ impl Route {
             heartbeat: Heartbeat::default(),
             heartbeat_interval: Duration::from_secs(25),
             hixie_75_without_origin: false,
+            version_aliases: false,
         }
     }
 

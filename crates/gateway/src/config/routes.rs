@@ -123,6 +123,7 @@ fn one(
         "hixie-75-without-origin",
         &mut route.hixie_75_without_origin,
     );
+    table.set("version-aliases", &mut route.version_aliases);
     table.set("heartbeat-interval", &mut route.heartbeat_interval);
     heartbeat(&mut table, &mut route);
     bus_only(&mut table, &mut route, service);

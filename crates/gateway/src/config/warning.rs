@@ -86,6 +86,16 @@ pub enum Warning {
         /// A network of every address.
         network: ipnet::IpNet,
     },
+    /// A key that does nothing without the draft that it is about.
+    #[error(
+        "route {path}: `version-aliases` has no effect, because the route does not speak {draft}"
+    )]
+    VersionAliasesHaveNoEffect {
+        /// The route.
+        path: String,
+        /// The draft that the versions stand for.
+        draft: Draft,
+    },
     /// A key that does nothing, because another one forbids it.
     #[error("route {path}: `hixie-75-without-origin` has no effect, because {why}")]
     WithoutOriginHasNoEffect {
@@ -178,6 +188,12 @@ fn route_warnings(route: &super::Route, warnings: &mut Vec<Warning>) {
             path: path(),
             message,
             queue,
+        });
+    }
+    if route.version_aliases && !route.speaks(Draft::Hybi08) {
+        warnings.push(Warning::VersionAliasesHaveNoEffect {
+            path: path(),
+            draft: Draft::Hybi08,
         });
     }
     if route.hixie_75_without_origin {
@@ -276,6 +292,11 @@ mod tests {
                 "",
                 "hixie-75-without-origin = true",
                 "route /bus/{channel}: `hixie-75-without-origin` has no effect, because the route does not",
+            ),
+            (
+                "",
+                "version-aliases = true",
+                "route /bus/{channel}: `version-aliases` has no effect, because the route does not speak hybi-08",
             ),
             (
                 "",
