@@ -185,6 +185,7 @@ fn event(raw: RawEvent, read: &mut Read<'_>) -> Found<Event> {
             Event::Notice(Notice::Discarded { frame_type, octets })
         }
         RawEvent::Repaired { replacements } => Event::Notice(Notice::Repaired { replacements }),
+        RawEvent::Tolerated { rule } => Event::Notice(Notice::Tolerated { rule }),
         RawEvent::UnsolicitedPong => Event::Notice(Notice::UnsolicitedPong),
         RawEvent::AfterClose { octets } => Event::Notice(Notice::AfterClose { octets }),
     })

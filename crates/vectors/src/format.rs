@@ -120,6 +120,10 @@ pub(crate) enum RawEvent {
     Repaired {
         replacements: u64,
     },
+    Tolerated {
+        #[serde(deserialize_with = "rule")]
+        rule: Rule,
+    },
     UnsolicitedPong,
     AfterClose {
         octets: u64,

@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
-use draftgate_core::{Draft, Event, Message, Role};
+use draftgate_core::{Draft, Event, Message, Notice, Role};
 
 use crate::{Ends, Expectation, Kind, Vector};
 
@@ -125,6 +125,7 @@ fn event(event: &Event) -> String {
         Event::Pong(body) => format!("pong {}", body.len()),
         Event::Close(Some(close)) => format!("close {}", close.code),
         Event::Close(None) => "close".to_owned(),
+        Event::Notice(Notice::Tolerated { rule }) => format!("tolerated: {}", rule.code()),
         Event::Notice(notice) => format!("{notice:?}"),
     }
 }

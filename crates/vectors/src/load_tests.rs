@@ -48,6 +48,7 @@ events = [
     { pong = "61" },
     "unsolicited-pong",
     { discarded = { frame-type = 128, octets = 3 } },
+    { tolerated = { rule = "close-code" } },
     { close = { code = 1000, reason = "bye" } },
 ]
 ends = "closed"
@@ -116,6 +117,9 @@ fn a_sound_file_is_read_whole() {
                 frame_type: 0x80,
                 octets: 3
             }),
+            Event::Notice(Notice::Tolerated {
+                rule: Rule::CloseCode
+            }),
             Event::Close(Some(Close::new(1000, "bye"))),
         ]
     );
@@ -136,7 +140,7 @@ fn an_error_names_file_and_line() {
 fn an_unknown_key_is_refused_where_it_stands() {
     let error = broken("ends = \"closed\"", "ends = \"closed\"\ntolerate = []");
     assert!(
-        error.starts_with("dir/a.b.toml:40: ") && error.contains("`tolerate`"),
+        error.starts_with("dir/a.b.toml:41: ") && error.contains("`tolerate`"),
         "{error}"
     );
     assert!(broken("source =", "sauce =").contains("`sauce`"));
