@@ -30,7 +30,9 @@ fn every_vector_loads_and_lies_in_the_directory_of_its_draft() {
 #[test]
 fn each_draft_has_streams_both_roles_can_read() {
     let vectors = vectors();
-    for draft in [Draft::Hixie75, Draft::Hixie76, Draft::Hybi13] {
+    let drafts: BTreeSet<_> = vectors.iter().map(|v| v.about.draft).collect();
+    assert!(drafts.len() >= 6, "{drafts:?}");
+    for draft in drafts {
         for role in [Role::Client, Role::Server] {
             let readable = vectors
                 .iter()
@@ -122,7 +124,7 @@ fn a_recorded_answer_says_what_we_must_say_unless_it_is_refused_for_it() {
             compared += 1;
         }
     }
-    assert!(compared > 100, "only {compared} facts were compared");
+    assert!(compared > 250, "only {compared} facts were compared");
 }
 
 #[test]
@@ -154,7 +156,7 @@ fn what_an_expectation_needs_of_the_request_is_there() {
                 let md5 = server.answer.md5.is_some();
                 assert_eq!(md5, ends.after_opening(), "{name}");
             }
-            (Draft::Hybi13, ends) if ends.after_opening() => {
+            (draft, ends) if draft.version().is_some() && ends.after_opening() => {
                 assert!(
                     has("Sec-WebSocket-Key") && server.answer.accept.is_some(),
                     "{name}"
