@@ -25,6 +25,7 @@ mod send_error;
 mod shared;
 mod speaker;
 mod text;
+mod traits;
 mod violation;
 
 pub use capabilities::{Capabilities, Closing, Limits, Role};
@@ -37,4 +38,5 @@ pub use send_error::SendError;
 pub use shared::{Rendering, Shared, WireClass};
 pub use speaker::Speaker;
 pub use text::{NotUtf8, Text};
+pub use traits::{BadUtf8, Traits};
 pub use violation::{Rule, Violation};

@@ -11,6 +11,15 @@ pub struct Violation {
     pub rule: Rule,
 }
 
+impl Violation {
+    /// What a peer of `draft` is told: the code, and the rule as the reason;
+    /// `None` where the draft has no codes (before hybi-06).
+    pub fn close(&self, draft: Draft) -> Option<Close> {
+        let code = self.rule.close_code(draft)?;
+        Some(Close::new(code, self.to_string()))
+    }
+}
+
 impl From<Rule> for Violation {
     fn from(rule: Rule) -> Self {
         Self { rule }

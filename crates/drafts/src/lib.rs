@@ -22,10 +22,13 @@ mod detect;
 mod random;
 mod table;
 
-use draftgate_core::Draft;
+use draftgate_core::{Draft, Traits};
 use draftgate_wire::{
     Dialect,
-    opening::{Accepted, Acceptor, Ask, Offer, Offerer, Refusal, RefusalKind, Terms, only_field},
+    opening::{
+        Accepted, Acceptor, Ask, LengthFrames, Offer, Offerer, Refusal, RefusalKind, Terms,
+        only_field,
+    },
 };
 pub use draftgate_wire::{FixedKeys, KeySource, opening};
 use http::{HeaderMap, request::Parts};
@@ -70,6 +73,23 @@ pub fn dialects() -> impl Iterator<Item = &'static Dialect> {
     ]
     .into_iter()
     .flatten()
+}
+
+/// What is particular about every draft that is spoken, oldest first.
+pub fn traits() -> impl Iterator<Item = Traits> {
+    let with = LengthFrames {
+        send: true,
+        accept: false,
+    };
+    ACCEPTORS
+        .iter()
+        .zip(dialects())
+        .map(move |(acceptor, dialect)| Traits {
+            draft: dialect.draft,
+            capabilities: acceptor.capabilities(LengthFrames::default()),
+            with_length_frames: acceptor.capabilities(with),
+            bad_utf8: dialect.bad_utf8,
+        })
 }
 
 /// The versions to list in `Sec-WebSocket-Version` when only `enabled` drafts

@@ -2,10 +2,10 @@
 
 use std::fmt::Write;
 
-use draftgate_core::Closing;
-use draftgate_wire::{BadUtf8, opening::RefusalKind};
+use draftgate_core::{BadUtf8, Closing};
+use draftgate_wire::opening::RefusalKind;
 
-use crate::{ACCEPTORS, dialects};
+use crate::traits;
 
 /// What each draft that is spoken can say, as a Markdown table.
 pub fn capability_table() -> String {
@@ -13,9 +13,9 @@ pub fn capability_table() -> String {
         "| draft | told by | text | binary | ping | fragments | close | text that is not UTF-8 |\n\
          | --- | --- | --- | --- | --- | --- | --- | --- |\n",
     );
-    for (acceptor, dialect) in ACCEPTORS.iter().zip(dialects()) {
-        let able = acceptor.capabilities();
-        let told_by = match (acceptor.draft().version(), able.closing) {
+    for it in traits() {
+        let able = it.capabilities;
+        let told_by = match (it.draft.version(), able.closing) {
             (Some(version), _) => format!("`Sec-WebSocket-Version: {version}`"),
             (None, Closing::Absent) => "`Origin`, and no key of any kind".to_owned(),
             (None, _) => "`Sec-WebSocket-Key1` and `-Key2`".to_owned(),
@@ -28,7 +28,7 @@ pub fn capability_table() -> String {
             Closing::Lettered => "frame, `C` or `S`",
             Closing::Coded => "frame, code and reason",
         };
-        let bad_utf8 = match dialect.bad_utf8 {
+        let bad_utf8 = match it.bad_utf8 {
             BadUtf8::Repair => "becomes U+FFFD",
             BadUtf8::Fail => "fails, 1007",
         };
@@ -36,7 +36,7 @@ pub fn capability_table() -> String {
         let _ = writeln!(
             table,
             "| {} | {told_by} | yes | {} | {} | {} | {closing} | {bad_utf8} |",
-            acceptor.draft().with_alias(),
+            it.draft.with_alias(),
             yes(able.binary),
             yes(able.ping),
             yes(able.fragments),

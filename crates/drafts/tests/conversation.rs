@@ -289,7 +289,7 @@ fn an_acceptor_promises_what_its_codec_can_do() {
         let (server, _) = end(acceptor.draft(), Role::Server, Limits::default());
         assert_eq!(
             server.capabilities(),
-            acceptor.capabilities(),
+            acceptor.capabilities(draftgate_drafts::opening::LengthFrames::default()),
             "{}",
             acceptor.draft()
         );

@@ -2,8 +2,8 @@
 //! no query (it may hold a token).
 
 use draftgate_conn::{Closed, Why};
-use draftgate_core::{Capabilities, Close, Closing};
-use draftgate_translate::received;
+use draftgate_core::{Capabilities, Close};
+use draftgate_translate::logged;
 use tokio::time::Instant;
 use tracing::info;
 
@@ -86,15 +86,13 @@ impl<'a> Line<'a> {
     }
 }
 
-/// The close code, in those of RFC 6455: a peer that closed properly without
-/// one said 1000 if its draft has no codes (hixie-76), and nothing (1005) if it
-/// has. hixie-75 has no closing handshake to speak of.
+/// The close code, in those of RFC 6455 where the peer closed properly.
 fn code(closed: &Closed, capabilities: &Capabilities) -> Option<u16> {
-    if closed.why != Why::PeerClosed || capabilities.closing == Closing::Absent {
+    if closed.why != Why::PeerClosed {
         return closed.code;
     }
     let close = closed.code.map(|code| Close::new(code, ""));
-    Some(received(close, capabilities).code)
+    logged(close, capabilities)
 }
 
 #[cfg(test)]

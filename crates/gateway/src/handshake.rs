@@ -163,7 +163,7 @@ pub(crate) fn decide(request: &Request, asked: Asked<'_>) -> Result<Opened, Refu
         settings: settings(route, asked.listener),
         about: About {
             draft,
-            capabilities: acceptor.capabilities(),
+            capabilities: acceptor.capabilities(terms.length_frames),
             path: shown(path),
             origin: origin.map(shown),
             subprotocol: subprotocol.as_deref().map(shown),

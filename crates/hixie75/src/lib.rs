@@ -14,9 +14,9 @@
 //! ```
 
 use bytes::BytesMut;
-use draftgate_core::{Capabilities, Closing, Codec, Draft, Limits};
+use draftgate_core::{BadUtf8, Capabilities, Closing, Codec, Draft, Limits};
 use draftgate_wire::{
-    BadUtf8, Breach, Dialect, KeySource, Machine, Sentinel,
+    Breach, Dialect, KeySource, Machine, Sentinel,
     opening::{
         Accepted, Acceptor, Answer, Ask, Asked, Connected, Head, LengthFrames, Offer, Offerer,
         Pending, Refusal, RefusalKind, Resume, Terms, echoed_origin,
@@ -60,8 +60,8 @@ impl Acceptor for Hixie75 {
         Draft::Hixie75
     }
 
-    fn capabilities(&self) -> Capabilities {
-        codec(Limits::default(), LengthFrames::default()).capabilities()
+    fn capabilities(&self, length_frames: LengthFrames) -> Capabilities {
+        codec(Limits::default(), length_frames).capabilities()
     }
 
     fn accept(

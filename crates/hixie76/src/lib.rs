@@ -14,9 +14,9 @@
 //! ```
 
 use bytes::{Buf, BytesMut};
-use draftgate_core::{Capabilities, Closing, Codec, Draft, Limits};
+use draftgate_core::{BadUtf8, Capabilities, Closing, Codec, Draft, Limits};
 use draftgate_wire::{
-    BadUtf8, Breach, Dialect, KeySource, Machine, Sentinel,
+    Breach, Dialect, KeySource, Machine, Sentinel,
     opening::{
         Accepted, Acceptor, Answer, Ask, Asked, Challenge, Connected, Head, LengthFrames, Offer,
         Offerer, Pending, Refusal, RefusalKind, Resume, Terms, challenge, echoed_origin,
@@ -57,8 +57,8 @@ impl Acceptor for Hixie76 {
         Draft::Hixie76
     }
 
-    fn capabilities(&self) -> Capabilities {
-        machine(Limits::default(), LengthFrames::default()).capabilities()
+    fn capabilities(&self, length_frames: LengthFrames) -> Capabilities {
+        machine(Limits::default(), length_frames).capabilities()
     }
 
     fn octets_after_head(&self) -> usize {

@@ -11,9 +11,9 @@
 //! assert_eq!(draftgate_hybi06::ACCEPTOR.draft(), Draft::Hybi06);
 //! ```
 
-use draftgate_core::{Closing, Draft, WireClass};
+use draftgate_core::{BadUtf8, Closing, Draft, WireClass};
 use draftgate_wire::{
-    BadUtf8, Breach, Dialect, Layout, Masked,
+    Breach, Dialect, Layout, Masked,
     opening::{Acceptor, Offerer, Versioned},
 };
 

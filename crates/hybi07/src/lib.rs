@@ -14,9 +14,9 @@
 //! assert_eq!(drafts, [Draft::Hybi07, Draft::Hybi08]);
 //! ```
 
-use draftgate_core::{Closing, Draft, WireClass};
+use draftgate_core::{BadUtf8, Closing, Draft, WireClass};
 use draftgate_wire::{
-    BadUtf8, Breach, Dialect, Layout, Masked,
+    Breach, Dialect, Layout, Masked,
     opening::{Acceptor, Offerer, Versioned},
 };
 

@@ -10,9 +10,9 @@
 //! assert_eq!(draftgate_hybi13::ACCEPTOR.draft(), Draft::Hybi13);
 //! ```
 
-use draftgate_core::{Closing, Draft, WireClass};
+use draftgate_core::{BadUtf8, Closing, Draft, WireClass};
 use draftgate_wire::{
-    BadUtf8, Breach, Dialect, Layout, Masked,
+    Breach, Dialect, Layout, Masked,
     opening::{Acceptor, Offerer, Versioned},
 };
 

@@ -53,6 +53,16 @@ pub fn received(close: Option<Close>, capabilities: &Capabilities) -> Close {
     })
 }
 
+/// The code under which the log has a peer's proper end, in those of RFC 6455:
+/// as [`received`]; `None` where the draft has no closing handshake (hixie-75),
+/// which leaves nothing to tell.
+pub fn logged(close: Option<Close>, capabilities: &Capabilities) -> Option<u16> {
+    match (close, capabilities.closing) {
+        (None, Closing::Absent) => None,
+        (close, _) => Some(received(close, capabilities).code),
+    }
+}
+
 fn shortened(reason: Text) -> Text {
     if reason.len() <= REASON_OCTETS {
         return reason;
@@ -116,6 +126,9 @@ mod tests {
             assert_eq!(received(None, &capabilities), Close::new(code, ""));
             let abnormal = Close::new(Close::ABNORMAL, "");
             assert_eq!(received(Some(abnormal.clone()), &capabilities), abnormal);
+            let told = (closing != Closing::Absent).then_some(code);
+            assert_eq!(logged(None, &capabilities), told);
+            assert_eq!(logged(Some(abnormal), &capabilities), Some(1006));
         }
     }
 

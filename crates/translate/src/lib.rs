@@ -22,7 +22,7 @@ mod message;
 mod policy;
 mod render;
 
-pub use close::{REASON_OCTETS, close, received};
+pub use close::{REASON_OCTETS, close, logged, received};
 pub use message::{DropReason, Outcome, inbound, message};
 pub use policy::{BASE64, BinaryPolicy, ENVELOPE, Policy, UnknownBinaryPolicy};
 pub use render::{greeting, render};

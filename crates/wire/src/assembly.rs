@@ -3,10 +3,10 @@
 use std::mem;
 
 use bytes::{Bytes, BytesMut};
-use draftgate_core::{COPIED, Limits, Message, Rule, Text, Violation};
+use draftgate_core::{BadUtf8, COPIED, Limits, Message, Rule, Text, Violation};
 
 use crate::{
-    BadUtf8, Utf8,
+    Utf8,
     utf8::{is_utf8, repair},
 };
 

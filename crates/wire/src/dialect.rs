@@ -3,7 +3,7 @@
 //! A new difference between drafts is a new field here, whose doc names the
 //! drafts on either side; never a comparison of draft numbers.
 
-use draftgate_core::{Closing, Draft};
+use draftgate_core::{BadUtf8, Closing, Draft};
 
 use crate::Breach;
 
@@ -19,13 +19,4 @@ pub struct Dialect {
     /// A Close with a status code that the draft does not define: a failure in
     /// Version 13; before, peers that divided the code by 255 were in use.
     pub undefined_codes: Breach,
-}
-
-/// What to do with text that is not UTF-8.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BadUtf8 {
-    /// Put U+FFFD in place of what is not: hixie-75 to hybi-09.
-    Repair,
-    /// Fail the connection: hybi-10 on (RFC 6455 §8.1).
-    Fail,
 }

@@ -7,8 +7,8 @@
 //!
 //! ```
 //! use bytes::BytesMut;
-//! use draftgate_core::{Closing, Codec, Draft, Event, Limits, Outbox};
-//! use draftgate_wire::{BadUtf8, Breach, Dialect, Machine, Sentinel, opening::LengthFrames};
+//! use draftgate_core::{BadUtf8, Closing, Codec, Draft, Event, Limits, Outbox};
+//! use draftgate_wire::{Breach, Dialect, Machine, Sentinel, opening::LengthFrames};
 //!
 //! static DIALECT: Dialect = Dialect {
 //!     draft: Draft::Hixie75,
@@ -39,7 +39,7 @@ pub mod opening;
 mod sentinel;
 mod utf8;
 
-pub use dialect::{BadUtf8, Dialect};
+pub use dialect::Dialect;
 pub use frame::{Frame, Framing, Header, Opcode, Part};
 pub use hybi::{Hybi, Masking};
 pub use keys::{FixedKeys, KeySource};

@@ -9,12 +9,12 @@ use std::{fmt::Debug, mem};
 use byteorder::{BigEndian, ByteOrder};
 use bytes::{Bytes, BytesMut};
 use draftgate_core::{
-    Capabilities, Close, Closing, Codec, Draft, Event, Limits, Message, Notice, Outbox, Outgoing,
-    Rule, SendError, State, Text, Violation, WireClass,
+    BadUtf8, Capabilities, Close, Closing, Codec, Draft, Event, Limits, Message, Notice, Outbox,
+    Outgoing, Rule, SendError, State, Text, Violation, WireClass,
 };
 
 use crate::{
-    BadUtf8, Breach, Dialect, Frame, Framing, Header, Opcode, Part,
+    Breach, Dialect, Frame, Framing, Header, Opcode, Part,
     assembly::{Assembly, Finished, unfragmented},
     utf8::{is_utf8, repair},
 };
@@ -378,10 +378,7 @@ impl<F: Framing> Codec for Machine<F> {
         if !matches!(before, State::Open | State::ClosingByPeer) {
             return;
         }
-        let close = violation
-            .rule
-            .close_code(self.dialect.draft)
-            .map(|code| Close::new(code, violation.to_string()));
+        let close = violation.close(self.dialect.draft);
         self.write_close(close.as_ref(), out);
         self.state = State::Closed;
     }

@@ -4,8 +4,8 @@
 
 use std::fmt::Write;
 
-use draftgate_core::{Capabilities, Draft, Event, Limits, Notice, Outbox, Outgoing};
-use draftgate_drafts::{acceptor, spoken};
+use draftgate_core::{Draft, Event, Limits, Notice, Outbox, Outgoing};
+use draftgate_drafts::traits;
 use draftgate_testkit::codecs::hear;
 
 use crate::common::pair_with;
@@ -108,11 +108,8 @@ const BREACHES: [Breach; 13] = [
 
 /// A Markdown table.
 pub(crate) fn table() -> String {
-    let headed = |draft: &Draft| {
-        let able: Capabilities = acceptor(*draft).unwrap().capabilities();
-        able.fragments
-    };
-    let clients: Vec<Client> = spoken().filter(headed).map(Client::of).collect();
+    let headed = traits().filter(|it| it.capabilities.fragments);
+    let clients: Vec<Client> = headed.map(|it| Client::of(it.draft)).collect();
     let mut table = String::from("| a client sends |");
     for client in &clients {
         write!(table, " to {} |", client.draft).unwrap();

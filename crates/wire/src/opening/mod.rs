@@ -60,8 +60,9 @@ pub trait Acceptor: Debug + Sync {
     /// The draft.
     fn draft(&self) -> Draft;
 
-    /// What a client of this draft can be told, unless a route says otherwise.
-    fn capabilities(&self) -> Capabilities;
+    /// What a client of this draft can be told on a route with these
+    /// `length_frames`.
+    fn capabilities(&self, length_frames: LengthFrames) -> Capabilities;
 
     /// Octets that belong to the request although they follow its empty line
     /// (key3 of hixie-76); some clients announce them with `Content-Length`.

@@ -9,8 +9,8 @@ use draftgate_core::{Capabilities, Codec, Draft, Limits};
 use http::{HeaderValue, request::Parts};
 
 use super::{
-    Accepted, Acceptor, Answer, Ask, Asked, Connected, Head, Keyed, Offer, Offerer, Pending,
-    Refusal, RefusalKind, Resume, Terms, only_field,
+    Accepted, Acceptor, Answer, Ask, Asked, Connected, Head, Keyed, LengthFrames, Offer, Offerer,
+    Pending, Refusal, RefusalKind, Resume, Terms, only_field,
 };
 use crate::{Dialect, Hybi, KeySource, Layout, Machine, Masking};
 
@@ -38,7 +38,7 @@ impl Acceptor for Versioned {
         self.dialect.draft
     }
 
-    fn capabilities(&self) -> Capabilities {
+    fn capabilities(&self, _: LengthFrames) -> Capabilities {
         self.codec(Masking::Incoming, Limits::default())
             .capabilities()
     }
