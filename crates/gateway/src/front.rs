@@ -37,6 +37,7 @@ use tracing::{debug, field::display, info, warn};
 use crate::{
     Refused, access,
     config::Listener,
+    forwarded::{self, Forwarded},
     gate::Place,
     handshake::{self, Asked, Opened, Request},
     page,
@@ -233,21 +234,23 @@ impl Visit {
         (heard, tcp, received)
     }
 
-    async fn answer(&self, tcp: TcpStream, received: BytesMut, request: Request, turn: Turn) {
+    async fn answer(mut self, tcp: TcpStream, received: BytesMut, request: Request, turn: Turn) {
+        let forwarded = self.learn_client(&request);
         let inner = &self.inner;
         let decided = match inner.stop.is_cancelled() {
             true => Err(Refused::shutting_down().field("Retry-After", "10")),
-            false => handshake::decide(
-                &request,
-                Asked {
+            false => forwarded.and_then(|forwarded| {
+                let asked = Asked {
                     id: &self.id,
                     peer: self.peer,
+                    forwarded: &forwarded,
                     listener: &self.listener,
                     config: &inner.config,
                     services: &inner.services,
                     throttle: &inner.throttle,
-                },
-            ),
+                };
+                handshake::decide(&request, asked)
+            }),
         };
         match decided {
             Ok(opened) => {
@@ -261,6 +264,21 @@ impl Visit {
                     .await;
             }
         }
+    }
+
+    /// Takes what a trusted proxy says in its request of the client, which is
+    /// the peer from here on.
+    fn learn_client(&mut self, request: &Request) -> Result<Forwarded, Refused> {
+        let trusts = |address| self.listener.trusts(address);
+        let forwarded = match trusts(self.peer.client.ip()) {
+            true => forwarded::read(&request.parts.headers, trusts)?,
+            false => Forwarded::default(),
+        };
+        if let Some(client) = forwarded.client {
+            self.peer = self.peer.announced(client);
+        }
+        self.place.count_for(self.peer.client.ip())?;
+        Ok(forwarded)
     }
 
     /// Drives an opened connection to its end.

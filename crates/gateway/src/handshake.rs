@@ -20,6 +20,7 @@ use crate::{
     Refused,
     access::shown,
     config::{self, BinaryPolicy, Config, Listener, Route},
+    forwarded::Forwarded,
     front::Body,
     peer::Peer,
     public_url,
@@ -49,6 +50,7 @@ impl Request {
 pub(crate) struct Asked<'a> {
     pub(crate) id: &'a str,
     pub(crate) peer: Peer,
+    pub(crate) forwarded: &'a Forwarded,
     pub(crate) listener: &'a Listener,
     pub(crate) config: &'a Config,
     /// One for each of the configuration's routes.
@@ -106,18 +108,16 @@ pub(crate) fn decide(request: &Request, asked: Asked<'_>) -> Result<Opened, Refu
     if !route.speaks(draft) {
         return Err(refuse(RefusalKind::DraftNotEnabled.into()).with(draft.with_alias()));
     }
-    let trusted = asked.listener.trusts(asked.peer.client.ip());
-    let url = public_url::of(
-        parts,
-        &request.head,
+    let public = public_url::reached(
+        &parts.headers,
         asked.listener,
-        trusted,
+        asked.forwarded,
         asked.peer.tls,
     )
     .map_err(refuse)?;
-    route
-        .origins
-        .allow(&parts.headers, asked.listener.public_url.as_ref())?;
+    let url = public_url::location(&public, parts, &request.head);
+    let host = public.authority.as_str();
+    route.origins.allow(&parts.headers, Some(host))?;
     match &request.body {
         Body::None => {}
         Body::Key3(octets) if octets.len() == acceptor.octets_after_head() => {}

@@ -20,6 +20,7 @@
 mod access;
 pub mod config;
 mod counts;
+mod forwarded;
 mod front;
 mod gate;
 mod handshake;

@@ -5,32 +5,40 @@
 use draftgate_drafts::opening::{Refusal, RefusalKind, only_field};
 use http::{HeaderMap, request::Parts, uri::Authority};
 
-use crate::config::Listener;
+use crate::{
+    config::{Listener, PublicUrl},
+    forwarded::Forwarded,
+};
 
-/// The URL of `request`, whose head came as `head`. `trusted`: the peer is a
-/// proxy whose word on the scheme is taken. `tls`: a proxy said so before the
-/// request, in the PROXY protocol.
+/// The scheme and host by which the client of a request with `fields` reached
+/// us: as configured; else what trusted proxies `forwarded`; else what the
+/// client names, over TLS if the PROXY protocol says so (`tls`).
 ///
 /// # Errors
 /// There is not exactly one `Host`, or it is no host.
-pub(crate) fn of(
-    request: &Parts,
-    head: &[u8],
+pub(crate) fn reached(
+    fields: &HeaderMap,
     listener: &Listener,
-    trusted: bool,
+    forwarded: &Forwarded,
     tls: bool,
-) -> Result<String, Refusal> {
-    let host = host(&request.headers)?;
+) -> Result<PublicUrl, Refusal> {
+    let host = host(fields)?;
+    if let Some(public) = &listener.public_url {
+        return Ok(public.clone());
+    }
+    Ok(PublicUrl {
+        secure: forwarded.secure.unwrap_or(tls),
+        authority: forwarded.host.clone().unwrap_or(host),
+    })
+}
+
+/// The URL of `request`, whose head came as `head`, at `public`.
+pub(crate) fn location(public: &PublicUrl, request: &Parts, head: &[u8]) -> String {
     let target = target(head).unwrap_or_else(|| match request.uri.path_and_query() {
         Some(target) => target.as_str(),
         None => "/",
     });
-    if let Some(public) = &listener.public_url {
-        return Ok(url(public.secure, &public.authority, target));
-    }
-    let forwarded = trusted.then(|| forwarded_secure(&request.headers));
-    let secure = forwarded.flatten().unwrap_or(tls);
-    Ok(url(secure, &host, target))
+    url(public.secure, &public.authority, target)
 }
 
 /// The request's one host.
@@ -39,21 +47,22 @@ pub(crate) fn of(
 /// It is missing, repeated, or no host with an optional port.
 pub(crate) fn host(fields: &HeaderMap) -> Result<Authority, Refusal> {
     let value = only_field(fields, "host", RefusalKind::HostMissing)?;
-    let malformed = || {
+    let host = value.to_str().ok().and_then(|text| authority(text.trim()));
+    host.ok_or_else(|| {
         Refusal::with(
             RefusalKind::HostMissing,
             "it is no host with an optional port",
         )
-    };
-    let host: Authority = value
-        .to_str()
-        .ok()
-        .and_then(|host| host.trim().parse().ok())
-        .ok_or_else(malformed)?;
-    // `user@host` is an authority, but no Host (RFC 9110 §7.2).
+    })
+}
+
+/// `text` as a host with an optional port, if it is one. `user@host` is an
+/// authority, but no host (RFC 9110 §7.2).
+pub(crate) fn authority(text: &str) -> Option<Authority> {
+    let host: Authority = text.parse().ok()?;
     match host.as_str().contains('@') || host.host().is_empty() || !has_valid_port(&host) {
-        true => Err(malformed()),
-        false => Ok(host),
+        true => None,
+        false => Some(host),
     }
 }
 
@@ -84,24 +93,6 @@ fn target(head: &[u8]) -> Option<&str> {
     target.starts_with('/').then_some(target)
 }
 
-/// Whether a trusted proxy says that the client came over TLS:
-/// `X-Forwarded-Proto`, else `proto` of `Forwarded` (RFC 7239). The first
-/// element counts, it is nearest to the client.
-fn forwarded_secure(fields: &HeaderMap) -> Option<bool> {
-    let first = |name| {
-        let value = fields.get(name)?.to_str().ok()?;
-        value.split(',').next().map(str::trim)
-    };
-    let proto = first("x-forwarded-proto").or_else(|| {
-        first("forwarded")?.split(';').find_map(|pair| {
-            let (name, value) = pair.trim().split_once('=')?;
-            name.eq_ignore_ascii_case("proto")
-                .then(|| value.trim_matches('"'))
-        })
-    });
-    proto.map(|p| p.eq_ignore_ascii_case("https") || p.eq_ignore_ascii_case("wss"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,8 +105,14 @@ mod tests {
         builder.body(()).unwrap().into_parts().0
     }
 
-    fn location(fields: &[(&str, &str)], trusted: bool) -> String {
-        of(&request(fields), b"", &Listener::default(), trusted, false).unwrap()
+    fn location(fields: &[(&str, &str)], forwarded: &Forwarded, tls: bool) -> String {
+        at(&Listener::default(), fields, forwarded, tls)
+    }
+
+    fn at(listener: &Listener, fields: &[(&str, &str)], told: &Forwarded, tls: bool) -> String {
+        let request = request(fields);
+        let public = reached(&request.headers, listener, told, tls).unwrap();
+        super::location(&public, &request, b"")
     }
 
     #[test]
@@ -127,27 +124,34 @@ mod tests {
             ("[::1]:8080", "ws://[::1]:8080/demo?a=b"),
             ("example.com:", "ws://example.com/demo?a=b"),
         ] {
-            assert_eq!(location(&[("Host", host)], false), url);
+            assert_eq!(
+                location(&[("Host", host)], &Forwarded::default(), false),
+                url
+            );
         }
     }
 
     #[test]
-    fn only_a_trusted_proxy_is_believed_about_the_scheme() {
-        for fields in [
-            &[("Host", "a:443"), ("X-Forwarded-Proto", "https")],
-            &[("Host", "a:443"), ("X-Forwarded-Proto", "WSS, http")],
-            &[
-                ("Host", "a:443"),
-                ("Forwarded", "for=192.0.2.1;Proto=\"https\""),
-            ],
+    fn what_proxies_forward_stands_above_what_came_over_tls_and_the_host() {
+        let fields = [("Host", "a:443")];
+        let told = |secure, host: Option<&str>| Forwarded {
+            client: None,
+            secure,
+            host: host.map(|host| host.parse().unwrap()),
+        };
+        for (forwarded, tls, url) in [
+            (told(None, None), false, "ws://a:443/demo?a=b"),
+            (told(None, None), true, "wss://a/demo?a=b"),
+            (told(Some(true), None), false, "wss://a/demo?a=b"),
+            (told(Some(false), None), true, "ws://a:443/demo?a=b"),
+            (
+                told(Some(true), Some("B:8443")),
+                false,
+                "wss://b:8443/demo?a=b",
+            ),
         ] {
-            assert_eq!(location(fields, true), "wss://a/demo?a=b", "{fields:?}");
-            assert_eq!(location(fields, false), "ws://a:443/demo?a=b", "{fields:?}");
+            assert_eq!(location(&fields, &forwarded, tls), url);
         }
-        assert_eq!(
-            location(&[("Host", "a"), ("Forwarded", "proto=http")], true),
-            "ws://a/demo?a=b"
-        );
     }
 
     #[test]
@@ -156,22 +160,20 @@ mod tests {
             public_url: Some("wss://Public.example:443".parse().unwrap()),
             ..Listener::default()
         };
-        let fields = [("Host", "inner:8080"), ("X-Forwarded-Proto", "http")];
-        let url = of(&request(&fields), b"", &listener, true, false).unwrap();
+        let forwarded = Forwarded {
+            secure: Some(false),
+            host: Some("other".parse().unwrap()),
+            client: None,
+        };
+        let url = at(&listener, &[("Host", "inner:8080")], &forwarded, false);
         assert_eq!(url, "wss://public.example/demo?a=b");
     }
 
     #[test]
     fn the_target_is_repeated_as_it_was_sent() {
         let head = b"\r\nGET /a%20b?x=%C3%BC#f HTTP/1.1\r\nHost: a\r\n\r\n";
-        let url = of(
-            &request(&[("Host", "a")]),
-            head,
-            &Listener::default(),
-            false,
-            false,
-        )
-        .unwrap();
+        let public = "ws://a".parse().unwrap();
+        let url = super::location(&public, &request(&[("Host", "a")]), head);
         assert_eq!(url, "ws://a/a%20b?x=%C3%BC#f");
     }
 

@@ -62,6 +62,10 @@ reasons! {
     channel_invalid "channel-invalid" 404;
         "the path names no channel";
         "a channel's name is 1 to 255 of the characters A-Z a-z 0-9 . _ ~ -"
+    /// The field of RFC 7239 of a trusted proxy.
+    forwarded_malformed "forwarded-malformed" 400;
+        "the field Forwarded, which a proxy in front added to, is not well-formed";
+        "let the proxy remove what the client sent as Forwarded, or send X-Forwarded-For"
     /// hyper could not read the head.
     head_malformed "head-malformed" 400;
         "the request's head is not well-formed HTTP/1.1";

@@ -9,8 +9,6 @@
 
 use std::{fmt, str::FromStr};
 
-use super::PublicUrl;
-
 /// The origins a route accepts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origins(Vec<OriginRule>);
@@ -47,7 +45,8 @@ impl Origins {
         self.0.contains(rule)
     }
 
-    /// [`allows`] for a request's headers.
+    /// [`allows`] for a request's headers and the host by which its client
+    /// reached us.
     ///
     /// # Errors
     ///
@@ -55,19 +54,13 @@ impl Origins {
     pub fn allow(
         &self,
         headers: &http::HeaderMap,
-        public: Option<&PublicUrl>,
+        host: Option<&str>,
     ) -> Result<(), OriginRefused> {
         let values: Vec<&[u8]> = ["origin", "sec-websocket-origin"]
             .into_iter()
             .flat_map(|name| headers.get_all(name))
             .map(http::HeaderValue::as_bytes)
             .collect();
-        let host = match public {
-            Some(url) => Some(url.authority.as_str()),
-            None => headers
-                .get(http::header::HOST)
-                .and_then(|v| v.to_str().ok()),
-        };
         allows(self, &values, host)
     }
 }

@@ -8,7 +8,7 @@ use std::{
     future::Future,
     io,
     net::SocketAddr,
-    sync::{Arc, Mutex},
+    sync::{Arc, LazyLock, Mutex},
     time::Duration,
 };
 
@@ -358,8 +358,15 @@ impl MakeWriter<'_> for Lines {
     }
 }
 
+/// While a process has a single subscriber, tracing asks the one of the thread
+/// that happens to come first to a line, remembers the answer for every
+/// thread, and a test's lines are lost. This one stands beside it.
+static SECOND: LazyLock<tracing::Dispatch> =
+    LazyLock::new(|| tracing::Dispatch::new(tracing_subscriber::registry()));
+
 /// Keeps what this thread logs while the guard lives.
 pub(crate) fn captured() -> (Lines, tracing::subscriber::DefaultGuard) {
+    LazyLock::force(&SECOND);
     let lines = Lines::default();
     let subscriber = tracing_subscriber::fmt()
         .json()
