@@ -30,7 +30,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-    time::{Duration, timeout},
+    time::{Duration, Instant, sleep_until, timeout},
 };
 use tracing::{debug, field::display, info, warn};
 
@@ -80,8 +80,15 @@ enum Heard {
 }
 
 impl Visit {
-    /// Serves `tcp` to its end.
-    pub(crate) async fn serve(mut self, mut tcp: TcpStream) {
+    /// Serves `tcp` from the moment that it `begins`, or from now, to its end.
+    pub(crate) async fn serve(mut self, mut tcp: TcpStream, begins: Option<Instant>) {
+        if let Some(at) = begins {
+            tokio::select! {
+                biased;
+                () = sleep_until(at) => {}
+                () = self.inner.stop.cancelled() => return,
+            }
+        }
         let ahead = match self.learn_peer(&mut tcp).await {
             Ok(Some(ahead)) => ahead,
             Ok(None) => return,

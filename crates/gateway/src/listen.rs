@@ -1,8 +1,10 @@
 //! One listener: its socket and its accept loop.
 //!
 //! The loop does nothing but count and hand over; whatever a peer does, and
-//! even if the process runs out of files, it goes on. What it does not take,
-//! because its pace or the files do not allow it, stays in the kernel's queue.
+//! even if the process runs out of files, it goes on. What it cannot take then
+//! stays in the kernel's queue, and is served when files are free again. A file
+//! kept in reserve could tell those peers at once that they come in vain; but
+//! most of them would rather wait for the moment that it takes.
 
 use std::{
     io,
@@ -14,6 +16,7 @@ use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
+    task::{unconstrained, yield_now},
     time::{Duration, Instant, sleep},
 };
 use tracing::{debug, info, warn};
@@ -27,6 +30,10 @@ use crate::{
     peer::Peer,
     running::Inner,
 };
+
+/// How many are accepted before other tasks have their turn, some milliseconds'
+/// worth.
+const AT_A_TIME: u64 = 1024;
 
 /// How many refused connections are told why at a time; the rest is closed
 /// without a word, so that a flood cannot hold files this way.
@@ -64,19 +71,22 @@ pub(crate) fn bind(listener: &Listener) -> io::Result<TcpListener> {
 
 /// Accepts connections until the gateway stops.
 pub(crate) async fn accept(socket: TcpListener, listener: Arc<Listener>, inner: Arc<Inner>) {
+    // In a storm every connection is a task that wants its turn, and this one
+    // has its own behind all of them. The runtime would have it take 128 each
+    // time; the kernel's queue would run over.
+    unconstrained(take(socket, listener, inner)).await;
+}
+
+async fn take(socket: TcpListener, listener: Arc<Listener>, inner: Arc<Inner>) {
     let gate = Gate::new(listener.limits);
     let telling = Arc::new(Semaphore::new(TOLD_AT_A_TIME));
     let mut warned: Option<Instant> = None;
     let mut pace = Pace::new(listener.limits.accept_rate);
     loop {
-        let next = async {
-            pace.wait().await;
-            socket.accept().await
-        };
         let accepted = tokio::select! {
             biased;
             () = inner.stop.cancelled() => return,
-            accepted = next => accepted,
+            accepted = socket.accept() => accepted,
         };
         let (tcp, peer) = match accepted {
             Ok(accepted) => accepted,
@@ -90,8 +100,10 @@ pub(crate) async fn accept(socket: TcpListener, listener: Arc<Listener>, inner: 
                 continue;
             }
         };
-        pace.took_one();
         let number = inner.accepted.fetch_add(1, Relaxed) + 1;
+        if number.is_multiple_of(AT_A_TIME) {
+            yield_now().await;
+        }
         let id = format!("c{number}");
         match admit(&listener, &gate, peer.ip()) {
             Ok(place) => {
@@ -107,7 +119,7 @@ pub(crate) async fn accept(socket: TcpListener, listener: Arc<Listener>, inner: 
                     inner: Arc::clone(&inner),
                     place,
                 };
-                inner.spawn(visit.serve(tcp));
+                inner.spawn(visit.serve(tcp, pace.begins()));
             }
             Err(refused) => {
                 if inner.refuse(refused.code, peer) {

@@ -84,14 +84,14 @@ pub struct ListenerLimits {
     pub half_open_per_ip: Option<u32>,
     /// The same for loopback addresses. Unlimited, for the same reason.
     pub half_open_per_ip_loopback: Option<u32>,
-    /// Connections accepted in a second, after a tenth of a second's worth at
-    /// once; `None` is unlimited. More wait in the kernel's queue. Unlimited:
-    /// what an opening may cost is for whoever runs the services behind it to
-    /// say.
+    /// Connections taken up in a second, after a tenth of a second's worth at
+    /// once; `None` is unlimited. More wait unread, in the order of arrival.
+    /// Unlimited: what an opening may cost is for whoever runs the services
+    /// behind it to say.
     pub accept_rate: Option<u32>,
     /// Connections that the kernel holds until they are accepted; it cuts this
     /// to its own limit (Linux: `net.core.somaxconn`). 4,096: Linux's limit
-    /// since 5.4, and what does not fit tries again only after a second.
+    /// since 5.4, and what does not fit is delayed by seconds or even reset.
     pub backlog: u32,
     /// Octets of a request's head. 16 KiB: cookies of browsers fit (they stop
     /// at 4 KiB each), and a flood of half-sent heads stays small.
@@ -120,12 +120,12 @@ impl Default for ListenerLimits {
 /// How long a listener waits for what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
-    /// From accepting a connection until it is its turn to be read, where its
-    /// address has [`ListenerLimits::half_open_per_ip`] openings under way.
-    /// 10 s: clients wait at least that long for an answer.
+    /// How long a connection waits for its turn to be read, where its address
+    /// has [`ListenerLimits::half_open_per_ip`] openings under way. 10 s:
+    /// clients wait at least that long for an answer.
     pub turn: Duration,
-    /// From its turn, which is when it is accepted unless its address has many
-    /// openings under way, to a connection's first octet. 5 s: a client speaks
+    /// From accepting a connection, or from its turn if it had to wait, to its
+    /// first octet. 5 s: a client speaks
     /// first, and only a lost segment or two should delay it.
     pub first_octet: Duration,
     /// From the first octet to the end of the request's head. 10 s: slow
