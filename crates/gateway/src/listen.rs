@@ -157,6 +157,12 @@ fn is_the_peers(error: &io::Error) -> bool {
     )
 }
 
+/// What the kernel takes of ours before a peer has room for it. Its own limit
+/// is 4 MiB a peer, which 10,000 that do not read would make 40 GB; what is on
+/// its way to a peer that does is not counted.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const UNSENT: u32 = 128 << 10;
+
 /// Small frames leave at once; and where a draft has no ping, TCP itself finds
 /// out after two minutes or so that a peer is gone.
 fn prepare(tcp: &TcpStream) -> io::Result<()> {
@@ -165,7 +171,10 @@ fn prepare(tcp: &TcpStream) -> io::Result<()> {
         .with_interval(Duration::from_secs(15))
         .with_retries(4);
     tcp.set_nodelay(true)?;
-    SockRef::from(tcp).set_tcp_keepalive(&keepalive)
+    let socket = SockRef::from(tcp);
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    socket.set_tcp_notsent_lowat(UNSENT)?;
+    socket.set_tcp_keepalive(&keepalive)
 }
 
 /// The address that was bound, port 0 resolved.
