@@ -217,7 +217,12 @@ impl Running {
         inner.stop.cancel();
         inner.tasks.close();
         let open: Vec<Sender> = inner.open().values().cloned().collect();
-        info!(connections = open.len(), "draining for up to {time:?}");
+        // Tasks without an open connection are requests, and refusals being told.
+        let requests = inner.tasks.len().saturating_sub(open.len());
+        info!(
+            connections = open.len(),
+            requests, "draining for up to {time:?}"
+        );
         let apart = apart(time, open.len());
         let closing = async {
             for (turn, sender) in (0..).zip(&open) {
