@@ -1,0 +1,143 @@
+//! Attacks on the opening: heads, bodies and key3 that come slowly or never.
+
+use std::time::Duration;
+
+use draftgate_drafts::{ACCEPTORS, spoken};
+use tokio::io::AsyncWriteExt;
+
+use crate::{
+    peer::{End, Opening, connect, dribble, swarm, watch},
+    siege::{Rules, Siege},
+};
+
+const EACH: usize = 20;
+
+/// Drafts that send something behind their head.
+fn with_key3() -> impl Iterator<Item = draftgate_core::Draft> {
+    let after = ACCEPTORS.iter().filter(|a| a.octets_after_head() > 0);
+    after.map(|acceptor| acceptor.draft())
+}
+
+fn refused(ends: &[(tokio::net::TcpStream, End)], code: &str) {
+    assert!(!ends.is_empty());
+    for (_, end) in ends {
+        assert_eq!(end.refusal().as_deref(), Some(code), "{end:?}");
+    }
+}
+
+#[test]
+fn a_head_that_comes_octet_by_octet_ends_by_its_timeout() {
+    let siege = Siege::lay(
+        "slow heads, an octet in 100 ms",
+        Rules {
+            timeouts: "head = \"700ms\"",
+            ..Rules::default()
+        },
+    );
+    let gateway = siege.gateway();
+    let drafts: Vec<_> = spoken().collect();
+    let held = siege.attack(swarm(EACH * drafts.len(), |n| {
+        let opening = Opening::of(gateway, drafts[n % drafts.len()], "/echo", &[]);
+        async move {
+            let mut tcp = connect(gateway).await;
+            let end = dribble(&mut tcp, opening.head, Duration::from_millis(100)).await;
+            (tcp, end)
+        }
+    }));
+    refused(&held, "head-timeout");
+    siege.lift("408 head-timeout", held);
+}
+
+#[test]
+fn a_body_that_is_key3_and_is_dribbled_ends_by_key3s_timeout() {
+    let siege = Siege::lay(
+        "key3 as a body, an octet in 200 ms",
+        Rules {
+            timeouts: "key3 = \"500ms\"",
+            ..Rules::default()
+        },
+    );
+    let gateway = siege.gateway();
+    let drafts: Vec<_> = with_key3().collect();
+    let held = siege.attack(swarm(2 * EACH * drafts.len(), |n| {
+        let draft = drafts[n % drafts.len()];
+        let opening = Opening::of(gateway, draft, "/echo", &[("Content-Length", "8")]);
+        async move {
+            let mut tcp = connect(gateway).await;
+            tcp.write_all(&opening.head).await.unwrap();
+            let end = dribble(&mut tcp, opening.rest, Duration::from_millis(200)).await;
+            (tcp, end)
+        }
+    }));
+    refused(&held, "key3-timeout");
+    siege.lift("408 key3-timeout", held);
+}
+
+#[test]
+fn key3_that_comes_late_or_never_ends_by_its_timeout() {
+    let siege = Siege::lay(
+        "key3 never, or an octet in 200 ms",
+        Rules {
+            timeouts: "key3 = \"500ms\"",
+            ..Rules::default()
+        },
+    );
+    let gateway = siege.gateway();
+    let drafts: Vec<_> = with_key3().collect();
+    let count = 2 * EACH * drafts.len();
+    let held = siege.attack(swarm(count, |n| {
+        let opening = Opening::of(gateway, drafts[n % drafts.len()], "/echo", &[]);
+        async move {
+            let mut tcp = connect(gateway).await;
+            tcp.write_all(&opening.head).await.unwrap();
+            let end = match n % 2 {
+                0 => watch(&mut tcp).await,
+                _ => dribble(&mut tcp, opening.rest, Duration::from_millis(200)).await,
+            };
+            (tcp, end)
+        }
+    }));
+    for (_, end) in &held {
+        // The head goes without key3, for the sake of proxies; nothing follows.
+        assert!(end.octets.starts_with(b"HTTP/1.1 101 "), "{end:?}");
+        assert!(end.octets.ends_with(b"\r\n\r\n"), "{end:?}");
+    }
+    let log = siege.lift("opening-timeout (FIN)", held);
+    assert_eq!(log.with("why", "opening-timeout").len(), count);
+}
+
+#[test]
+fn a_body_of_any_length_is_refused_before_it_comes() {
+    let siege = Siege::lay(
+        "announced bodies of 2^63 octets and chunks",
+        Rules::default(),
+    );
+    let gateway = siege.gateway();
+    let drafts: Vec<_> = spoken().collect();
+    let held = siege.attack(swarm(EACH * drafts.len(), |n| {
+        let field = match n % 2 {
+            0 => ("Content-Length", "9223372036854775807"),
+            _ => ("Transfer-Encoding", "chunked"),
+        };
+        let path = if n % 4 < 2 { "/echo" } else { "/" };
+        let opening = Opening::of(gateway, drafts[n % drafts.len()], path, &[field]);
+        async move {
+            let mut tcp = connect(gateway).await;
+            tcp.write_all(&opening.head).await.unwrap();
+            let body = (0..).map(|_: u32| b'1');
+            let end = dribble(&mut tcp, body, Duration::from_millis(100)).await;
+            (tcp, path, end)
+        }
+    }));
+    for (_, path, end) in &held {
+        let code = match *path {
+            "/" => "path-unknown",
+            _ => "body-unexpected",
+        };
+        assert_eq!(end.refusal().as_deref(), Some(code), "{path} {end:?}");
+    }
+    siege.lift(
+        "400 body-unexpected or 404 path-unknown, lingering 2 s at most",
+        held,
+    );
+}
