@@ -107,7 +107,7 @@ async fn take(socket: TcpListener, listener: Arc<Listener>, inner: Arc<Inner>) {
         let id = format!("c{number}");
         match admit(&listener, &gate, peer.ip()) {
             Ok(place) => {
-                if let Err(error) = prepare(&tcp)
+                if let Err(error) = prepare(&tcp, listener.timeouts.unacknowledged)
                     && inner.throttle.lets("socket-option", peer.ip())
                 {
                     debug!(id, %peer, code = "socket-option", %error, "a socket option could not be set");
@@ -164,20 +164,59 @@ fn is_the_peers(error: &io::Error) -> bool {
 const UNSENT: u32 = 128 << 10;
 
 /// Small frames leave at once; and where a draft has no ping, TCP itself finds
-/// out after two minutes or so that a peer is gone.
-fn prepare(tcp: &TcpStream) -> io::Result<()> {
+/// out that a peer is gone: by keep-alives after two minutes of silence, and
+/// after `unacknowledged` if it does not even take what it is sent.
+fn prepare(tcp: &TcpStream, unacknowledged: Option<Duration>) -> io::Result<()> {
     let keepalive = TcpKeepalive::new()
         .with_time(Duration::from_secs(60))
         .with_interval(Duration::from_secs(15))
         .with_retries(4);
     tcp.set_nodelay(true)?;
     let socket = SockRef::from(tcp);
+    socket.set_tcp_keepalive(&keepalive)?;
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    socket.set_tcp_notsent_lowat(UNSENT)?;
-    socket.set_tcp_keepalive(&keepalive)
+    {
+        socket.set_tcp_notsent_lowat(UNSENT)?;
+        socket.set_tcp_user_timeout(unacknowledged)?;
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    let _ = unacknowledged;
+    Ok(())
 }
 
 /// The address that was bound, port 0 resolved.
 pub(crate) fn address(socket: &TcpListener) -> io::Result<SocketAddr> {
     socket.local_addr()
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn tcp_itself_finds_out_that_a_peer_is_gone() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = address(&listener).unwrap();
+        let (tcp, _) = tokio::join!(TcpStream::connect(address), listener.accept());
+        let tcp = tcp.unwrap();
+        for (asked, set) in [(Some(Duration::from_secs(7)), Some(7)), (None, None)] {
+            prepare(&tcp, asked).unwrap();
+            let socket = SockRef::from(&tcp);
+            let set = set.map(Duration::from_secs);
+            assert_eq!(socket.tcp_user_timeout().unwrap(), set);
+            assert!(socket.keepalive().unwrap());
+            let (time, interval) = (
+                socket.tcp_keepalive_time().unwrap(),
+                socket.tcp_keepalive_interval().unwrap(),
+            );
+            let probes = socket.tcp_keepalive_retries().unwrap();
+            assert_eq!(time + interval * probes, Duration::from_secs(120));
+        }
+    }
+
+    #[test]
+    fn by_default_both_ways_of_finding_out_take_as_long() {
+        let default = Listener::default().timeouts.unacknowledged;
+        assert_eq!(default, Some(Duration::from_secs(120)));
+    }
 }

@@ -5,7 +5,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::{Client, HIXIE_75, HIXIE_76, KEY3, Raw, config, gateway, with_route};
+use common::{Client, HIXIE_75, HIXIE_76, KEY3, Raw, config, gateway, spoken, with_route};
 use draftgate_core::{Draft, Event, Message};
 use draftgate_gateway::config::Heartbeat;
 
@@ -29,14 +29,48 @@ async fn a_peer_that_answers_no_ping_is_closed() {
     config.listeners[0].timeouts.idle = Some(SHORT);
     config.listeners[0].timeouts.close = SHORT;
     let (_running, address) = gateway(config);
-    let mut old = Client::open(address, Draft::Hixie76, "/echo").await;
+    let mut without_ping = Vec::new();
+    for draft in spoken() {
+        let client = Client::open(address, draft, "/echo").await;
+        if !client.codec.capabilities().ping {
+            without_ping.push(client);
+        }
+    }
+    assert!(without_ping.len() >= 2, "{without_ping:?}");
     let mut silent = Raw::say(address, common::HYBI_13).await;
     silent.head().await;
     assert_eq!(silent.rest().await[0], 0x88);
-    // hixie has no ping, so silence there proves nothing: this one has been
-    // silent for longer.
-    old.send("still here").await;
-    assert_eq!(old.message().await, Message::from("still here"));
+    // Without ping, silence proves nothing: these have been silent for longer.
+    for mut old in without_ping {
+        old.send("still here").await;
+        assert_eq!(old.message().await, Message::from("still here"));
+    }
+}
+
+#[tokio::test]
+async fn a_heartbeat_is_for_drafts_without_ping_alone() {
+    let mut config = with_route("/echo", |route| {
+        route.heartbeat = Heartbeat::Text("beat".into());
+        route.heartbeat_interval = SHORT;
+    });
+    config.listeners[0].timeouts.ping = None;
+    let (_running, address) = gateway(config);
+    let mut clients = Vec::new();
+    for draft in spoken() {
+        clients.push(Client::open(address, draft, "/echo").await);
+    }
+    // Where one beats, it has beaten by now.
+    let mut oldest = Raw::say(address, HIXIE_75).await;
+    oldest.head().await;
+    oldest.exactly(12).await;
+    for mut client in clients {
+        client.send("Hello").await;
+        let first = match client.codec.capabilities().ping {
+            true => "Hello",
+            false => "beat",
+        };
+        assert_eq!(client.message().await, Message::from(first), "{client:?}");
+    }
 }
 
 #[tokio::test]

@@ -373,6 +373,9 @@ fn timeouts(table: &mut Table<'_>, timeouts: &mut Timeouts) {
         timeouts.message = said;
     }
     table.set("write", &mut timeouts.write);
+    if let Some(OrOff(said)) = table.value("unacknowledged") {
+        timeouts.unacknowledged = said;
+    }
     table.set("close", &mut timeouts.close);
     table.set("close-hixie-76", &mut timeouts.close_hixie_76);
 }

@@ -155,6 +155,12 @@ pub struct Timeouts {
     /// sent. 30 s: longer than a mobile network's hand-over, shorter than the
     /// minutes of TCP.
     pub write: Duration,
+    /// How long the peer's TCP may leave octets unacknowledged, or its window
+    /// shut, before the system ends the connection; `None` leaves that to the
+    /// system's resends, about a quarter of an hour. 120 s: as long as
+    /// the TCP keep-alive, which rests while octets are under way. So the two
+    /// find a vanished peer where no ping does.
+    pub unacknowledged: Option<Duration>,
     /// From our Close to the peer's, where the draft has a closing handshake.
     /// 5 s: queued messages may still stand before it.
     pub close: Duration,
@@ -175,6 +181,7 @@ impl Default for Timeouts {
             ping: Some(Duration::from_secs(25)),
             message: Some(Duration::from_secs(60)),
             write: Duration::from_secs(30),
+            unacknowledged: Some(Duration::from_secs(120)),
             close: Duration::from_secs(5),
             close_hixie_76: Duration::from_secs(2),
         }
