@@ -13,7 +13,7 @@ use std::{
 use draftgate_core::Draft;
 use draftgate_gateway::{
     Gateway, Running,
-    config::{Config, Listener, Service, Source},
+    config::{Config, Listener, Plugin, Service, Source},
 };
 use tokio::runtime::Runtime;
 use tracing::{info, warn};
@@ -83,8 +83,11 @@ async fn until_stopped(config: Config, serves: String) -> Result<(), Failure> {
     let running = Gateway::bind(config).map_err(Failure::new)?;
     let mut out = io::stdout().lock();
     quiet_pipe(
-        out.write_all(text.with(running.addrs()).as_bytes())
-            .and_then(|()| out.flush()),
+        out.write_all(
+            text.with(running.addrs(), running.policy_addrs())
+                .as_bytes(),
+        )
+        .and_then(|()| out.flush()),
     )?;
     drop(out);
     while signals.next().await == Came::HangUp {
@@ -126,12 +129,15 @@ struct Banner {
 }
 
 impl Banner {
-    fn with(&self, addrs: &[SocketAddr]) -> String {
+    fn with(&self, addrs: &[SocketAddr], policy: &[(Plugin, SocketAddr)]) -> String {
         let mut text = format!("draftgate {} serves ", env!("CARGO_PKG_VERSION"));
         text += &self.serves;
         text.push('\n');
         for (listener, addr) in self.config.listeners.iter().zip(addrs) {
             self.listener(&mut text, listener, *addr);
+        }
+        for (plugin, addr) in policy {
+            let _ = writeln!(text, "  policy requests of {plugin}  {}", reachable(*addr));
         }
         text
     }
@@ -196,9 +202,12 @@ mod tests {
             serves: "a.toml".into(),
             config: Config::default(),
         };
-        let text = banner.with(&["127.0.0.1:4711".parse().unwrap()]);
+        let own = (Plugin::Flash, "0.0.0.0:4712".parse().unwrap());
+        let text = banner.with(&["127.0.0.1:4711".parse().unwrap()], &[own]);
         assert!(text.contains("ws://127.0.0.1:4711/bus/{channel}"), "{text}");
         assert!(!text.contains("8080"), "{text}");
+        let policy = "policy requests of Flash  127.0.0.1:4712";
+        assert!(text.contains(policy), "{text}");
     }
 
     #[test]

@@ -10,6 +10,8 @@ use std::{
 
 use draftgate_core::Draft;
 
+use crate::config::Plugin;
+
 /// The gateway's counts at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Counts {
@@ -23,6 +25,8 @@ pub struct Counts {
     pub upgrades: BTreeMap<Draft, u64>,
     /// Refusals since the start, by code.
     pub refused: BTreeMap<&'static str, u64>,
+    /// Policy requests answered since the start, by who asked.
+    pub policies: BTreeMap<Plugin, u64>,
     /// Messages dropped since the start because their sender may not publish.
     pub muted: u64,
 }
@@ -31,6 +35,11 @@ impl Counts {
     /// Upgrades answered in `draft`.
     pub fn upgrades_in(&self, draft: Draft) -> u64 {
         self.upgrades.get(&draft).copied().unwrap_or(0)
+    }
+
+    /// Policy requests of `plugin` that were answered.
+    pub fn policies_for(&self, plugin: Plugin) -> u64 {
+        self.policies.get(&plugin).copied().unwrap_or(0)
     }
 
     /// Refusals with `code`.
@@ -50,11 +59,16 @@ pub(crate) struct Counters {
 struct Handshakes {
     upgrades: BTreeMap<Draft, u64>,
     refused: BTreeMap<&'static str, u64>,
+    policies: BTreeMap<Plugin, u64>,
 }
 
 impl Counters {
     pub(crate) fn upgrade(&self, draft: Draft) {
         *self.handshakes().upgrades.entry(draft).or_default() += 1;
+    }
+
+    pub(crate) fn policy(&self, plugin: Plugin) {
+        *self.handshakes().policies.entry(plugin).or_default() += 1;
     }
 
     pub(crate) fn refuse(&self, code: &'static str) {
@@ -69,6 +83,7 @@ impl Counters {
             open: open as u64,
             upgrades: handshakes.upgrades.clone(),
             refused: handshakes.refused.clone(),
+            policies: handshakes.policies.clone(),
             muted: self.muted.load(Relaxed),
         }
     }

@@ -3,11 +3,11 @@
 //!
 //! hyper cannot write the heads of the old drafts (their letter case and order
 //! are compared by clients), and answers some requests without a body. So it
-//! answers only the page. For every other request its service says nothing,
-//! the socket is taken back from it once everything before is written, and
-//! the octets read too far (key3, early frames) come with it. That is one way
-//! for upgrades and refusals alike, and does not depend on what hyper would
-//! have written.
+//! answers only the page and the files of `policy`. For every other request
+//! its service says nothing, the socket is taken back from it once everything
+//! before is written, and the octets read too far (key3, early frames) come
+//! with it. That is one way for upgrades and refusals alike, and does not
+//! depend on what hyper would have written.
 
 use std::{
     convert::Infallible,
@@ -19,7 +19,7 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use draftgate_conn::{Conn, Start};
-use http::Response;
+use http::{Response, request::Parts};
 use http_body_util::{BodyExt, Full};
 use hyper::{
     body::{Body as _, Incoming},
@@ -36,13 +36,13 @@ use tracing::{debug, field::display, info, warn};
 
 use crate::{
     Refused, access,
-    config::Listener,
+    config::{Listener, Plugin},
     forwarded::{self, Forwarded},
     gate::Place,
     handshake::{self, Asked, Opened, Request},
     page,
     peer::Peer,
-    proxied, public_url,
+    policy, proxied, public_url,
     running::Inner,
     tap::{Tap, Tapped},
     turn::Turn,
@@ -67,6 +67,8 @@ pub(crate) struct Visit {
     pub(crate) id: String,
     pub(crate) peer: Peer,
     pub(crate) listener: Arc<Listener>,
+    /// Who is answered here, where that is not WebSocket.
+    pub(crate) plugin: Option<Plugin>,
     pub(crate) inner: Arc<Inner>,
     pub(crate) place: Place,
 }
@@ -88,6 +90,9 @@ impl Visit {
                 () = sleep_until(at) => {}
                 () = self.inner.stop.cancelled() => return,
             }
+        }
+        if let Some(plugin) = self.plugin {
+            return policy::alone(&self, &mut tcp, plugin).await;
         }
         let ahead = match self.learn_peer(&mut tcp).await {
             Ok(Some(ahead)) => ahead,
@@ -180,10 +185,7 @@ impl Visit {
                 None
             }
             b'<' => {
-                if self.inner.refuse("policy-request", peer.client) {
-                    warn!(id, %peer, via, code = "policy-request", "closed: a Flash or Silverlight policy request, which this version does not answer; serve the policy file from another program");
-                }
-                linger(tcp, ahead.len()).await;
+                policy::in_band(self, tcp, ahead).await;
                 None
             }
             _ => Some(ahead),
@@ -204,8 +206,11 @@ impl Visit {
             .auto_date_header(false)
             .writev(false);
         let service = service_fn(|request| {
+            let (parts, body) = http::Request::into_parts(request);
             let asked = receive(
-                request,
+                self.by_hyper(&parts, &body),
+                parts,
+                body,
                 tap.clone(),
                 slot.clone(),
                 Arc::clone(&self.listener),
@@ -241,6 +246,20 @@ impl Visit {
         (heard, tcp, received)
     }
 
+    /// What hyper answers by itself, to whoever only reads: the page and the
+    /// files of the policy.
+    fn by_hyper(&self, parts: &Parts, body: &Incoming) -> Option<Response<Full<Bytes>>> {
+        let reads = handshake::is_read(&parts.method)
+            && !handshake::is_websocket(parts)
+            && (parts.version < http::Version::HTTP_11 || public_url::host(&parts.headers).is_ok())
+            && body.is_end_stream();
+        match parts.uri.path() {
+            _ if !reads => None,
+            "/" if self.listener.page => Some(page::answer(&parts.method)),
+            _ => policy::over_http(self, parts),
+        }
+    }
+
     async fn answer(mut self, tcp: TcpStream, received: BytesMut, request: Request, turn: Turn) {
         let forwarded = self.learn_client(&request);
         let inner = &self.inner;
@@ -253,6 +272,7 @@ impl Visit {
                     forwarded: &forwarded,
                     listener: &self.listener,
                     config: &inner.config,
+                    policies: inner.policies.as_ref(),
                     services: &inner.services,
                     throttle: &inner.throttle,
                 };
@@ -364,7 +384,7 @@ pub(crate) async fn turn_away(mut tcp: TcpStream, id: &str, refused: &Refused) {
 }
 
 /// Writes `answer` and closes, so that the peer gets to read it.
-async fn say_last(tcp: &mut TcpStream, answer: &[u8], read: usize) {
+pub(crate) async fn say_last(tcp: &mut TcpStream, answer: &[u8], read: usize) {
     // The peer may take its time to read, but not for ever.
     if let Ok(Ok(())) = timeout(LINGER, tcp.write_all(answer)).await {
         linger(tcp, read).await;
@@ -378,7 +398,7 @@ const DISCARDED: usize = 256 << 10;
 
 /// Closes our half and reads on for a moment: TCP answers octets that nobody
 /// reads with a reset, which would take our last words with it.
-async fn linger(tcp: &mut TcpStream, mut read: usize) {
+pub(crate) async fn linger(tcp: &mut TcpStream, mut read: usize) {
     let _ = tcp.shutdown().await;
     let discard = async {
         // On the heap: an array would be part of every connection's task.
@@ -414,23 +434,18 @@ impl Slot {
     }
 }
 
-/// hyper's service: answers the page, and leaves everything else in `slot`.
+/// hyper's service: gives `answer`, or leaves the request in `slot`.
 async fn receive(
-    request: http::Request<Incoming>,
+    answer: Option<Response<Full<Bytes>>>,
+    parts: Parts,
+    body: Incoming,
     tap: Tap,
     slot: Slot,
     listener: Arc<Listener>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
-    let (parts, body) = request.into_parts();
     let head = tap.take_head();
-    let page = listener.page
-        && parts.uri.path() == "/"
-        && handshake::is_read(&parts.method)
-        && !handshake::is_websocket(&parts)
-        && (parts.version < http::Version::HTTP_11 || public_url::host(&parts.headers).is_ok())
-        && body.is_end_stream();
-    if page {
-        return Ok(page::answer(&parts.method));
+    if let Some(answer) = answer {
+        return Ok(answer);
     }
     let body = match body.size_hint().exact() {
         Some(0) => Body::None,

@@ -23,6 +23,7 @@ use crate::{
     forwarded::Forwarded,
     front::Body,
     peer::Peer,
+    policy::Policies,
     public_url,
     service::{Opening, Service, Tally},
     subprotocol,
@@ -53,6 +54,7 @@ pub(crate) struct Asked<'a> {
     pub(crate) forwarded: &'a Forwarded,
     pub(crate) listener: &'a Listener,
     pub(crate) config: &'a Config,
+    pub(crate) policies: Option<&'a Policies>,
     /// One for each of the configuration's routes.
     pub(crate) services: &'a [Arc<dyn Service>],
     pub(crate) throttle: &'a Arc<Throttle>,
@@ -91,8 +93,12 @@ pub(crate) fn decide(request: &Request, asked: Asked<'_>) -> Result<Opened, Refu
     let parts = &request.parts;
     let path = parts.uri.path();
     let Some((index, route, channel)) = route(asked.config, path) else {
-        if path == "/" && asked.listener.page && !is_websocket(parts) {
-            return Err(not_the_page(request));
+        let is_file = match path {
+            "/" => asked.listener.page,
+            _ => asked.policies.is_some_and(|files| files.serves(path)),
+        };
+        if is_file && !is_websocket(parts) {
+            return Err(not_read(request));
         }
         return Err(Refused::path_unknown().with(path.to_owned()));
     };
@@ -172,8 +178,8 @@ pub(crate) fn decide(request: &Request, asked: Asked<'_>) -> Result<Opened, Refu
     })
 }
 
-/// Why hyper's service did not answer a request for the page with it.
-fn not_the_page(request: &Request) -> Refused {
+/// Why hyper's service did not answer a request for a file with it.
+fn not_read(request: &Request) -> Refused {
     if !is_read(&request.parts.method) {
         return Refused::method_not_allowed().field("Allow", "GET, HEAD");
     }
@@ -188,7 +194,7 @@ pub(crate) fn is_websocket(parts: &Parts) -> bool {
     tokens(&parts.headers, "upgrade").any(|token| token.eq_ignore_ascii_case("websocket"))
 }
 
-/// The methods that the page answers.
+/// The methods by which files are read.
 pub(crate) fn is_read(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD)
 }

@@ -28,6 +28,7 @@ mod listen;
 mod pace;
 mod page;
 mod peer;
+mod policy;
 mod proxied;
 mod public_url;
 mod refusal;

@@ -23,7 +23,7 @@ use tracing::{debug, info, warn};
 
 use crate::{
     Refused,
-    config::Listener,
+    config::{Listener, Plugin},
     front::{Visit, turn_away},
     gate::{Gate, Place},
     pace::Pace,
@@ -69,15 +69,26 @@ pub(crate) fn bind(listener: &Listener) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-/// Accepts connections until the gateway stops.
-pub(crate) async fn accept(socket: TcpListener, listener: Arc<Listener>, inner: Arc<Inner>) {
+/// Accepts connections until the gateway stops; `plugin` is who is answered
+/// here alone, where that is not WebSocket.
+pub(crate) async fn accept(
+    socket: TcpListener,
+    listener: Arc<Listener>,
+    plugin: Option<Plugin>,
+    inner: Arc<Inner>,
+) {
     // In a storm every connection is a task that wants its turn, and this one
     // has its own behind all of them. The runtime would have it take 128 each
     // time; the kernel's queue would run over.
-    unconstrained(take(socket, listener, inner)).await;
+    unconstrained(take(socket, listener, plugin, inner)).await;
 }
 
-async fn take(socket: TcpListener, listener: Arc<Listener>, inner: Arc<Inner>) {
+async fn take(
+    socket: TcpListener,
+    listener: Arc<Listener>,
+    plugin: Option<Plugin>,
+    inner: Arc<Inner>,
+) {
     let gate = Gate::new(listener.limits);
     let telling = Arc::new(Semaphore::new(TOLD_AT_A_TIME));
     let mut warned: Option<Instant> = None;
@@ -116,6 +127,7 @@ async fn take(socket: TcpListener, listener: Arc<Listener>, inner: Arc<Inner>) {
                     id,
                     peer: Peer::new(peer),
                     listener: Arc::clone(&listener),
+                    plugin,
                     inner: Arc::clone(&inner),
                     place,
                 };
@@ -125,7 +137,9 @@ async fn take(socket: TcpListener, listener: Arc<Listener>, inner: Arc<Inner>) {
                 if inner.refuse(refused.code, peer) {
                     info!(id, %peer, code = refused.code, status = refused.status, "refused: {refused}");
                 }
-                if let Ok(permit) = Arc::clone(&telling).try_acquire_owned() {
+                // A plug-in would not understand it.
+                let telling = plugin.is_none().then(|| Arc::clone(&telling));
+                if let Some(Ok(permit)) = telling.map(Semaphore::try_acquire_owned) {
                     inner.spawn(async move {
                         turn_away(tcp, &id, &refused).await;
                         drop(permit);

@@ -82,11 +82,11 @@ reasons! {
     key3_timeout "key3-timeout" 408;
         "the 8 octets of key3 did not arrive in time";
         "a proxy in front is holding them: let it pass TCP through (TCP mode)"
-    /// A method that the page does not answer.
+    /// A method that the page and the files of the policy do not answer.
     method_not_allowed "method-not-allowed" 405;
-        "the page is only read";
+        "what is served under this path is only read";
         "use GET or HEAD"
-    /// No route and no page.
+    /// No route and no file.
     path_unknown "path-unknown" 404;
         "nothing is served under this path";
         "`draftgate check` lists the routes"

@@ -14,15 +14,19 @@ use std::{
 use draftgate_bus::{Hub, Ledger};
 use draftgate_conn::Sender;
 use draftgate_core::Close;
-use tokio::time::{Duration, Instant, sleep_until, timeout, timeout_at};
+use tokio::{
+    net::TcpListener,
+    time::{Duration, Instant, sleep_until, timeout, timeout_at},
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
 
 use crate::{
     Counts,
-    config::{self, Config, Route},
+    config::{self, Config, Listener, Plugin, Route},
     counts::Counters,
     listen,
+    policy::Policies,
     service::{Bus, Echo, Service},
     throttle::Throttle,
 };
@@ -36,6 +40,7 @@ pub struct Gateway;
 #[derive(Debug)]
 pub struct Running {
     addrs: Vec<SocketAddr>,
+    policy_addrs: Vec<(Plugin, SocketAddr)>,
     inner: Arc<Inner>,
 }
 
@@ -66,6 +71,8 @@ fn remedy(error: &io::Error) -> &'static str {
 #[derive(Debug)]
 pub(crate) struct Inner {
     pub(crate) config: Config,
+    /// What plug-ins are told; `None` as in the configuration.
+    pub(crate) policies: Option<Policies>,
     pub(crate) services: Vec<Arc<dyn Service>>,
     pub(crate) counts: Counters,
     pub(crate) throttle: Arc<Throttle>,
@@ -110,14 +117,16 @@ impl Gateway {
         raise_open_files(&config);
         let mut sockets = Vec::new();
         for listener in &config.listeners {
-            let bound =
-                listen::bind(listener).and_then(|socket| Ok((listen::address(&socket)?, socket)));
-            let (address, socket) = bound.map_err(|source| BindError {
-                address: listener.address,
-                source,
-            })?;
-            sockets.push((address, socket, Arc::new(listener.clone())));
+            sockets.push((bind(listener)?, listener.clone(), None));
         }
+        for (plugin, listener) in config.policy.iter().flat_map(|policy| policy.listeners()) {
+            sockets.push((bind(listener)?, listener.clone(), Some(plugin)));
+        }
+        let policies = config.policy.as_ref().map(|policy| {
+            let ports = sockets.iter().filter(|(.., plugin)| plugin.is_none());
+            let ports = ports.map(|((addr, _), listener, _)| listener.public_port(addr.port()));
+            Policies::new(policy, ports)
+        });
         let (hub, counts) = (Hub::new(), Counters::default());
         let services = config
             .routes
@@ -127,6 +136,7 @@ impl Gateway {
         let inner = Arc::new(Inner {
             throttle: Arc::new(Throttle::new(config.log.rate)),
             config,
+            policies,
             services,
             counts,
             stop: CancellationToken::new(),
@@ -137,13 +147,21 @@ impl Gateway {
             open: Mutex::default(),
             registered: AtomicU64::new(0),
         });
-        let mut addrs = Vec::new();
-        for (address, socket, listener) in sockets {
-            addrs.push(address);
-            tokio::spawn(listen::accept(socket, listener, Arc::clone(&inner)));
+        let (mut addrs, mut policy_addrs) = (Vec::new(), Vec::new());
+        for ((address, socket), listener, plugin) in sockets {
+            match plugin {
+                None => addrs.push(address),
+                Some(plugin) => policy_addrs.push((plugin, address)),
+            }
+            let (listener, inner) = (Arc::new(listener), Arc::clone(&inner));
+            tokio::spawn(listen::accept(socket, listener, plugin, inner));
         }
         tokio::spawn(sum_up(Arc::clone(&inner)));
-        Ok(Running { addrs, inner })
+        Ok(Running {
+            addrs,
+            policy_addrs,
+            inner,
+        })
     }
 }
 
@@ -158,6 +176,14 @@ async fn sum_up(inner: Arc<Inner>) {
     }
 }
 
+fn bind(listener: &Listener) -> Result<(SocketAddr, TcpListener), BindError> {
+    let bound = listen::bind(listener).and_then(|socket| Ok((listen::address(&socket)?, socket)));
+    bound.map_err(|source| BindError {
+        address: listener.address,
+        source,
+    })
+}
+
 fn built_in(route: &Route, hub: &Hub, counts: &Counters) -> Arc<dyn Service> {
     match route.service {
         config::Service::Echo => Arc::new(Echo),
@@ -166,11 +192,7 @@ fn built_in(route: &Route, hub: &Hub, counts: &Counters) -> Arc<dyn Service> {
 }
 
 fn raise_open_files(config: &Config) {
-    let wanted: u64 = config
-        .listeners
-        .iter()
-        .map(|listener| u64::from(listener.limits.max_connections))
-        .sum();
+    let wanted = config.connections();
     match rlimit::increase_nofile_limit(u64::MAX) {
         Ok(limit) if limit < wanted => warn!(
             limit,
@@ -187,6 +209,12 @@ impl Running {
     /// got for port 0.
     pub fn addrs(&self) -> &[SocketAddr] {
         &self.addrs
+    }
+
+    /// The addresses of the listeners that answer the policy requests of one
+    /// plug-in alone, with the ports that were got for port 0.
+    pub fn policy_addrs(&self) -> &[(Plugin, SocketAddr)] {
+        &self.policy_addrs
     }
 
     /// The bus's books.

@@ -1,12 +1,18 @@
-//! The tables in the documents are the ones that the code makes, and the tests
-//! that they name are there.
+//! The tables in the documents are the ones that the code makes, the tests that
+//! they name are there, and the examples can be run.
 
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
 use std::{fs, path::Path};
 
-use draftgate_gateway::{config::KEYS_TABLE, refusal_table};
+use draftgate_core::Draft;
+use draftgate_gateway::{
+    config::{Config, Environment, KEYS_TABLE},
+    refusal_table,
+};
 use draftgate_testkit::documents::holds;
+
+const OPERATING: &str = include_str!("../../../docs/operating.md");
 
 #[test]
 fn the_table_of_keys_stands_in_the_page_on_operating() {
@@ -47,4 +53,27 @@ fn sources(folder: &Path, code: &mut String) {
             code.push_str(&fs::read_to_string(&path).unwrap());
         }
     }
+}
+
+/// What stands there as an example must be one: nothing wrong, nothing that
+/// draws a warning.
+#[test]
+fn the_examples_in_the_page_on_operating_are_good_configurations() {
+    let spoken: Vec<Draft> = draftgate_drafts::spoken().collect();
+    let mut examples = 0;
+    for block in OPERATING.split("\n```toml\n").skip(1) {
+        let (text, _) = block.split_once("\n```\n").expect("the end of the block");
+        // A part of a file is shown alone where the rest does not matter.
+        let rest = match text.contains("[[routes]]") {
+            true => "",
+            false => "\n[[routes]]\npath = \"/echo\"\nservice = \"echo\"\ndrafts = \"all\"\n",
+        };
+        let text = format!("{text}\n{rest}");
+        match Config::parse(&text, "operating.md", &spoken, &Environment::default()) {
+            Ok(config) => assert_eq!(config.validate(None), [], "{text}"),
+            Err(error) => panic!("{error}"),
+        }
+        examples += 1;
+    }
+    assert!(examples >= 2, "only {examples} examples were found");
 }

@@ -45,6 +45,45 @@ fn what_is_probably_not_meant_is_said_and_still_good() {
 }
 
 #[test]
+fn a_policy_is_told_and_one_for_everybody_warned_of() {
+    let directory = directory();
+    let (_, section) = include_str!("../../../../docs/operating.md")
+        .split_once("\n## Flash and Silverlight\n")
+        .unwrap();
+    let (_, block) = section.split_once("```toml\n").unwrap();
+    let (example, _) = block.split_once("```").unwrap();
+    let said = |text: &str| {
+        fs::write(directory.join("gate.toml"), text).unwrap();
+        let ended = draftgate(["check", "-c", "gate.toml"])
+            .directory(&directory)
+            .run();
+        ended.expect(0, &[]);
+        ended.stdout
+    };
+    let told = said(example);
+    let who = "programs of `example.com` and `*.example.com` may connect\n";
+    for (listener, plugins) in [
+        ("0.0.0.0:8080", "Flash and Silverlight"),
+        ("0.0.0.0:4502", "Flash and Silverlight"),
+        ("0.0.0.0:843", "Flash"),
+        ("0.0.0.0:943", "Silverlight"),
+    ] {
+        let line = format!("  {listener}: answers policy requests of {plugins}: {who}");
+        assert!(told.contains(&line), "{line}{told}");
+    }
+    assert!(!told.contains("`policy."), "no warning: {told}");
+    let told = said(&example.replace("\"*.example.com\"]   #", "\"*\"] #"));
+    assert!(
+        told.contains("programs of every web page may connect"),
+        "{told}"
+    );
+    assert!(told.contains("`policy.allow` has \"*\": "), "{told}");
+    let policy = &example[example.find("[policy]").unwrap()..example.find("[[routes]]").unwrap()];
+    let told = said(&example.replace(policy, ""));
+    assert!(!told.contains("policy"), "{told}");
+}
+
+#[test]
 fn a_bad_file_is_shown_with_line_caret_and_advice() {
     let directory = directory();
     let text = GOOD.replace("address", "adress");

@@ -8,7 +8,10 @@ use std::{fmt, net::SocketAddr};
 
 use draftgate_core::Draft;
 
-use super::{Config, Listener, OriginRule, Publish, Route, Service, lists::names_of};
+use super::{
+    Config, Listener, OriginRule, Plugin, Policy, Publish, Route, Service, Site, lists::names_of,
+    problem::listed,
+};
 
 /// One thing that is exposed, and where. Displays as one line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,6 +84,14 @@ pub enum Exposed {
         "`public-url` promises TLS that something in front ends, but this address is in reach of the network: let only the proxy reach it"
     )]
     BesideProxy,
+    /// Policies for plug-ins.
+    #[error("answers policy requests of {}: {} may connect", and(.plugins), of_sites(.allow))]
+    Policy {
+        /// Who may ask here.
+        plugins: Vec<Plugin>,
+        /// Whose programs may connect.
+        allow: Vec<Site>,
+    },
     /// The page.
     #[error("serves the chat page at `/`")]
     Page,
@@ -97,6 +108,10 @@ impl Config {
                 what,
             };
             all.extend(of_listener(listener).into_iter().map(|what| at(None, what)));
+            if let Some(policy) = &self.policy {
+                let both = vec![Plugin::Flash, Plugin::Silverlight];
+                all.push(at(None, of_policy(policy, both)));
+            }
             for route in &self.routes {
                 all.extend(
                     of_route(route, listener)
@@ -105,7 +120,33 @@ impl Config {
                 );
             }
         }
+        if let Some(policy) = &self.policy {
+            all.extend(policy.listeners().map(|(plugin, listener)| Exposure {
+                listener: listener.address,
+                route: None,
+                what: of_policy(policy, vec![plugin]),
+            }));
+        }
         all
+    }
+}
+
+fn of_policy(policy: &Policy, plugins: Vec<Plugin>) -> Exposed {
+    Exposed::Policy {
+        plugins,
+        allow: policy.allow.clone(),
+    }
+}
+
+fn and(plugins: &[Plugin]) -> String {
+    let names: Vec<String> = plugins.iter().map(ToString::to_string).collect();
+    names.join(" and ")
+}
+
+fn of_sites(allow: &[Site]) -> String {
+    match allow.contains(&Site::Every) {
+        true => "programs of every web page".to_owned(),
+        false => format!("programs of {}", listed(allow, "and")),
     }
 }
 

@@ -14,6 +14,7 @@ use super::{
     Config, ConfigError, DRAIN, Environment, Listener, ListenerLimits, Log, Mistakes, Origins,
     Source, Timeouts,
     lists::{self, Chosen},
+    policy,
     problem::{Place, Problem},
     reader::{Reader, Said, Table, Tables, Wrong},
     routes,
@@ -160,6 +161,7 @@ fn whole(mut top: Table<'_>, name: &str, spoken: &[Draft]) -> Config {
     table.finish();
 
     let listeners = listeners(&mut top, &listener);
+    let policy = policy::read(&mut top, &listener, &listeners);
     let shared = Shared {
         spoken,
         drafts,
@@ -173,6 +175,7 @@ fn whole(mut top: Table<'_>, name: &str, spoken: &[Draft]) -> Config {
         source: Source::File(name.to_owned()),
         listeners,
         routes,
+        policy,
         drain,
         log,
     }

@@ -56,6 +56,18 @@ impl Default for Listener {
 }
 
 impl Listener {
+    /// The port that clients connect to: that of the public URL, where there is
+    /// one, else `bound`.
+    pub fn public_port(&self, bound: u16) -> u16 {
+        match &self.public_url {
+            Some(url) => url
+                .authority
+                .port_u16()
+                .unwrap_or(if url.secure { 443 } else { 80 }),
+            None => bound,
+        }
+    }
+
     /// Whether an address is one of the trusted proxies. An IPv4 address that
     /// arrives mapped into IPv6 counts as the IPv4 address it is.
     pub fn trusts(&self, peer: std::net::IpAddr) -> bool {

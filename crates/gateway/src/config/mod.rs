@@ -36,10 +36,12 @@ mod lists;
 mod log;
 mod origin;
 mod path;
+mod policy;
 mod problem;
 mod reader;
 mod route;
 mod routes;
+mod site;
 pub mod units;
 mod values;
 mod warning;
@@ -56,8 +58,10 @@ pub use listener::{Listener, ListenerLimits, NotAPublicUrl, PublicUrl, Timeouts}
 pub use log::{Log, LogFormat, LogLevel};
 pub use origin::{NotAnOrigin, Origin, OriginRefused, OriginRule, Origins, Wildcard, allows};
 pub use path::{NotAPattern, PathPattern};
+pub use policy::{NotPorts, Plugin, Policy, Ports};
 pub use problem::{ConfigError, Mistakes, Problem};
 pub use route::{Heartbeat, Publish, Route, Service};
+pub use site::{Hosts, NotASite, Site};
 pub use warning::Warning;
 
 /// Everything the gateway is told before it starts.
@@ -70,6 +74,9 @@ pub struct Config {
     /// What it serves, on every listener; the first route that matches a path
     /// takes it. Never empty.
     pub routes: Vec<Route>,
+    /// What Flash and Silverlight are told, which ask before they connect;
+    /// `None`: nothing, so that their programs cannot.
+    pub policy: Option<Policy>,
     /// How long connections may take to end after the order to stop; their
     /// closes are spread over it. 10 s: service managers kill after 30 s to 90 s, and
     /// spread over 10 s clients do not come back all at once.
@@ -111,6 +118,7 @@ impl Default for Config {
                     ..route("/bus/{channel}", Service::Bus)
                 },
             ],
+            policy: None,
             drain: DRAIN,
             log: Log::default(),
         }
@@ -118,6 +126,13 @@ impl Default for Config {
 }
 
 impl Config {
+    /// How many connections all listeners together may hold.
+    pub(crate) fn connections(&self) -> u64 {
+        let policy = self.policy.iter().flat_map(Policy::listeners);
+        let listeners = self.listeners.iter().chain(policy.map(|(_, l)| l));
+        listeners.map(|l| u64::from(l.limits.max_connections)).sum()
+    }
+
     /// The route that takes a path (without its query), and the channel that
     /// the path or the route names.
     pub fn route<'a>(&'a self, path: &'a str) -> Option<(&'a Route, Option<&'a str>)> {

@@ -362,7 +362,7 @@ fn default_port(scheme: &str) -> Option<u16> {
 }
 
 /// The host in lower case, without the dot of a fully qualified name, and the port.
-fn host_and_port(authority: &str) -> Result<(String, Option<u16>), NotAnOrigin> {
+pub(super) fn host_and_port(authority: &str) -> Result<(String, Option<u16>), NotAnOrigin> {
     let (host, port) = match authority.rsplit_once(':') {
         // The last colon of `[::1]` stands inside the brackets.
         Some((_, port)) if port.contains(']') => (authority, None),

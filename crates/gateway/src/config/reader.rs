@@ -159,6 +159,11 @@ impl<'t> Table<'t> {
         self.reader.wrong(problem);
     }
 
+    /// Whether the file has it.
+    pub(super) fn is_there(&self) -> bool {
+        self.entries.is_some()
+    }
+
     /// What was said for a key, in the environment or the file.
     pub(super) fn said(&mut self, key: &'static str) -> Option<Said<'t>> {
         let full = self.ask(key);

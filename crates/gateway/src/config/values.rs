@@ -221,7 +221,7 @@ pub(super) fn text<'v>(value: &'v DeValue<'_>, what: &str) -> Result<&'v str, Wr
     value.as_str().ok_or_else(|| Wrong::must_be(what, value))
 }
 
-fn integer(value: &DeValue<'_>) -> Option<i128> {
+pub(super) fn integer(value: &DeValue<'_>) -> Option<i128> {
     let integer = value.as_integer()?;
     i128::from_str_radix(integer.as_str(), integer.radix()).ok()
 }

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 use draftgate_core::Draft;
 
 use super::{
-    Config, Heartbeat, OriginRule, Service,
+    Config, Heartbeat, OriginRule, Service, Site,
     units::{Lasting, Octets},
 };
 
@@ -110,6 +110,24 @@ pub enum Warning {
         /// The route.
         path: String,
     },
+    /// A policy that protects nobody.
+    #[error(
+        "`policy.allow` has \"*\": the Flash and Silverlight programs of every web page may connect, and speak for whoever reads it; name the sites that need it"
+    )]
+    PolicyForEveryone,
+    /// An entry that Flash cannot be told.
+    #[error(
+        "`policy.allow` has `{site}`: Flash cannot tell ports apart, so only Silverlight is told of it; leave the port out to allow the host to both"
+    )]
+    PolicyNotForFlash {
+        /// The entry.
+        site: String,
+    },
+    /// Silverlight is answered but cannot connect.
+    #[error(
+        "`policy.silverlight-listener` answers Silverlight, which connects to ports 4502 to 4534 only, and no listener has one of `policy.silverlight-ports`; listen on one, or forward one to a listener"
+    )]
+    SilverlightOutOfReach,
     /// A page that cannot reach its channel.
     #[error(
         "{address} serves the chat page, but no route takes /bus/chat, which it speaks to; add a bus route `/bus/{{channel}}` or set `page = false`"
@@ -125,11 +143,7 @@ impl Config {
     /// hard limit of open files, where the system tells.
     pub fn validate(&self, open_files: Option<u64>) -> Vec<Warning> {
         let mut warnings = Vec::new();
-        let connections: u64 = self
-            .listeners
-            .iter()
-            .map(|l| u64::from(l.limits.max_connections))
-            .sum();
+        let connections = self.connections();
         if let Some(open_files) = open_files.filter(|limit| connections + OTHER_FILES > *limit) {
             warnings.push(Warning::TooManyConnections {
                 connections,
@@ -142,7 +156,28 @@ impl Config {
         self.routes
             .iter()
             .for_each(|route| route_warnings(route, &mut warnings));
+        if let Some(policy) = &self.policy {
+            self.policy_warnings(policy, &mut warnings);
+        }
         warnings
+    }
+
+    fn policy_warnings(&self, policy: &super::Policy, warnings: &mut Vec<Warning>) {
+        if policy.allow.contains(&Site::Every) {
+            warnings.push(Warning::PolicyForEveryone);
+        }
+        let not_for_flash = policy.allow.iter().filter(|site| site.flash().is_none());
+        warnings.extend(not_for_flash.map(|site| Warning::PolicyNotForFlash {
+            site: site.to_string(),
+        }));
+        let in_reach = self.listeners.iter().any(|listener| {
+            let port = listener.address.port();
+            let granted = |port| policy.silverlight_ports.iter().any(|p| p.contains(port));
+            granted(listener.public_port(port)) || granted(port)
+        });
+        if policy.silverlight_listener.is_some() && !in_reach {
+            warnings.push(Warning::SilverlightOutOfReach);
+        }
     }
 
     fn listener_warnings(&self, listener: &super::Listener, warnings: &mut Vec<Warning>) {
@@ -304,6 +339,21 @@ mod tests {
                 "route /bus/{channel}: `heartbeat` has no effect",
             ),
             (
+                "policy.allow = [\"example.com\", \"*\"]",
+                "",
+                "`policy.allow` has \"*\": the Flash and Silverlight programs of every web page",
+            ),
+            (
+                "policy.allow = [\"https://example.com:8443\"]",
+                "",
+                "`policy.allow` has `https://example.com:8443`: Flash cannot tell ports apart",
+            ),
+            (
+                "policy = { allow = \"example.com\", silverlight-listener = \"0.0.0.0:943\" }",
+                "",
+                "`policy.silverlight-listener` answers Silverlight, which connects to ports",
+            ),
+            (
                 "listeners = [{ address = \"127.0.0.1:1\", page = true }]\nroutes = [{ path = \"/e\", service = \"echo\", drafts = \"all\" }]",
                 "-",
                 "127.0.0.1:1 serves the chat page",
@@ -326,5 +376,7 @@ mod tests {
             assert!(found[0].starts_with(begins), "{found:?}");
         }
         assert_eq!(warnings("", ""), [] as [String; 0]);
+        let reached = "listeners = [{ address = \"0.0.0.0:4502\" }]\npolicy = { allow = \"example.com\", silverlight-listener = \"0.0.0.0:943\" }";
+        assert_eq!(warnings(reached, ""), [] as [String; 0]);
     }
 }
