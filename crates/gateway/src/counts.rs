@@ -17,6 +17,9 @@ use crate::config::Plugin;
 pub struct Counts {
     /// TCP connections accepted since the start.
     pub accepted: u64,
+    /// How often since the start no connection could be accepted, mostly for
+    /// want of files.
+    pub accept_errors: u64,
     /// TCP connections open now, refused ones that are being told included.
     pub connections: u64,
     /// WebSocket connections open now.
@@ -53,6 +56,7 @@ impl Counts {
 pub(crate) struct Counters {
     handshakes: Mutex<Handshakes>,
     pub(crate) muted: Arc<AtomicU64>,
+    pub(crate) accept_errors: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -79,6 +83,7 @@ impl Counters {
         let handshakes = self.handshakes();
         Counts {
             accepted,
+            accept_errors: self.accept_errors.load(Relaxed),
             connections: connections as u64,
             open: open as u64,
             upgrades: handshakes.upgrades.clone(),

@@ -393,8 +393,9 @@ pub(crate) async fn say_last(tcp: &mut TcpStream, answer: &[u8], read: usize) {
 
 const LINGER: Duration = Duration::from_secs(2);
 
-/// What is thrown away at most of what a refused peer still sends.
-const DISCARDED: usize = 256 << 10;
+/// What is thrown away at most of what a refused peer still sends: what it may
+/// have had under way and in its buffers.
+const DISCARDED: usize = 4 << 20;
 
 /// Closes our half and reads on for a moment: TCP answers octets that nobody
 /// reads with a reset, which would take our last words with it.
@@ -402,7 +403,7 @@ pub(crate) async fn linger(tcp: &mut TcpStream, mut read: usize) {
     let _ = tcp.shutdown().await;
     let discard = async {
         // On the heap: an array would be part of every connection's task.
-        let mut octets = vec![0; 4096];
+        let mut octets = vec![0; 16 << 10];
         while let Ok(count @ 1..) = tcp.read(&mut octets).await {
             read += count;
             if read > DISCARDED {

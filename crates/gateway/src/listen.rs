@@ -103,6 +103,7 @@ async fn take(
             Ok(accepted) => accepted,
             Err(error) if is_the_peers(&error) => continue,
             Err(error) => {
+                inner.counts.accept_errors.fetch_add(1, Relaxed);
                 if warned.is_none_or(|at| at.elapsed() >= TOLD_EVERY) {
                     warned = Some(Instant::now());
                     warn!(address = %listener.address, %error, "no connection can be accepted for now; if files ran out, raise `ulimit -n` or lower `max-connections`");
