@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub(crate) mod frames;
+
 use bytes::BytesMut;
 use draftgate_core::{Codec, Draft, Limits, Role};
 use draftgate_drafts::{

@@ -1,0 +1,70 @@
+//! Frames of hybi-05 to RFC 6455 as a peer sends them, laid out by hand from
+//! the texts: tests write each frame once, unmasked and under RFC 6455's
+//! opcodes, and here it becomes that of every draft. Shares nothing with the
+//! codecs, which it judges.
+
+use draftgate_core::{Draft, Role};
+
+/// The masking key of the drafts' examples.
+pub(crate) const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
+
+/// Opcodes of RFC 6455 and what they were until hybi-06. What RFC 6455
+/// reserves is told to what hybi-06 reserves.
+const OLD: [u8; 16] = [0, 4, 5, 6, 7, 8, 9, 10, 1, 2, 3, 11, 12, 13, 14, 15];
+
+/// `unmasked` frames of RFC 6455 as the peer of `reader` sends them in
+/// `draft`. The last one may be cut off anywhere.
+pub(crate) fn from_peer(draft: Draft, reader: Role, unmasked: &[u8]) -> Vec<u8> {
+    masked_with(draft, reader, KEY, unmasked)
+}
+
+/// The same under another masking key.
+pub(crate) fn masked_with(draft: Draft, reader: Role, key: [u8; 4], unmasked: &[u8]) -> Vec<u8> {
+    let (mut rest, mut octets) = (unmasked, Vec::new());
+    while !rest.is_empty() {
+        let (head, length) = extent(rest);
+        let (front, behind) = rest.split_at(head.min(rest.len()));
+        let (payload, behind) = behind.split_at(length.min(behind.len()));
+        octets.extend(frame(draft, reader, key, front, payload));
+        rest = behind;
+    }
+    octets
+}
+
+/// Octets of the first frame's header and of its payload.
+fn extent(frame: &[u8]) -> (usize, usize) {
+    match frame.get(1).map_or(0, |second| second & 0x7f) {
+        126 => match frame.get(2..4) {
+            Some(length) => (4, usize::from(u16::from_be_bytes([length[0], length[1]]))),
+            None => (4, 0),
+        },
+        127 => match frame.get(2..10) {
+            Some(length) => (10, u64::from_be_bytes(length.try_into().unwrap()) as usize),
+            None => (10, 0),
+        },
+        short => (2, usize::from(short)),
+    }
+}
+
+fn frame(draft: Draft, reader: Role, key: [u8; 4], front: &[u8], payload: &[u8]) -> Vec<u8> {
+    let mut front = front.to_vec();
+    if draft < Draft::Hybi07 {
+        front[0] = front[0] & 0xf0 | OLD[usize::from(front[0] & 0x0f)];
+    }
+    if reader == Role::Client {
+        return [&front[..], payload].concat();
+    }
+    if draft < Draft::Hybi07 {
+        return [&key[..], &xor(&[&front[..], payload].concat(), key)].concat();
+    }
+    let Some(second) = front.get_mut(1) else {
+        return front;
+    };
+    *second |= 0x80;
+    [&front[..], &key, &xor(payload, key)].concat()
+}
+
+fn xor(octets: &[u8], key: [u8; 4]) -> Vec<u8> {
+    let keys = key.into_iter().cycle();
+    octets.iter().zip(keys).map(|(o, key)| o ^ key).collect()
+}
