@@ -20,7 +20,7 @@ enum Place {
 
 /// Every crate of the workspace. Row 4 is kept free for what stands between
 /// `drafts` and the gateway.
-const PLACES: [(&str, Place); 14] = [
+const PLACES: [(&str, Place); 16] = [
     (CORE, Place::Row(0)),
     (WIRE, Place::Row(1)),
     ("draftgate-translate", Place::Row(1)),
@@ -29,6 +29,8 @@ const PLACES: [(&str, Place); 14] = [
     ("draftgate-vectors", Place::Row(1)),
     ("draftgate-hixie75", Place::Draft),
     ("draftgate-hixie76", Place::Draft),
+    ("draftgate-hybi06", Place::Draft),
+    ("draftgate-hybi07", Place::Draft),
     ("draftgate-hybi13", Place::Draft),
     (DRAFTS, Place::Row(3)),
     ("draftgate-gateway", Place::Row(5)),

@@ -288,7 +288,9 @@ fn the_log_is_json_where_it_is_no_terminal() {
 fn a_log_that_nobody_reads_stops_nobody() {
     const CLIENTS: usize = 600;
     let (mut process, log) =
-        draftgate(["serve", "--listen", "127.0.0.1:0", "--log-format", "json"]).start_unread();
+        draftgate(["serve", "--listen", "127.0.0.1:0", "--log-format", "json"])
+            .env("DRAFTGATE_LOG__RATE", "unlimited")
+            .start_unread();
     let line = process.stdout.line_with("http://");
     let address = line.split("http://").nth(1).unwrap().trim_matches('/');
     // A line each, together several times what a pipe holds.
