@@ -5,12 +5,13 @@
 
 use std::{fs, path::Path};
 
-use draftgate_core::Draft;
+use draftgate_core::{Draft, Traits};
 use draftgate_gateway::{
     config::{Config, Environment, KEYS_TABLE},
     refusal_table,
 };
 use draftgate_testkit::documents::holds;
+use draftgate_translate::table;
 
 const OPERATING: &str = include_str!("../../../docs/operating.md");
 
@@ -22,6 +23,19 @@ fn the_table_of_keys_stands_in_the_page_on_operating() {
 #[test]
 fn the_refusals_of_the_gateway_stand_in_the_page_on_operating() {
     holds("docs/operating.md", "gateway-refusals", &refusal_table());
+}
+
+#[test]
+fn what_every_draft_is_told_stands_in_the_page_on_translation() {
+    let drafts: Vec<Traits> = draftgate_drafts::traits().collect();
+    for (name, table) in [
+        ("messages", table::message_table(&drafts)),
+        ("policies", table::policy_table(&drafts)),
+        ("replies", table::reply_table(&drafts)),
+        ("codes", table::code_table(&drafts)),
+    ] {
+        holds("docs/translation.md", name, &table);
+    }
 }
 
 #[test]

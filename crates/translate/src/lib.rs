@@ -21,6 +21,7 @@ mod close;
 mod message;
 mod policy;
 mod render;
+pub mod table;
 
 pub use close::{REASON_OCTETS, close, logged, received};
 pub use message::{DropReason, Outcome, inbound, message};

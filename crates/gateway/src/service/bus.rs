@@ -167,6 +167,9 @@ impl Delivery for Outlet {
                 Verdict::Dropped(reason(why))
             }
             Outcome::Close(close) => {
+                if self.tally.undeliverable() {
+                    info!(id = %self.id, code = UNDELIVERABLE, why = DropReason::NoBinary.name(), "the connection is closed: a message came that its draft cannot carry, and `binary` of the route is `close`");
+                }
                 // Where the draft has no codes the driver says what there is,
                 // and the code stands in the log.
                 let said = translate::close(Some(close.clone()), &self.capabilities, self.draft);

@@ -304,6 +304,11 @@ impl Client {
         closed
     }
 
+    /// The socket, and what was read of it: from here on without a codec.
+    pub(crate) fn into_octets(self) -> (TcpStream, BytesMut) {
+        (self.tcp, self.read)
+    }
+
     async fn flush(&mut self) {
         while self.out.has_remaining() {
             // The other end may have gone; the next read says so.

@@ -1,0 +1,114 @@
+//! A client of some draft whose octets are looked at as they come off the
+//! socket, and what the gateway must have in its books about it.
+
+use std::net::SocketAddr;
+
+use bytes::{Buf, BytesMut};
+use draftgate_core::Draft;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use crate::{
+    common::{Client, soon},
+    octets,
+};
+
+#[derive(Debug)]
+pub(crate) struct Peer {
+    pub(crate) draft: Draft,
+    /// Where it connects from.
+    pub(crate) address: SocketAddr,
+    tcp: TcpStream,
+    read: BytesMut,
+    /// Messages it said.
+    pub(crate) said: u64,
+    /// Notices it caused.
+    pub(crate) noticed: u64,
+    /// Messages it was not sent, because its draft has no binary.
+    pub(crate) missed: u64,
+}
+
+impl Peer {
+    pub(crate) async fn open(address: SocketAddr, draft: Draft, path: &str) -> Self {
+        // The opening is other tests' concern; from here on no codec is asked.
+        let (tcp, read) = Client::open(address, draft, path).await.into_octets();
+        Self {
+            draft,
+            address: tcp.local_addr().unwrap(),
+            tcp,
+            read,
+            said: 0,
+            noticed: 0,
+            missed: 0,
+        }
+    }
+
+    pub(crate) async fn write(&mut self, octets: &[u8]) {
+        soon("write", self.tcp.write_all(octets)).await.unwrap();
+    }
+
+    pub(crate) async fn say(&mut self, text: &str) {
+        self.said += 1;
+        self.write(&octets::text_of_client(text.as_bytes(), self.draft))
+            .await;
+    }
+
+    /// Ends our half of TCP.
+    pub(crate) async fn shut(&mut self) {
+        self.tcp.shutdown().await.unwrap();
+    }
+
+    /// The next octets are exactly these.
+    pub(crate) async fn hears(&mut self, wanted: &[u8], what: &str) {
+        loop {
+            let there = self.read.len().min(wanted.len());
+            self.same(&wanted[..there], wanted, what);
+            if there == wanted.len() {
+                return self.read.advance(there);
+            }
+            self.read.reserve(wanted.len() - there);
+            if !self.more(what).await {
+                self.same(wanted, wanted, what);
+            }
+        }
+    }
+
+    /// Nothing more comes but the end of TCP.
+    pub(crate) async fn ends(&mut self, what: &str) {
+        while self.more(what).await {}
+        self.same(b"", b"", what);
+        assert!(
+            self.read.is_empty(),
+            "{what}: octets behind the end: {:02x?}",
+            self.read
+        );
+    }
+
+    async fn more(&mut self, what: &str) -> bool {
+        match soon(what, self.tcp.read_buf(&mut self.read)).await {
+            Ok(count) => count > 0,
+            Err(error) => panic!("{what}: {error} after {:02x?}", shown(&self.read, 0)),
+        }
+    }
+
+    /// What was read begins with `front`, the beginning of `wanted`.
+    fn same(&self, front: &[u8], wanted: &[u8], what: &str) {
+        if self.read.starts_with(front) {
+            return;
+        }
+        let differs = front.iter().zip(&self.read).position(|(a, b)| a != b);
+        let at = differs.unwrap_or(self.read.len());
+        panic!(
+            "{what}: octet {at} of {} differs: {:02x?} came, {:02x?} was wanted",
+            wanted.len(),
+            shown(&self.read, at),
+            shown(wanted, at)
+        );
+    }
+}
+
+fn shown(octets: &[u8], at: usize) -> &[u8] {
+    &octets[at.saturating_sub(4).min(octets.len())..octets.len().min(at + 24)]
+}
