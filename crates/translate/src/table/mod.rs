@@ -3,7 +3,7 @@
 //!
 //! No cell is written down. Each is worked out by the functions that the
 //! gateway goes by ([`message`](crate::message()), [`close`](crate::close()),
-//! [`logged`](crate::logged)) from what is particular about the two drafts; the
+//! [`logged`]) from what is particular about the two drafts; the
 //! matches have no default, so that a case nobody thought of does not compile.
 //! A test of the gateway plays every cell over sockets against this.
 
