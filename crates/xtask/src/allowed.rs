@@ -29,6 +29,21 @@ pub(crate) struct Duplicate {
 /// The duplicates that cannot be helped today.
 pub(crate) const DUPLICATES: &[Duplicate] = &[
     Duplicate {
+        name: "getrandom",
+        versions: &["0.2", "0.4"],
+        reason: "fastwebsockets still builds on rand 0.8; it is measured against and never shipped",
+    },
+    Duplicate {
+        name: "rand",
+        versions: &["0.10", "0.8"],
+        reason: "fastwebsockets still builds on rand 0.8; it is measured against and never shipped",
+    },
+    Duplicate {
+        name: "rand_core",
+        versions: &["0.10", "0.6"],
+        reason: "fastwebsockets still builds on rand 0.8; it is measured against and never shipped",
+    },
+    Duplicate {
         name: "syn",
         versions: &["2", "3"],
         reason: "tracing-attributes still builds on 2, every other derive on 3; it runs in the \
@@ -37,7 +52,8 @@ pub(crate) const DUPLICATES: &[Duplicate] = &[
     Duplicate {
         name: "thiserror",
         versions: &["1", "2"],
-        reason: "ppp still builds on 1, everything else on 2; it is traits and a derive",
+        reason: "ppp and fastwebsockets still build on 1, everything else on 2; it is traits and a \
+                 derive",
     },
     Duplicate {
         name: "thiserror-impl",

@@ -14,13 +14,15 @@ enum Place {
     Draft,
     /// For tests: it uses `core`, and crates name it in `[dev-dependencies]` only.
     Testkit,
+    /// For measuring: it uses what a test may use, and none uses it.
+    Bench,
     /// The workspace's own commands: it uses none of our crates and none uses it.
     Beside,
 }
 
 /// Every crate of the workspace. Row 4 is kept free for what stands between
 /// `drafts` and the gateway.
-const PLACES: [(&str, Place); 16] = [
+const PLACES: [(&str, Place); 17] = [
     (CORE, Place::Row(0)),
     (WIRE, Place::Row(1)),
     ("draftgate-translate", Place::Row(1)),
@@ -36,11 +38,13 @@ const PLACES: [(&str, Place); 16] = [
     ("draftgate-gateway", Place::Row(5)),
     (CLI, Place::Row(6)),
     ("draftgate-testkit", Place::Testkit),
+    (BENCH, Place::Bench),
     ("xtask", Place::Beside),
 ];
 const CORE: &str = "draftgate-core";
 const WIRE: &str = "draftgate-wire";
 const DRAFTS: &str = "draftgate-drafts";
+const BENCH: &str = "draftgate-bench";
 /// crates/cli: the one package that is named after what it installs.
 const CLI: &str = "draftgate";
 const DRAFT_ROW: u8 = 2;
@@ -106,12 +110,14 @@ fn place_of_ours(metadata: &Metadata, name: &str) -> Option<Place> {
 fn refuse(name: &str, place: Place, other_name: &str, other: Place) -> Option<String> {
     match (place, other) {
         (Place::Beside, _) | (_, Place::Beside) => Some("xtask stands beside the crates".into()),
+        (_, Place::Bench) => Some("bench is for measuring alone".into()),
+        (Place::Bench, Place::Testkit) => None,
         (_, Place::Testkit) => Some("testkit belongs in [dev-dependencies]".into()),
         (Place::Testkit, _) if other_name != CORE => Some("testkit uses only core".into()),
         (Place::Draft, Place::Row(_)) if ![CORE, WIRE].contains(&other_name) => {
             Some("a draft uses only core and wire".into())
         }
-        (Place::Row(_), Place::Draft) if name != DRAFTS => {
+        (Place::Row(_) | Place::Bench, Place::Draft) if name != DRAFTS => {
             Some("only drafts knows the draft crates: go through it".into())
         }
         _ => {
@@ -133,6 +139,9 @@ fn refuse_dev(place: Place, other: Place) -> Option<String> {
     if place == Place::Beside || other == Place::Beside {
         return Some("xtask stands beside the crates".into());
     }
+    if other == Place::Bench {
+        return Some("bench is for measuring alone".into());
+    }
     let (row, other_row) = (row(place).unwrap_or(0), row(other)?);
     (other_row > HIGHEST_ROW_OF_TESTS && other_row >= row).then(|| {
         format!("a test in row {row} may not reach row {other_row}; move the test up to that crate")
@@ -145,6 +154,7 @@ fn row(place: Place) -> Option<u8> {
         Place::Row(row) => Some(row),
         Place::Draft => Some(DRAFT_ROW),
         Place::Testkit => Some(1),
+        Place::Bench => Some(HIGHEST_ROW_OF_TESTS + 1),
         Place::Beside => None,
     }
 }
@@ -276,6 +286,20 @@ mod tests {
         assert!(used[0].contains("[dev-dependencies]"), "{used:?}");
         let uses = arrow("draftgate-testkit", Kind::Normal, WIRE);
         assert!(uses[0].contains("only core"), "{uses:?}");
+    }
+
+    #[test]
+    fn bench_measures_what_tests_may_use_and_nothing_uses_it() {
+        for to in [CORE, WIRE, "draftgate-bus", DRAFTS, "draftgate-testkit"] {
+            assert_eq!(arrow(BENCH, Kind::Normal, to), Vec::<String>::new(), "{to}");
+        }
+        for to in ["draftgate-hybi13", "draftgate-gateway", CLI] {
+            assert_eq!(arrow(BENCH, Kind::Normal, to).len(), 1, "{to}");
+        }
+        for kind in [Kind::Normal, Kind::Dev] {
+            let used = arrow("draftgate-gateway", kind, BENCH);
+            assert!(used[0].contains("measuring"), "{used:?}");
+        }
     }
 
     #[test]

@@ -1,0 +1,217 @@
+//! How fast we are next to memcpy and to other libraries, as tables in
+//! Markdown. `cargo run --release -p draftgate-bench` prints them, and those
+//! whose heading contains a word if one follows after `--`; what they mean
+//! stands in docs/performance.md.
+//!
+//! It fails when a goal is missed. It is no test all the same: a machine that
+//! is busy enough misses any goal.
+
+#![allow(clippy::print_stdout, reason = "this program is for reading")]
+
+use std::{env, hint::black_box, process::ExitCode};
+
+use bytes::{Bytes, BytesMut};
+use draftgate_bench::{
+    ends::{decode, encode, frame, pair},
+    fanout::{Audience, Encoding},
+    keep_memory,
+    payload::{Copied, SIZES, Size, ascii, mixed},
+    peers::{Tungstenite, fastwebsockets_encode},
+    turns::{Contender, Standing, compare},
+};
+use draftgate_core::{Draft, Message, Outbox};
+use draftgate_drafts::spoken;
+use draftgate_wire::{Utf8, mask};
+
+const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
+
+/// The share of memcpy's throughput that masking must reach from 16 KiB on.
+const GOAL: f64 = 0.5;
+
+/// Subscribers of the channel.
+const AUDIENCE: usize = 1000;
+
+fn main() -> ExitCode {
+    keep_memory();
+    let wanted = env::args().nth(1).unwrap_or_default();
+    let drafts: Vec<Draft> = spoken().collect();
+    let mut missed = Vec::new();
+    table(&wanted, "mask", |size| {
+        let standings = masking(size);
+        if size >= Size(16 << 10) && standings[1].ratio < GOAL {
+            missed.push(format!("{size}: {:.2} of memcpy", standings[1].ratio));
+        }
+        standings
+    });
+    table(&wanted, "validate ASCII", |size| validating(&ascii(size)));
+    table(&wanted, "validate mixed text", |size| {
+        validating(&mixed(size))
+    });
+    table(&wanted, "search the sentinel", searching);
+    table(&wanted, "encode a masked frame", encoding);
+    for &draft in &drafts {
+        table(
+            &wanted,
+            &format!("decode, {}", draft.with_alias()),
+            |size| decoding(draft, size),
+        );
+    }
+    table(&wanted, &format!("publish to {AUDIENCE}"), |size| {
+        publishing(&drafts, size)
+    });
+    if missed.is_empty() {
+        println!("The goal is met: mask from 16 KiB on at {GOAL} of memcpy or more.");
+        return ExitCode::SUCCESS;
+    }
+    println!("The goal is missed: mask at {GOAL} of memcpy or more, but {missed:?}.");
+    ExitCode::FAILURE
+}
+
+/// One row a size: how long ours takes, and how many times as fast as each of
+/// the others that is.
+fn table(wanted: &str, what: &str, mut measure: impl FnMut(Size) -> Vec<Standing>) {
+    if !what.contains(wanted) {
+        return;
+    }
+    for (i, size) in SIZES.into_iter().enumerate() {
+        let standings = measure(size);
+        if i == 0 {
+            let others: String = standings[1..]
+                .iter()
+                .map(|other| format!(" ÷ {} |", other.name))
+                .collect();
+            println!("| {what} | time |{others}");
+            println!("| ---: |{}", " ---: |".repeat(standings.len()));
+        }
+        let ratios: String = standings[1..]
+            .iter()
+            .map(|other| format!(" {:.2} |", other.ratio))
+            .collect();
+        println!("| {size} | {} |{ratios}", time(standings[0].nanoseconds));
+    }
+    println!();
+}
+
+fn time(nanoseconds: f64) -> String {
+    match nanoseconds {
+        ns if ns < 1e3 => format!("{ns:.1} ns"),
+        ns if ns < 1e6 => format!("{:.2} µs", ns / 1e3),
+        ns => format!("{:.2} ms", ns / 1e6),
+    }
+}
+
+fn memcpy(from: &[u8]) -> Contender<'_> {
+    let mut copied = Copied::new(from);
+    Contender::new("memcpy", move || copied.copy())
+}
+
+fn masking(size: Size) -> Vec<Standing> {
+    let from = mixed(size).into_bytes();
+    let (mut ours, mut theirs) = (from.clone(), from.clone());
+    compare(vec![
+        Contender::new("ours", || {
+            mask(black_box(&mut ours), black_box(KEY), black_box(0));
+        }),
+        memcpy(&from),
+        Contender::new("fastwebsockets", || {
+            fastwebsockets::unmask(black_box(&mut theirs), black_box(KEY));
+        }),
+    ])
+}
+
+fn validating(text: &str) -> Vec<Standing> {
+    compare(vec![
+        Contender::new("ours", || {
+            black_box(Utf8::default().push(black_box(text.as_bytes()))).expect("valid");
+        }),
+        memcpy(text.as_bytes()),
+        Contender::new("std", || {
+            black_box(std::str::from_utf8(black_box(text.as_bytes()))).expect("valid");
+        }),
+    ])
+}
+
+fn searching(size: Size) -> Vec<Standing> {
+    let mut from = ascii(size).into_bytes();
+    from.push(0xff);
+    compare(vec![
+        Contender::new("ours", || {
+            black_box(memchr::memchr(0xff, black_box(&from)));
+        }),
+        memcpy(&from),
+        Contender::new("std", || {
+            black_box(black_box(&from).iter().position(|octet| *octet == 0xff));
+        }),
+    ])
+}
+
+fn encoding(size: Size) -> Vec<Standing> {
+    let payload = Bytes::from(ascii(size));
+    let (mut client, _) = pair(Draft::Hybi13);
+    let message = Message::Binary(payload.clone());
+    let (mut out, mut buffer) = (Outbox::new(), Vec::new());
+    let mut tungstenite = Tungstenite::client();
+    compare(vec![
+        Contender::new("ours", || {
+            black_box(encode(&mut *client, black_box(&message), &mut out));
+        }),
+        memcpy(&payload),
+        Contender::new("tungstenite", || {
+            black_box(tungstenite.encode(black_box(&payload)));
+        }),
+        Contender::new("fastwebsockets", || {
+            black_box(fastwebsockets_encode(black_box(&payload), &mut buffer));
+        }),
+    ])
+}
+
+fn decoding(draft: Draft, size: Size) -> Vec<Standing> {
+    let (mut client, mut server) = pair(draft);
+    let octets = frame(&mut *client, mixed(size).into());
+    let (mut input, mut out) = (BytesMut::new(), Outbox::new());
+    let mut contenders = vec![
+        Contender::new("ours", || {
+            black_box(decode(
+                &mut *server,
+                black_box(&octets),
+                &mut input,
+                &mut out,
+            ));
+        }),
+        memcpy(&octets),
+    ];
+    if draft == Draft::Hybi13 {
+        let mut tungstenite = Tungstenite::server(&octets);
+        contenders.push(Contender::new("tungstenite", move || {
+            black_box(tungstenite.decode());
+        }));
+    }
+    compare(contenders)
+}
+
+fn publishing(drafts: &[Draft], size: Size) -> Vec<Standing> {
+    let message = Message::from(mixed(size));
+    let shared = Audience::new(AUDIENCE, drafts, Encoding::Shared);
+    let each = Audience::new(AUDIENCE, drafts, Encoding::Each);
+    compare(vec![
+        Contender::new("ours", || {
+            black_box(shared.publish(black_box(message.clone())));
+        }),
+        Contender::new("encoding for each", || {
+            black_box(each.publish(black_box(message.clone())));
+        }),
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_printed_in_the_unit_that_fits() {
+        assert_eq!(
+            [3.84, 999.0, 1500.0, 2_345_678.0].map(time),
+            ["3.8 ns", "999.0 ns", "1.50 µs", "2.35 ms"]
+        );
+    }
+}
