@@ -1,8 +1,8 @@
 //! Helpers for tests of codecs and drivers, never part of the program.
 //!
 //! [`io`] is a transport whose other end the test holds in its hand; [`codecs`]
-//! feeds octets to a codec in every cut; [`request`] reads a request's octets;
-//! [`documents`] compares tables.
+//! feeds octets to a codec in every cut; [`forged`] makes frames that none writes;
+//! [`request`] reads a request's octets; [`documents`] compares tables.
 //! Nothing here knows a draft.
 //!
 //! ```
@@ -13,5 +13,6 @@
 
 pub mod codecs;
 pub mod documents;
+pub mod forged;
 pub mod io;
 pub mod request;

@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use draftgate_core::{Closing, Draft, Message, Outgoing, Rule, Text};
 use draftgate_drafts::spoken;
+use draftgate_testkit::forged::{self, Kind};
 use tokio::io::AsyncWriteExt;
 
 use crate::{
-    forged,
     peer::{Peer, swarm, watch},
     siege::{Log, Rules, Siege},
 };
@@ -106,7 +106,7 @@ fn a_length_beyond_the_limit_is_refused_when_it_is_announced() {
         |_| true,
         |peer, n| {
             let lengths = [LIMIT + 1, (1 << 63) - 1];
-            vec![forged::announcing(peer, lengths[n % 2])]
+            vec![forged::announcing(&mut *peer.codec, lengths[n % 2])]
         },
     );
 }
@@ -118,7 +118,12 @@ fn a_length_beyond_63_bits_is_refused_when_it_is_announced() {
         &[Rule::LengthOutOfRange],
         10,
         |_| true,
-        |peer, n| vec![forged::announcing(peer, [1 << 63, u64::MAX][n % 2])],
+        |peer, n| {
+            vec![forged::announcing(
+                &mut *peer.codec,
+                [1 << 63, u64::MAX][n % 2],
+            )]
+        },
     );
 }
 
@@ -158,8 +163,8 @@ fn a_message_of_fragments_without_an_end_ends_at_the_limit() {
         3,
         in_fragments,
         |peer, _| {
-            let first = forged::fragment(peer, &[7; 60_000], true, false);
-            let next = forged::fragment(peer, &[7; 60_000], false, false);
+            let first = forged::frame(&mut *peer.codec, Kind::Binary, &[7; 60_000], false);
+            let next = forged::frame(&mut *peer.codec, Kind::Continuation, &[7; 60_000], false);
             [vec![first], vec![next; 20]].concat()
         },
     );
@@ -174,8 +179,8 @@ fn a_hundred_thousand_fragments_are_too_many() {
         in_fragments,
         |peer, n| {
             let payload = &[7][..n % 2];
-            let first = forged::fragment(peer, payload, true, false);
-            let next = forged::fragment(peer, payload, false, false);
+            let first = forged::frame(&mut *peer.codec, Kind::Binary, payload, false);
+            let next = forged::frame(&mut *peer.codec, Kind::Continuation, payload, false);
             vec![[first, next.repeat(100_000)].concat()]
         },
     );
@@ -214,5 +219,5 @@ fn by_sentinels(peer: &Peer) -> bool {
 }
 
 fn in_fragments(peer: &Peer) -> bool {
-    peer.codec.capabilities().fragments
+    forged::has_headers(&*peer.codec)
 }

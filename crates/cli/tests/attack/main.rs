@@ -20,7 +20,6 @@
 mod child;
 
 mod floods;
-mod forged;
 mod garbage;
 mod giants;
 mod heads;

@@ -7,13 +7,13 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use draftgate_core::{Draft, Event, Outgoing};
 use draftgate_drafts::spoken;
+use draftgate_testkit::forged::{self, Kind};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
 
 use crate::{
-    forged,
     peer::{Opening, Peer, connect, swarm},
     siege::{Rules, Siege},
 };
@@ -88,8 +88,8 @@ async fn beyond(peer: &mut Peer, at: At) {
         At::MidFrame => {
             peer.write(&text[..text.len() / 2]).await;
         }
-        At::MidMessage if peer.codec.capabilities().fragments => {
-            let first = forged::fragment(peer, b"begun", true, false);
+        At::MidMessage if forged::has_headers(&*peer.codec) => {
+            let first = forged::frame(&mut *peer.codec, Kind::Binary, b"begun", false);
             peer.write(&first).await;
         }
         At::AfterItsClose => {
@@ -102,7 +102,7 @@ async fn beyond(peer: &mut Peer, at: At) {
             assert!(matches!(peer.event().await, Some(Event::Close(_)) | None));
         }
         At::Lingering => {
-            let giant = forged::announcing(peer, u64::MAX);
+            let giant = forged::announcing(&mut *peer.codec, u64::MAX);
             peer.write(&giant).await;
             peer.end().await;
         }
