@@ -113,7 +113,8 @@ fn row_4_without_the_upgrade_it_is_plain_http_or_a_stripped_request() {
 #[test]
 fn row_5_a_version_is_one_plain_number() {
     for bad in [
-        "", "013", "+13", "-1", "13, 8", "13;q=1", "x", "256", "1300", "1 3", "０",
+        "", "013", "+13", "-1", "13, 8", "13;q=1", "x", "256", "1300", "1 3", "０", "06", "007",
+        "+8", "8, 7", "8 ,", "6.0", "7-", "0x8",
     ] {
         refused(
             &upgrade(&[version(bad), KEY]),
@@ -126,8 +127,15 @@ fn row_5_a_version_is_one_plain_number() {
         RefusalKind::VersionMalformed,
         400,
     );
+    // Twice is once too often, whether the two agree or not.
+    refused(
+        &upgrade(&[version("8"), version("13"), KEY]),
+        RefusalKind::VersionMalformed,
+        400,
+    );
     is(&upgrade(&[version("13"), KEY]), Draft::Hybi13);
     is(&upgrade(&[version(" 13\t"), KEY]), Draft::Hybi13);
+    is(&upgrade(&[version(" 8 "), KEY]), Draft::Hybi08);
 }
 
 #[test]
@@ -145,6 +153,11 @@ fn row_6_a_version_names_its_draft_whatever_else_is_there() {
             &upgrade(&[version(number), KEY, KEY1, KEY2, NONCE, self::draft("3")]),
             draft,
         );
+        // Half a challenge beside it does not matter either, nor does an origin.
+        is(&upgrade(&[KEY2, version(number), KEY]), draft);
+        let old = ("Sec-WebSocket-Origin", "http://example.com");
+        is(&upgrade(&[version(number), KEY, old]), draft);
+        is(&upgrade(&[version(number), KEY, ORIGIN]), draft);
     }
     // RFC 6455's own sample has stray bits in its last sextet.
     let sample = ("Sec-WebSocket-Key", "AQIDBAUGBwgJCgsMDQ4PEC==");
@@ -163,6 +176,12 @@ fn row_7_a_version_needs_exactly_one_key_of_16_octets() {
         let short = ("Sec-WebSocket-Key", "c2hvcnQ=");
         refused(
             &upgrade(&[version(number), short]),
+            RefusalKind::KeyInvalid,
+            400,
+        );
+        // The keys of hixie-76 do not stand in for it.
+        refused(
+            &upgrade(&[version(number), KEY1, KEY2]),
             RefusalKind::KeyInvalid,
             400,
         );

@@ -4,7 +4,9 @@
 
 mod common;
 
-use common::{HIXIE_75, HIXIE_76, HYBI_13, Raw, config, gateway, spoken, with_route};
+use common::{
+    HIXIE_75, HIXIE_76, HYBI_13, Raw, config, gateway, opening, spoken, versioned, with_route,
+};
 use draftgate_core::Draft;
 use draftgate_gateway::config::{OriginRule, Origins};
 
@@ -23,12 +25,9 @@ async fn refused(address: std::net::SocketAddr, request: &str) -> (u16, String) 
     (status, code.unwrap_or_default().to_owned())
 }
 
-fn opening(draft: Draft) -> &'static str {
-    match draft {
-        Draft::Hixie75 => HIXIE_75,
-        Draft::Hixie76 => HIXIE_76,
-        _ => HYBI_13,
-    }
+/// The drafts with a version.
+fn with_a_version() -> impl Iterator<Item = Draft> {
+    spoken().into_iter().filter(|d| d.version().is_some())
 }
 
 /// `request` with `field` (and its line end) behind its Host.
@@ -52,7 +51,7 @@ async fn a_client_that_asked_for_no_subprotocol_gets_none() {
         route.subprotocols = vec!["a".into()];
     }));
     for draft in spoken() {
-        let head = accepted(address, opening(draft)).await;
+        let head = accepted(address, &opening(draft)).await;
         assert!(!head.to_lowercase().contains("protocol:"), "{head}");
     }
 }
@@ -62,15 +61,18 @@ async fn one_of_the_subprotocols_asked_for_is_answered() {
     let (_running, address) = gateway(with_route("/echo", |route| {
         route.subprotocols = vec!["b".into(), "a".into()];
     }));
-    let ask = |asked: &str| with(HYBI_13, &format!("Sec-WebSocket-Protocol: {asked}\r\n"));
-    for (asked, answer) in [
-        ("a, b", &["b"][..]),
-        ("a", &["a"]),
-        ("c, a", &["a"]),
-        ("c", &[]),
-    ] {
-        let head = accepted(address, &ask(asked)).await;
-        assert_eq!(value(&head, "Sec-WebSocket-Protocol"), answer, "{asked}");
+    for draft in with_a_version() {
+        for (asked, answer) in [
+            ("a, b", &["b"][..]),
+            ("a", &["a"]),
+            ("c, a", &["a"]),
+            ("c", &[]),
+        ] {
+            let field = format!("Sec-WebSocket-Protocol: {asked}\r\n");
+            let head = accepted(address, &with(&versioned(draft), &field)).await;
+            let chosen = value(&head, "Sec-WebSocket-Protocol");
+            assert_eq!(chosen, answer, "{draft} {asked}");
+        }
     }
     // In hixie the field is one name; it is answered under the draft's own.
     let old = accepted(address, &with(HIXIE_75, "WebSocket-Protocol: a\r\n")).await;
@@ -179,24 +181,50 @@ async fn the_embedded_configuration_takes_local_origins_and_no_others() {
 #[tokio::test]
 async fn either_header_names_the_origin_and_two_must_agree() {
     let (_running, address) = gateway(config());
-    let old_name = |origin: &str| {
-        HYBI_13.replace(
-            "Origin: http://localhost",
-            &format!("Sec-WebSocket-Origin: {origin}"),
-        )
-    };
-    accepted(address, &old_name("http://localhost")).await;
-    assert_eq!(
-        refused(address, &old_name("http://evil.example")).await.0,
-        403
-    );
-    let both = with(HYBI_13, "Sec-WebSocket-Origin: http://evil.example\r\n");
-    assert_eq!(
-        refused(address, &both).await,
-        (400, "origin-ambiguous".into())
-    );
-    let same = with(HYBI_13, "Sec-WebSocket-Origin: http://localhost\r\n");
-    accepted(address, &same).await;
+    for draft in with_a_version() {
+        let nameless = versioned(draft)
+            .replace("Sec-WebSocket-Origin: http://localhost\r\n", "")
+            .replace("Origin: http://localhost\r\n", "");
+        for name in ["Origin", "Sec-WebSocket-Origin"] {
+            let named = |origin: &str| with(&nameless, &format!("{name}: {origin}\r\n"));
+            accepted(address, &named("http://localhost")).await;
+            let told = refused(address, &named("http://evil.example")).await;
+            assert_eq!(told, (403, "origin-refused".into()), "{draft} {name}");
+        }
+        let both = |one: &str, other: &str| {
+            let fields = format!("Origin: {one}\r\nSec-WebSocket-Origin: {other}\r\n");
+            with(&nameless, &fields)
+        };
+        accepted(address, &both("http://localhost", "http://localhost")).await;
+        for (one, other) in [
+            ("http://localhost", "http://evil.example"),
+            ("http://evil.example", "http://localhost"),
+            ("http://localhost", "http://127.0.0.1"),
+        ] {
+            let told = refused(address, &both(one, other)).await;
+            assert_eq!(told, (400, "origin-ambiguous".into()), "{draft}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_version_counts_for_its_draft_whatever_keys_stand_beside_it() {
+    let (running, address) = gateway(config());
+    for (before, draft) in with_a_version().enumerate() {
+        let keys = "Sec-WebSocket-Key1: 4 @1  46546xW%0l 1 5\r\n\
+            Sec-WebSocket-Key2: 12998 5 Y3 1  .P00\r\n";
+        let head = accepted(address, &with(&versioned(draft), keys)).await;
+        let accept = value(&head, "Sec-WebSocket-Accept");
+        assert_eq!(accept, ["s3pPLMBiTxaQ9kYGzzhZRbK+xOo="], "{draft}");
+        assert_eq!(running.counts().upgrades_in(draft), 1, "{draft}");
+        let others = with_a_version().take(before);
+        assert!(
+            others
+                .into_iter()
+                .all(|d| running.counts().upgrades_in(d) == 1)
+        );
+    }
+    assert_eq!(running.counts().upgrades_in(Draft::Hixie76), 0);
 }
 
 #[tokio::test]

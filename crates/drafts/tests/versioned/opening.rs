@@ -111,7 +111,7 @@ fn a_program_names_no_origin_and_no_subprotocol() {
 fn the_worked_request_is_answered_octet_for_octet() {
     for draft in drafts() {
         let (found, accepted) = answer(&request(draft), Some("chat")).unwrap();
-        assert_eq!(found, draft);
+        assert_eq!((found, accepted.codec.draft()), (draft, draft));
         let head = accepted.head.to_bytes();
         assert_eq!(std::str::from_utf8(&head).unwrap(), ANSWER, "{draft}");
         for (key, accept) in [

@@ -14,7 +14,7 @@ fn said() -> impl Strategy<Value = Outgoing> {
     let body = || prop::collection::vec(any::<u8>(), 0..126).prop_map(Bytes::from);
     prop_oneof![
         any::<String>().prop_map(|text| Outgoing::Message(text.into())),
-        (prop::char::any(), 0_usize..70_000)
+        (prop::char::any(), 0_usize..20_000)
             .prop_map(|(c, n)| Outgoing::Message(c.to_string().repeat(n).into())),
         any::<Vec<u8>>().prop_map(|octets| Outgoing::Message(Message::Binary(octets.into()))),
         body().prop_map(Outgoing::Ping),

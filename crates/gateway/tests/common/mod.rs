@@ -57,6 +57,25 @@ pub(crate) const HYBI_13: &str = "GET /echo HTTP/1.1\r\nHost: example.com\r\nUpg
      Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
      Origin: http://localhost\r\nSec-WebSocket-Version: 13\r\n\r\n";
 
+/// The opening request of `draft` on `/echo`, hixie-76's without its key3.
+pub(crate) fn opening(draft: Draft) -> String {
+    match draft {
+        Draft::Hixie75 => HIXIE_75.to_owned(),
+        Draft::Hixie76 => HIXIE_76.to_owned(),
+        draft => versioned(draft),
+    }
+}
+
+/// RFC 6455's opening under the version of `draft` and its name of the origin.
+pub(crate) fn versioned(draft: Draft) -> String {
+    let version = draft.version().unwrap();
+    let request = HYBI_13.replace("Version: 13", &format!("Version: {version}"));
+    match draft < Draft::Hybi13 {
+        true => request.replace("Origin: ", "Sec-WebSocket-Origin: "),
+        false => request,
+    }
+}
+
 /// The embedded configuration on a free port.
 pub(crate) fn config() -> Config {
     let mut config = Config::default();
