@@ -16,13 +16,15 @@ use thiserror::Error;
 const SOURCES: &str = "crates/cli/tests/foreign";
 
 /// Debian's packages, always needed.
-const DEBIAN: [&str; 6] = [
+const DEBIAN: [&str; 8] = [
     "chromium",
     "fonts-dejavu-core",
     "libfontconfig1",
     "libfreetype6",
+    "libnetty-java",
     "libprotocol-websocket-perl",
     "ruby-em-websocket",
+    "ruby-websocket",
 ];
 
 const APT_INSTALL: [&str; 4] = ["apt-get", "install", "--yes", "--no-install-recommends"];
@@ -85,12 +87,14 @@ pub(crate) fn install(root: &Path) -> Result<(), InstallError> {
     let foreign = directory(root);
     let python = Python::new(&sources, &foreign)?;
     let shim = Shim::new(&sources, &foreign)?;
+    let netty = Netty::new(&sources, &foreign)?;
 
-    debian(&python, &shim)?;
+    debian(&python, &shim, &netty)?;
     npm(&sources, &foreign.join("node"))?;
     python.install()?;
     phantomjs(&foreign.join("phantomjs"))?;
-    shim.install()
+    shim.install()?;
+    netty.install()
 }
 
 /// `$DRAFTGATE_FOREIGN`, or `foreign` in cargo's target folder.
@@ -102,7 +106,7 @@ pub(crate) fn directory(root: &Path) -> PathBuf {
     root.join(target).join("foreign")
 }
 
-fn debian(python: &Python, shim: &Shim) -> Result<(), InstallError> {
+fn debian(python: &Python, shim: &Shim, netty: &Netty) -> Result<(), InstallError> {
     let mut needed = DEBIAN.to_vec();
     if !(on_path("node") && on_path("npm")) {
         needed.extend(["nodejs", "npm"]);
@@ -112,6 +116,9 @@ fn debian(python: &Python, shim: &Shim) -> Result<(), InstallError> {
     }
     if !shim.0.fresh() && !on_path("cc") {
         needed.extend(["gcc", "libc6-dev"]);
+    }
+    if !on_path("java") || (!netty.fresh() && !on_path("javac")) {
+        needed.push("default-jdk-headless");
     }
     // dpkg-query fails when it does not know one, but still lists the others.
     let known = Command::new("dpkg-query")
@@ -286,6 +293,48 @@ impl Shim {
         let what = "crates/cli/tests/foreign/no-openssl.c";
         run(what, cc.arg(&self.0.source).arg("-ldl"))?;
         self.0.write()
+    }
+}
+
+/// The client and the server around Netty, compiled once from their Java files.
+struct Netty {
+    folder: PathBuf,
+    /// The Java files, and last the list of the archives that they need.
+    stamps: [Stamp; 3],
+}
+
+impl Netty {
+    fn new(sources: &Path, foreign: &Path) -> Result<Self, InstallError> {
+        let folder = foreign.join("netty");
+        let stamp = |name| Stamp::new(&sources.join(name), folder.join(name));
+        Ok(Self {
+            stamps: [
+                stamp("NettyClient.java")?,
+                stamp("NettyServer.java")?,
+                stamp("netty.classpath")?,
+            ],
+            folder,
+        })
+    }
+
+    fn fresh(&self) -> bool {
+        self.stamps.iter().all(Stamp::fresh)
+    }
+
+    fn install(&self) -> Result<(), InstallError> {
+        if self.fresh() {
+            return Ok(());
+        }
+        create_folder(&self.folder)?;
+        let [client, server, archives] = &self.stamps;
+        let archives = String::from_utf8_lossy(&archives.wanted);
+        let mut javac = Command::new("javac");
+        javac.args(["-encoding", "UTF-8", "-d"]).arg(&self.folder);
+        javac.args(["-cp", &archives.lines().collect::<Vec<_>>().join(":")]);
+        let what = "crates/cli/tests/foreign/Netty*.java";
+        run(what, javac.args([&client.source, &server.source]))?;
+        // Written last: they say that it is done.
+        self.stamps.iter().try_for_each(Stamp::write)
     }
 }
 

@@ -7,9 +7,8 @@ use std::collections::BTreeMap;
 
 use bytes::BytesMut;
 use draftgate_conn::{Closed, Conn, Handler, Peer, Settings, Start};
-use draftgate_core::{Draft, Limits, Message, Outgoing};
-use draftgate_drafts::RandomKeys;
-use draftgate_drafts::opening::{Ask, LengthFrames, Offer};
+use draftgate_core::{Draft, Message, Outgoing};
+use draftgate_drafts::opening::Offer;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -17,6 +16,7 @@ use tokio::net::TcpStream;
 use crate::child::Child;
 use crate::expected;
 use crate::gateway::Gateway;
+use crate::ours;
 use crate::programs::python;
 
 /// Framing, pings, reserved bits, opcodes, fragmentation, UTF-8, closing, and
@@ -106,21 +106,10 @@ impl Handler for Client {
 }
 
 async fn open(host: &str, resource: &str) -> (TcpStream, Start) {
-    let ask = Ask {
-        secure: false,
-        host,
-        resource,
-        origin: None,
-        subprotocols: &[],
-        fields: &[],
-        limits: Limits::default(),
-        length_frames: LengthFrames::default(),
-    };
-    let offer = draftgate_drafts::offer(Draft::Hybi13, &ask, &mut RandomKeys).unwrap();
     let Offer {
         request,
         mut pending,
-    } = offer;
+    } = ours::offer(Draft::Hybi13, host, resource, &[]);
     let mut stream = TcpStream::connect(host).await.unwrap();
     stream.write_all(&request).await.unwrap();
     let mut received = BytesMut::new();

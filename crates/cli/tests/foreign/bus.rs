@@ -1,114 +1,153 @@
-//! Two clients of different drafts on one channel: each hears the other.
+//! All foreign clients, in all their drafts, on one channel: each reads every
+//! other. A draft that no foreign client speaks is there by `draftgate connect`.
 
-use std::process::Command;
-
+use draftgate_core::Draft;
 use serde_json::json;
 
 use crate::child::Child;
-use crate::gateway::Gateway;
-use crate::programs::{node, perl};
+use crate::expected;
+use crate::gateway::{Gateway, draftgate};
+use crate::peers::{self, Meeting};
 
 const CHANNEL: &str = "/bus/living-room";
 
-/// A client and what it says: in letters of its own alphabet, to be told apart.
-struct Speaker {
-    client: Command,
-    draft: &'static str,
-    text: &'static str,
+/// One at the channel, and what it says.
+struct Visitor {
+    child: Child,
+    draft: Draft,
+    says: String,
+    /// It is `draftgate connect`: lines are messages.
+    ours: bool,
 }
 
-fn each_hears_the_other(one: Speaker, other: Speaker) {
+#[test]
+fn foreign_clients_of_all_drafts_read_each_other() {
     let mut gateway = Gateway::start();
-    let drafts = [one.draft, other.draft];
-    let texts = [one.text, other.text];
-    let mut clients = [
-        join(&gateway, one, texts[1]),
-        join(&gateway, other, texts[0]),
-    ];
-    // Whoever spoke before the other has joined would not be heard.
-    for (client, draft) in clients.iter_mut().zip(drafts) {
-        assert_eq!(client.event("open")["draft"], draft);
+    let failures = expected::failures();
+    let welcome = |client: &Meeting| {
+        failures
+            .client(client.peer.name, client.draft.name())
+            .is_none()
+    };
+    let clients: Vec<Meeting> = peers::clients().filter(welcome).collect();
+    let foreign: Vec<Draft> = clients.iter().map(|client| client.draft).collect();
+    let alone = draftgate_drafts::spoken().filter(|draft| !foreign.contains(draft));
+
+    let said: Vec<String> = clients.iter().map(says).collect();
+    let ours: Vec<(Draft, String)> = alone
+        .map(|draft| (draft, format!("draftgate in {}", draft.name())))
+        .collect();
+    let mut all = said.clone();
+    all.extend(ours.iter().map(|(_, says)| says.clone()));
+
+    let joined = clients
+        .iter()
+        .zip(said)
+        .map(|(client, says)| join(&gateway, client, says, &all));
+    let mut visitors: Vec<Visitor> = joined.collect();
+    visitors.extend(
+        ours.into_iter()
+            .map(|(draft, says)| join_ours(&gateway, draft, says)),
+    );
+    // Whoever spoke before another has joined would not be heard by it.
+    for visitor in &mut visitors {
+        if visitor.ours {
+            let line = visitor.child.line_of_stderr();
+            assert!(line.contains("connected to "), "{line}");
+        } else {
+            let open = visitor.child.event("open");
+            assert_eq!(open["draft"], visitor.draft.name());
+        }
     }
-    for client in &mut clients {
-        client.say("go");
+    for visitor in &mut visitors {
+        let line = if visitor.ours { &visitor.says } else { "go" };
+        visitor.child.say(line);
     }
-    for (client, text) in clients.iter_mut().zip([texts[1], texts[0]]) {
+    for visitor in &mut visitors {
+        let mut expected: Vec<&String> = all.iter().filter(|text| **text != visitor.says).collect();
+        let mut heard: Vec<String> = expected.iter().map(|_| visitor.hears()).collect();
+        expected.sort();
+        heard.sort();
         assert_eq!(
-            client.event("message"),
-            json!({"event": "message", "text": text})
+            heard.iter().collect::<Vec<_>>(),
+            expected,
+            "{}",
+            visitor.says
         );
-        client.event("close");
-        client.end_well();
+    }
+    // Only now: whoever left would leave less for the others to hear.
+    for visitor in &mut visitors {
+        visitor.leaves();
     }
 
-    let mut lines = [gateway.access_line(), gateway.access_line()];
-    lines.sort_by_key(|line| line["draft"] != drafts[0]);
-    for (line, draft) in lines.iter().zip(drafts) {
-        assert_eq!(line["draft"], draft, "{line}");
-        assert_eq!(
-            (&line["messages_in"], &line["messages_out"]),
-            (&json!(1), &json!(1)),
-            "{line}"
-        );
-        assert_eq!(line["dropped"], 0, "{line}");
+    let mut drafts: Vec<String> = visitors
+        .iter()
+        .map(|_| {
+            let line = gateway.access_line();
+            assert_eq!(line["messages_in"], 1, "{line}");
+            assert_eq!(line["messages_out"], json!(visitors.len() - 1), "{line}");
+            assert_eq!(line["dropped"], 0, "{line}");
+            line["draft"].as_str().unwrap().to_owned()
+        })
+        .collect();
+    let mut expected: Vec<&str> = visitors
+        .iter()
+        .map(|visitor| visitor.draft.name())
+        .collect();
+    drafts.sort();
+    expected.sort_unstable();
+    assert_eq!(drafts, expected);
+}
+
+impl Visitor {
+    fn hears(&mut self) -> String {
+        if self.ours {
+            return self.child.line();
+        }
+        let message = self.child.event("message");
+        message["text"].as_str().unwrap().to_owned()
+    }
+
+    fn leaves(&mut self) {
+        if self.ours {
+            self.child.end_stdin();
+        } else {
+            self.child.say("bye");
+            self.child.event("close");
+        }
+        self.child.end_well();
     }
 }
 
-fn join(gateway: &Gateway, mut speaker: Speaker, expected: &str) -> Child {
-    let command = &mut speaker.client;
+/// In letters of more than one alphabet.
+fn says(client: &Meeting) -> String {
+    format!("{}: Grüße, Привет, 𝄞", client.name())
+}
+
+fn join(gateway: &Gateway, client: &Meeting, says: String, all: &[String]) -> Visitor {
+    let mut command = client.command();
     command
         .arg(gateway.url(CHANNEL))
-        .args(["--draft", speaker.draft]);
-    command.args(["--say", speaker.text, "--expect", expected]);
-    Child::start(&format!("a client of {}", speaker.draft), command)
-}
-
-fn ws_of_hybi_13() -> Speaker {
-    Speaker {
-        client: node("ws-client.js"),
-        draft: "hybi-13",
-        text: "Hello from today ✓",
+        .args(["--draft", client.draft.name()]);
+    command.args(["--say", &says]);
+    for text in all.iter().filter(|text| **text != says) {
+        command.args(["--expect", text]);
+    }
+    Visitor {
+        child: Child::start(&client.name(), &mut command),
+        draft: client.draft,
+        says,
+        ours: false,
     }
 }
 
-fn websocket_client_of_hixie_76() -> Speaker {
-    Speaker {
-        client: node("websocket-client.js"),
-        draft: "hixie-76",
-        text: "Grüße aus dem Sommer 2010",
+fn join_ours(gateway: &Gateway, draft: Draft, says: String) -> Visitor {
+    let mut command = draftgate("connect");
+    command.args(["--verbose", "--draft", draft.name(), &gateway.url(CHANNEL)]);
+    Visitor {
+        child: Child::start(&says, &mut command),
+        draft,
+        says,
+        ours: true,
     }
-}
-
-fn protocol_websocket_of_hixie_76() -> Speaker {
-    Speaker {
-        client: perl("protocol-websocket-client.pl"),
-        draft: "hixie-76",
-        text: "Привет",
-    }
-}
-
-fn protocol_websocket_of_hixie_75() -> Speaker {
-    Speaker {
-        client: perl("protocol-websocket-client.pl"),
-        draft: "hixie-75",
-        text: "𝄞 2009",
-    }
-}
-
-#[test]
-fn foreign_hixie_75_and_hybi_13_hear_each_other() {
-    each_hears_the_other(protocol_websocket_of_hixie_75(), ws_of_hybi_13());
-}
-
-#[test]
-fn foreign_hixie_76_and_hybi_13_hear_each_other() {
-    each_hears_the_other(websocket_client_of_hixie_76(), ws_of_hybi_13());
-}
-
-#[test]
-fn foreign_hixie_76_and_hixie_75_hear_each_other() {
-    each_hears_the_other(
-        protocol_websocket_of_hixie_76(),
-        protocol_websocket_of_hixie_75(),
-    );
 }

@@ -71,10 +71,19 @@ impl Child {
 
     /// The next line of stdout, which is a JSON object whose `event` is `kind`.
     pub(crate) fn event(&mut self, kind: &str) -> Value {
+        let event = self.any_event();
+        if event["event"] != kind {
+            self.fail(&format!("the event `{kind}` was expected"));
+        }
+        event
+    }
+
+    /// The next line of stdout, which is a JSON object.
+    pub(crate) fn any_event(&mut self) -> Value {
         let line = self.line();
-        match serde_json::from_str::<Value>(&line) {
-            Ok(event) if event["event"] == kind => event,
-            _ => self.fail(&format!("the event `{kind}` was expected")),
+        match serde_json::from_str(&line) {
+            Ok(event) => event,
+            Err(_) => self.fail("an event was expected"),
         }
     }
 

@@ -1,16 +1,18 @@
-//! Other people's clients on `/echo`: five texts each, every one of them echoed
-//! whole, and an end as the draft ends. The client says so by its exit code and
-//! its events, the gateway by its access line.
+//! Other people's clients on `/echo`: texts short, empty, long and in all
+//! planes of Unicode, octets and a ping where the draft has them, several texts
+//! at once, and an end as the draft ends. The client says so by its exit code
+//! and its events, the gateway by its access line. A client on
+//! `expected-failures.toml` must be refused instead, with the code written there.
 
-use std::process::Command;
-
+use draftgate_core::Closing;
 use serde_json::{Value, json};
 
 use crate::child::Child;
+use crate::expected;
 use crate::gateway::Gateway;
-use crate::programs::{node, perl};
+use crate::peers::{self, Meeting};
 
-const SUBPROTOCOL: &str = "chat.example";
+pub(crate) const SUBPROTOCOL: &str = "chat.example";
 
 /// `/echo` with a subprotocol.
 const CONFIG: &str = r#"
@@ -26,46 +28,59 @@ service = "echo"
 subprotocols = ["other.example", "chat.example"]
 "#;
 
-/// Runs `client` in `draft` against the built-in configuration, then asking
-/// for a subprotocol that the route has.
-fn echoes(name: &str, draft: &str, client: impl Fn() -> Command) {
-    conversation(name, draft, client(), Gateway::start(), None);
-    let gateway = Gateway::with(&format!("{name}-{draft}"), CONFIG);
-    conversation(name, draft, client(), gateway, Some(SUBPROTOCOL));
+/// Runs the client `peer` in `draft` against the built-in configuration, then
+/// asking for a subprotocol that the route has.
+pub(crate) fn converses(peer: &str, draft: &str) {
+    let client = peers::client(peer, draft);
+    if let Some(refused) = expected::failures().client(peer, client.draft.name()) {
+        is_refused(&client, &refused.code);
+        return;
+    }
+    conversation(&client, Gateway::start(), None);
+    let gateway = Gateway::with(&format!("{peer}-{draft}"), CONFIG);
+    conversation(&client, gateway, Some(SUBPROTOCOL));
 }
 
-fn conversation(
-    name: &str,
-    draft: &str,
-    mut client: Command,
-    mut gateway: Gateway,
-    subprotocol: Option<&str>,
-) {
-    client.arg(gateway.url("/echo")).args(["--draft", draft]);
-    if let Some(subprotocol) = subprotocol {
-        client.args(["--subprotocol", subprotocol]);
+fn conversation(client: &Meeting, mut gateway: Gateway, subprotocol: Option<&str>) {
+    let (name, draft) = (client.name(), client.draft.name());
+    let able = client.capabilities();
+    let mut command = client.command();
+    command.arg(gateway.url("/echo")).args(["--draft", draft]);
+    command.args(subprotocol.iter().flat_map(|name| ["--subprotocol", name]));
+    command.args(able.binary.then_some("--binary"));
+    command.args(able.ping.then_some("--ping"));
+    if client.up_to() < usize::MAX {
+        command.args(["--up-to", &client.up_to().to_string()]);
     }
-    let mut client = Child::start(&format!("{name} in {draft}"), &mut client);
+    let mut child = Child::start(&name, &mut command);
 
-    let open = client.event("open");
+    let open = child.event("open");
     assert_eq!(
         (&open["draft"], &open["subprotocol"]),
         (&json!(draft), &json!(subprotocol)),
         "{name}"
     );
-    let texts: Vec<Value> = (0..5).map(|_| client.event("message")).collect();
-    assert_eq!(texts, expected_echoes(), "{name} in {draft}");
-    let close = client.event("close");
-    let code = (draft == "hybi-13").then_some(1000);
-    assert_eq!(close["code"], json!(code), "{name} in {draft}");
-    client.end_well();
+    let expected = expected_answers(client);
+    for answer in &expected {
+        assert_eq!(
+            &child.event(answer["event"].as_str().unwrap()),
+            answer,
+            "{name}"
+        );
+    }
+    let close = child.event("close");
+    let code = (able.closing == Closing::Coded).then_some(1000);
+    assert_eq!(close["code"], json!(code), "{name}");
+    child.end_well();
 
     let line = gateway.access_line();
     assert_eq!(line["draft"], draft, "{line}");
     assert_eq!(line["subprotocol"], json!(subprotocol), "{line}");
+    let messages = expected.iter().filter(|answer| answer["event"] != "pong");
+    let messages = json!(messages.count());
     assert_eq!(
         (&line["messages_in"], &line["messages_out"]),
-        (&json!(5), &json!(5)),
+        (&messages, &messages),
         "{line}"
     );
     assert_eq!(
@@ -73,6 +88,8 @@ fn conversation(
         (&json!("peer"), &json!("peer-closed")),
         "{line}"
     );
+    let code = (able.closing != Closing::Absent).then_some(1000);
+    assert_eq!(line["code"], json!(code), "{line}");
     assert_eq!(
         (&line["dropped"], &line["notices"]),
         (&json!(0), &json!(0)),
@@ -80,57 +97,48 @@ fn conversation(
     );
 }
 
-/// The echoes of the texts that all clients send. Long ones are told by their
-/// length and SHA-1 (of 200 `a` and of 70,000 `b`).
-fn expected_echoes() -> Vec<Value> {
-    vec![
-        json!({"event": "message", "text": "Hello"}),
-        json!({"event": "message", "text": ""}),
-        json!({"event": "message", "text": "Grüße ✓ 𝄞"}),
-        json!({"event": "message", "length": 200, "sha1": A200}),
-        json!({"event": "message", "length": 70_000, "sha1": B70000}),
-    ]
+fn is_refused(client: &Meeting, code: &str) {
+    let mut gateway = Gateway::start();
+    let mut command = client.command();
+    command
+        .arg(gateway.url("/echo"))
+        .args(["--draft", client.draft.name()]);
+    let mut child = Child::start(&client.name(), &mut command);
+    child.event("error");
+    assert_eq!(child.end().code, Some(1), "{}", client.name());
+    let line = gateway.refusal_line();
+    assert_eq!(line["code"], code, "{line}");
 }
 
-const A200: &str = "e61cfffe0d9195a525fc6cf06ca2d77119c24a40";
-const B70000: &str = "9d9168e134f627681957ed3f284367d4d601a16d";
-
-#[test]
-fn foreign_ws_speaks_hybi_13() {
-    echoes("ws", "hybi-13", || node("ws-client.js"));
-}
-
-#[test]
-fn foreign_websocket_client_speaks_hixie_76() {
-    echoes("websocket-client", "hixie-76", || {
-        node("websocket-client.js")
-    });
-}
-
-#[test]
-fn foreign_protocol_websocket_speaks_hixie_75() {
-    echoes("protocol-websocket", "hixie-75", protocol_websocket);
-}
-
-#[test]
-fn foreign_protocol_websocket_speaks_hixie_76_with_content_length() {
-    echoes("protocol-websocket", "hixie-76", protocol_websocket);
-}
-
-#[test]
-fn foreign_protocol_websocket_speaks_hixie_76_without_content_length() {
-    echoes("protocol-websocket-bare", "hixie-76", || {
-        let mut client = protocol_websocket();
-        client.arg("--without-content-length");
-        client
-    });
-}
-
-#[test]
-fn foreign_protocol_websocket_speaks_hybi_13() {
-    echoes("protocol-websocket", "hybi-13", protocol_websocket);
-}
-
-fn protocol_websocket() -> Command {
-    perl("protocol-websocket-client.pl")
+/// What comes back of all that a client says. Long texts are told by their
+/// length and SHA-1 (of 200 `a`, of 70,000 `b`, of the octets 0 to 255).
+fn expected_answers(client: &Meeting) -> Vec<Value> {
+    let able = client.capabilities();
+    let text = |text: &str| json!({"event": "message", "text": text});
+    let long = |event: &str, length: usize, sha1: &str| json!({"event": event, "length": length, "sha1": sha1});
+    let mut answers = vec![text("Hello"), text(""), text("Grüße ✓ 𝄞")];
+    answers.push(long(
+        "message",
+        200,
+        "e61cfffe0d9195a525fc6cf06ca2d77119c24a40",
+    ));
+    if client.up_to() >= 70_000 {
+        answers.push(long(
+            "message",
+            70_000,
+            "9d9168e134f627681957ed3f284367d4d601a16d",
+        ));
+    }
+    if able.binary {
+        answers.push(long(
+            "binary",
+            256,
+            "4916d6bdb7f78e6803698cab32d1586ea457dfc8",
+        ));
+    }
+    if able.ping {
+        answers.push(json!({"event": "pong", "text": "still there?"}));
+    }
+    answers.extend(["one", "two", "three"].map(text));
+    answers
 }

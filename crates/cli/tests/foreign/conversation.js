@@ -1,10 +1,14 @@
 'use strict';
-// What every client script in JavaScript holds with the server under test.
+// What every client script, in JavaScript and in other languages, holds with
+// the server under test.
 //
-// Two conversations. By default each text is sent alone and its echo awaited,
-// then the connection is closed as the draft closes. With --say and/or --expect
-// (for the bus) TEXT is sent when the line "go" arrives on stdin, and the
-// connection is closed once the expected text has been received.
+// Two conversations. By default each text is sent alone and its echo awaited
+// (none that is longer than --up-to says, in octets), then with --binary the
+// octets 0 to 255, then with --ping a ping, then three texts at once, and then
+// the connection is closed as the draft closes. With --say and --expect (for
+// the bus, --expect as often as texts are expected) TEXT is sent when the line
+// "go" arrives on stdin, and the connection is closed when "bye" arrives: the
+// texts that were expected are told, in whatever order they come.
 //
 // One JSON line per event on stdout. Exit code 0: everything matched and the
 // connection ended as it should; 1: it did not; 2: usage; 3: nothing happened
@@ -14,6 +18,9 @@ const crypto = require('crypto');
 const readline = require('readline');
 
 const TEXTS = ['Hello', '', 'Grüße ✓ 𝄞', 'a'.repeat(200), 'b'.repeat(70000)];
+const OCTETS = Buffer.from(Array.from({ length: 256 }, (_, octet) => octet));
+const PING = 'still there?';
+const AT_ONCE = ['one', 'two', 'three'];
 
 exports.print = print;
 exports.fail = fail;
@@ -25,16 +32,21 @@ exports.summary = summary;
  * `peer.drafts` lists the drafts the peer speaks, the first being the default.
  * `peer.connect(url, { draft, subprotocol }, events)` opens the connection,
  * calls `events.open(subprotocol or null)`, `events.message(text)`,
- * `events.close(code or null)` and `events.error(reason)`, and returns
- * `{ send(text), close() }`.
+ * `events.binary(octets)`, `events.pong(text)`, `events.close(code or null)` and
+ * `events.error(reason)`, and returns `{ send(text), close() }`, where there is
+ * binary and ping also `binary(octets)` and `ping(text)`.
  */
 exports.hold = function hold(peer) {
   const options = parse(process.argv.slice(2), peer.drafts);
-  const bus = options.say !== undefined || options.expect !== undefined;
+  const bus = options.say !== undefined;
   const watchdog = watch(bus ? 60 : 10);
-  const talk = bus ? sayAndExpect(options) : echoes();
+  const talk = bus ? sayAndExpect(options) : echoes(options);
   let done = false;
 
+  const heard = (arrived) => {
+    watchdog.feed();
+    talk.heard(arrived, connection, finish);
+  };
   const connection = peer.connect(options.url, options, {
     open(subprotocol) {
       watchdog.feed();
@@ -43,14 +55,12 @@ exports.hold = function hold(peer) {
       if (subprotocol !== wanted) fail(`subprotocol ${subprotocol}, asked for ${wanted}`);
       talk.open(connection, finish);
     },
-    message(text) {
-      watchdog.feed();
-      print({ event: 'message', ...summary(text) });
-      talk.message(text, connection, finish);
-    },
+    message: (text) => heard({ event: 'message', ...summary(text) }),
+    binary: (octets) => heard({ event: 'binary', ...digest(octets) }),
+    pong: (text) => heard({ event: 'pong', text }),
     close(code) {
-      print({ event: 'close', code });
       if (!done) fail('the connection ended in the middle of the conversation');
+      print({ event: 'close', code });
       process.exit(0);
     },
     error: fail,
@@ -62,53 +72,53 @@ exports.hold = function hold(peer) {
   }
 };
 
-function echoes() {
-  let next = 0;
+/** Turns: what is sent, and what must come back before the next one. */
+function echoes({ upTo, binary, ping }) {
+  const text = (sent) => ({ event: 'message', ...summary(sent) });
+  const turns = TEXTS.filter((each) => Buffer.byteLength(each) <= upTo)
+    .map((each) => ({ send: (to) => to.send(each), back: [text(each)] }));
+  if (binary) turns.push({ send: (to) => to.binary(OCTETS), back: [{ event: 'binary', ...digest(OCTETS) }] });
+  if (ping) turns.push({ send: (to) => to.ping(PING), back: [{ event: 'pong', text: PING }] });
+  turns.push({ send: (to) => AT_ONCE.forEach((each) => to.send(each)), back: AT_ONCE.map(text) });
   return {
-    open: (connection) => connection.send(TEXTS[next]),
-    message(text, connection, finish) {
-      if (text !== TEXTS[next]) {
-        fail(`echo of ${JSON.stringify(summary(TEXTS[next]))} expected`);
-      }
-      next += 1;
-      if (next < TEXTS.length) connection.send(TEXTS[next]);
+    open: (connection) => turns[0].send(connection),
+    heard(arrived, connection, finish) {
+      print(arrived);
+      const wanted = JSON.stringify(turns[0].back.shift());
+      if (JSON.stringify(arrived) !== wanted) fail(`${wanted} was expected`);
+      if (turns[0].back.length > 0) return;
+      turns.shift();
+      if (turns.length > 0) turns[0].send(connection);
       else finish();
     },
   };
 }
 
 function sayAndExpect({ say, expect }) {
-  let owed = (say === undefined ? 0 : 1) + (expect === undefined ? 0 : 1);
-  const settle = (finish) => {
-    owed -= 1;
-    if (owed === 0) finish();
-  };
   return {
     open(connection, finish) {
-      if (say === undefined) return;
-      const lines = readline.createInterface({ input: process.stdin });
-      lines.on('line', (line) => {
-        if (line.trim() !== 'go') return;
-        lines.close();
-        connection.send(say);
-        settle(finish);
+      readline.createInterface({ input: process.stdin }).on('line', (line) => {
+        if (line === 'go') connection.send(say);
+        if (line === 'bye') finish();
       });
     },
-    message(text, connection, finish) {
-      if (text !== expect) return;
-      expect = undefined;
-      settle(finish);
-    },
+    heard: (arrived) => expect.includes(arrived.text) && print(arrived),
   };
 }
 
 function parse(args, drafts) {
-  const options = { draft: drafts[0] };
+  const options = { draft: drafts[0], upTo: Infinity, expect: [] };
   while (args.length > 0) {
     const word = args.shift();
     const name = word.replace(/^--/, '');
-    if (['draft', 'subprotocol', 'say', 'expect'].includes(name) && name !== word && args.length > 0) {
+    if (['--binary', '--ping'].includes(word)) {
+      options[name] = true;
+    } else if (['--draft', '--subprotocol', '--say'].includes(word) && args.length > 0) {
       options[name] = args.shift();
+    } else if (word === '--expect' && args.length > 0) {
+      options.expect.push(args.shift());
+    } else if (word === '--up-to' && args.length > 0) {
+      options.upTo = Number(args.shift());
     } else if (word.startsWith('ws://')) {
       options.url = word;
     } else {
@@ -122,7 +132,7 @@ function parse(args, drafts) {
 
 function usage(problem) {
   process.stderr.write(`${problem}\nusage: SCRIPT ws://HOST:PORT/PATH [--draft DRAFT] `
-    + '[--subprotocol NAME] [--say TEXT] [--expect TEXT]\n');
+    + '[--subprotocol NAME] [--up-to OCTETS] [--binary] [--ping] [--say TEXT [--expect TEXT]...]\n');
   process.exit(2);
 }
 
@@ -138,8 +148,10 @@ function fail(reason, exitCode = 1) {
 
 /** Long texts are told by their length in octets and their SHA-1. */
 function summary(text) {
-  if (text.length <= 100) return { text };
-  const octets = Buffer.from(text, 'utf8');
+  return text.length <= 100 ? { text } : digest(Buffer.from(text, 'utf8'));
+}
+
+function digest(octets) {
   return { length: octets.length, sha1: crypto.createHash('sha1').update(octets).digest('hex') };
 }
 

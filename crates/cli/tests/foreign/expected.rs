@@ -8,14 +8,17 @@ use serde::Deserialize;
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Expected {
-    pub(crate) servers: Vec<Server>,
+    /// Servers that `draftgate connect` must refuse.
+    pub(crate) servers: Vec<Refused>,
+    /// Clients that the gateway must refuse.
+    pub(crate) clients: Vec<Refused>,
     pub(crate) autobahn: Vec<Case>,
 }
 
-/// A server that `draftgate connect` must refuse.
+/// A program that we must refuse in one draft.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Server {
+pub(crate) struct Refused {
     pub(crate) peer: String,
     pub(crate) draft: String,
     /// The refusal's stable code.
@@ -36,7 +39,8 @@ pub(crate) struct Case {
 /// The list, each entry with a reason.
 pub(crate) fn failures() -> Expected {
     let expected: Expected = toml::from_str(include_str!("expected-failures.toml")).unwrap();
-    let reasons = expected.servers.iter().map(|server| &server.reason);
+    let refused = expected.servers.iter().chain(&expected.clients);
+    let reasons = refused.map(|refused| &refused.reason);
     let mut reasons = reasons.chain(expected.autobahn.iter().map(|case| &case.reason));
     assert!(
         reasons.all(|reason| !reason.trim().is_empty()),
@@ -47,9 +51,13 @@ pub(crate) fn failures() -> Expected {
 
 impl Expected {
     /// The entry of `peer` as a server of `draft`, if it is expected to fail.
-    pub(crate) fn server(&self, peer: &str, draft: &str) -> Option<&Server> {
-        let mut servers = self.servers.iter();
-        servers.find(|server| server.peer == peer && server.draft == draft)
+    pub(crate) fn server(&self, peer: &str, draft: &str) -> Option<&Refused> {
+        entry(&self.servers, peer, draft)
+    }
+
+    /// The entry of `peer` as a client of `draft`, if it is expected to fail.
+    pub(crate) fn client(&self, peer: &str, draft: &str) -> Option<&Refused> {
+        entry(&self.clients, peer, draft)
     }
 
     /// The cases of `role` that are not "OK", with what they are.
@@ -59,4 +67,9 @@ impl Expected {
             .map(|case| (case.case.clone(), case.behavior.clone()))
             .collect()
     }
+}
+
+fn entry<'a>(list: &'a [Refused], peer: &str, draft: &str) -> Option<&'a Refused> {
+    let mut entries = list.iter();
+    entries.find(|refused| refused.peer == peer && refused.draft == draft)
 }

@@ -61,12 +61,21 @@ impl Gateway {
 
     /// The line that the next connection to end leaves in the log.
     pub(crate) fn access_line(&mut self) -> Value {
+        self.line_of("draftgate::access")
+    }
+
+    /// The line that the next refused opening leaves in the log.
+    pub(crate) fn refusal_line(&mut self) -> Value {
+        self.line_of("draftgate_gateway::front")
+    }
+
+    fn line_of(&mut self, target: &str) -> Value {
         loop {
             let line = self.child.line_of_stderr();
             let Ok(line) = serde_json::from_str::<Value>(&line) else {
                 self.child.fail("a line of the log is not JSON");
             };
-            if line["target"] == "draftgate::access" {
+            if line["target"] == target {
                 return line;
             }
         }

@@ -15,5 +15,7 @@ mod child;
 mod clients;
 mod expected;
 mod gateway;
+mod ours;
+mod peers;
 mod programs;
 mod servers;

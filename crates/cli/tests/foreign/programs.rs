@@ -3,9 +3,9 @@
 //! folder; Debian's are where Debian puts them. The scripts beside this file
 //! say themselves what they do.
 
-use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::{env, fs};
 
 /// A JavaScript beside this file, under Node.
 pub(crate) fn node(script: &str) -> Command {
@@ -26,8 +26,31 @@ pub(crate) fn perl(script: &str) -> Command {
 /// A Ruby script beside this file. Debian's Ruby, which finds Debian's modules.
 pub(crate) fn ruby(script: &str) -> Command {
     installed("/usr/lib/ruby/vendor_ruby/em-websocket.rb");
+    installed("/usr/share/doc/ruby-websocket");
     let mut command = Command::new(installed("/usr/bin/ruby"));
     command.arg(beside(script));
+    command
+}
+
+/// A Java class beside this file, compiled by `cargo xtask test`, with Debian's
+/// Netty. Without the compiler for long runs, which these are not.
+pub(crate) fn java(class: &str) -> Command {
+    let folder = folder().join("netty");
+    installed(folder.join(class).with_extension("class"));
+    let mut path = folder.into_os_string();
+    for jar in fs::read_to_string(beside("netty.classpath"))
+        .unwrap()
+        .lines()
+    {
+        installed(jar);
+        path.push(":");
+        path.push(jar);
+    }
+    let mut command = Command::new("java");
+    command
+        .args(["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp"])
+        .arg(path)
+        .arg(class);
     command
 }
 

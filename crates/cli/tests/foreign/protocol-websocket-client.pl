@@ -1,5 +1,6 @@
 #!/usr/bin/perl
-# Client of hixie-75, hixie-76 and hybi-13: Debian's Protocol::WebSocket 0.26.
+# Client of hixie-75, hixie-76, hybi-08 and hybi-13: Debian's
+# Protocol::WebSocket 0.26.
 # The package frames and checks; the socket and the closing are written here.
 # Conversations, output and exit codes are those of conversation.js.
 #
@@ -20,20 +21,25 @@ use Protocol::WebSocket::Handshake::Client;
 my %VERSION = (
     'hixie-75' => 'draft-hixie-75',
     'hixie-76' => 'draft-ietf-hybi-00',
+    'hybi-08'  => 'draft-ietf-hybi-10',
     'hybi-13'  => 'draft-ietf-hybi-17',
 );
 my @TEXTS = ('Hello', '', 'Grüße ✓ 𝄞', 'a' x 200, 'b' x 70_000);
 
-my %option = (draft => 'hybi-13');
-GetOptions(\%option, 'draft=s', 'subprotocol=s', 'say=s', 'expect=s', 'without-content-length')
+my $OCTETS = join '', map { chr } 0 .. 255;
+
+my %option = (draft => 'hybi-13', 'up-to' => 1e9, expect => []);
+GetOptions(\%option, 'draft=s', 'subprotocol=s', 'up-to=i', 'binary', 'ping', 'say=s', 'expect=s@',
+    'without-content-length')
   or usage('unknown option');
 my $url = shift @ARGV // usage('no ws:// URL given');
 my ($host, $port) = $url =~ m{^ws://([^:/]+):(\d+)/} or usage("not ws://HOST:PORT/PATH: $url");
 my $draft = $option{draft};
 my $version = $VERSION{$draft} or usage('this peer speaks ' . join ', ', sort keys %VERSION);
-$_ = decode('UTF-8', $_) for grep { defined } @option{qw(say expect)};
+my $coded = $draft =~ /^hybi/;
+$_ = decode('UTF-8', $_) for grep { defined } $option{say}, @{ $option{expect} };
 
-my $bus = defined $option{say} || defined $option{expect};
+my $bus = defined $option{say};
 my $patience = $bus ? 60 : 10;
 $SIG{ALRM} = sub { failed("nothing happened for $patience s", 3) };
 $SIG{PIPE} = 'IGNORE';
@@ -58,9 +64,9 @@ sub open_connection {
         $socket->sysread($octets, 65536) or failed('the connection ended during the opening');
         $opening->parse($octets) or failed($opening->error);
     }
-    my $spoken = $opening->res->version;    # the package calls 13 "hybi-10" in answers
+    my $spoken = $opening->res->version;    # the package calls them all "hybi-10" in answers
     failed("asked for $version, answered as $spoken")
-      if $draft ne 'hybi-13' && $spoken ne $version;
+      if !$coded && $spoken ne $version;
     my ($got, $wanted) = ($opening->res->subprotocol, $option{subprotocol});
     event(event => 'open', draft => $draft, subprotocol => $got);
     failed('subprotocol ' . ($got // 'none') . ', asked for ' . ($wanted // 'none'))
@@ -69,59 +75,68 @@ sub open_connection {
 }
 
 sub echoes {
-    for my $text (@TEXTS) {
+    for my $text (grep { length encode('UTF-8', $_) <= $option{'up-to'} } @TEXTS) {
         send_frame(type => 'text', buffer => encode('UTF-8', $text));
-        my $echo = next_message();
-        failed('the echo differs from what was sent') if $echo ne $text;
+        expect('message', $text);
     }
+    if ($option{binary}) {
+        send_frame(type => 'binary', buffer => $OCTETS);
+        expect('binary', $OCTETS);
+    }
+    if ($option{ping}) {
+        send_frame(type => 'ping', buffer => 'still there?');
+        expect('pong', 'still there?');
+    }
+    my @at_once = ('one', 'two', 'three');
+    send_frame(type => 'text', buffer => $_) for @at_once;
+    expect('message', $_) for @at_once;
+}
+
+sub expect {
+    my ($kind, $content) = @_;
+    my @next;
+    until (@next = buffered()) { receive() or ended_early() }
+    event(event => $next[0], summary(@next));
+    failed("not the $kind that was expected") if $next[0] ne $kind || $next[1] ne $content;
+    alarm $patience;
 }
 
 sub say_and_expect {
-    my ($unsaid, $expected) = @option{qw(say expect)};
-    my $sources = IO::Select->new($socket);
-    $sources->add(\*STDIN) if defined $unsaid;
-    while (defined $unsaid || defined $expected) {
-        if (defined(my $text = buffered_message())) {
-            undef $expected if defined $expected && $text eq $expected;
-            next;
+    my $sources = IO::Select->new($socket, \*STDIN);
+    my $lines = '';
+    while (1) {
+        while (my ($kind, $text) = buffered()) {
+            event(event => $kind, summary($kind, $text)) if grep { $_ eq $text } @{ $option{expect} };
         }
         for my $ready ($sources->can_read) {
             if ($ready == $socket) { receive() or ended_early(); next }
-            sysread(STDIN, my $line, 4096) or failed('stdin ended before "go"');
-            next unless $line =~ /^go$/m;
-            send_frame(type => 'text', buffer => encode('UTF-8', $unsaid));
-            undef $unsaid;
-            $sources->remove(\*STDIN);
+            sysread(STDIN, $lines, 4096, length $lines) or failed('stdin ended before "bye"');
+            send_frame(type => 'text', buffer => encode('UTF-8', $option{say})) if $lines =~ s/^go\n//m;
+            return if $lines =~ /^bye$/m;
         }
     }
 }
 
-# 13: close 1000 and the answer to it; 76: FF 00 both ways; 75: only TCP ends.
+# hybi: close 1000 and the answer to it; 76: FF 00 both ways; 75: only TCP ends.
 sub close_connection {
     if ($draft eq 'hixie-75') {
         $socket->shutdown(1);
     }
     else {
-        my $status = $draft eq 'hybi-13' ? pack('n', 1000) : '';
-        send_frame(type => 'close', buffer => $status);
-        1 while defined buffered_message(1) || (!$frames->is_close && receive());
+        send_frame(type => 'close', buffer => $coded ? pack('n', 1000) : '');
+        1 while buffered(1) || (!$frames->is_close && receive());
         ended_early() unless $frames->is_close;
     }
     1 while receive();
-    event(event => 'close', code => $draft eq 'hybi-13' ? close_code() : undef);
+    event(event => 'close', code => $coded ? close_code() : undef);
     exit 0;
-}
-
-sub next_message {
-    my $text;
-    until (defined($text = buffered_message())) { receive() or ended_early() }
-    return $text;
 }
 
 my $close_payload;
 
-# The next text already received, or undef. A ping is answered on the way.
-sub buffered_message {
+# What has been received next: its kind and content, or nothing. A ping is
+# answered on the way.
+sub buffered {
     my ($closing) = @_;
     $frames->append($leftover);
     while (defined(my $payload = $frames->next_bytes)) {
@@ -131,12 +146,9 @@ sub buffered_message {
             ended_early();
         }
         if ($frames->is_ping) { send_frame(type => 'pong', buffer => $payload); next }
-        next if $frames->is_pong;
-        failed('a binary message arrived') if $frames->is_binary;
-        my $text = decode('UTF-8', $payload, Encode::FB_CROAK);
-        event(event => 'message', summary($text));
-        alarm $patience;
-        return $text;
+        return ('pong', $payload) if $frames->is_pong;
+        return ('binary', $payload) if $frames->is_binary;
+        return ('message', decode('UTF-8', $payload, Encode::FB_CROAK));
     }
     return;
 }
@@ -155,9 +167,9 @@ sub send_frame {
 }
 
 sub summary {
-    my ($text) = @_;
-    return (text => $text) if length $text <= 100;
-    my $octets = encode('UTF-8', $text);
+    my ($kind, $content) = @_;
+    return (text => $content) if $kind ne 'binary' && length $content <= 100;
+    my $octets = $kind eq 'binary' ? $content : encode('UTF-8', $content);
     return (length => length $octets, sha1 => sha1_hex($octets));
 }
 
@@ -174,7 +186,8 @@ sub failed {
 sub usage {
     my ($problem) = @_;
     print STDERR "$problem\nusage: protocol-websocket-client.pl ws://HOST:PORT/PATH"
-      . ' [--draft hixie-75|hixie-76|hybi-13] [--subprotocol NAME] [--say TEXT]'
-      . " [--expect TEXT] [--without-content-length]\n";
+      . ' [--draft hixie-75|hixie-76|hybi-08|hybi-13] [--subprotocol NAME] [--up-to OCTETS]'
+      . ' [--binary] [--ping] [--say TEXT [--expect TEXT]...]'
+      . " [--without-content-length]\n";
     exit 2;
 }

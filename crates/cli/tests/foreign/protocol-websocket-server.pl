@@ -1,8 +1,7 @@
 #!/usr/bin/perl
-# Echo server of hixie-75, hixie-76 and hybi-13: Debian's Protocol::WebSocket
-# 0.26. Prints `PORT n`, one JSON line per connection and its end, and stops
-# when stdin closes. One connection after the other. `--subprotocol NAME` names
-# the one it speaks.
+# Echo server of hixie-75, hixie-76, hybi-08 and hybi-13: Debian's
+# Protocol::WebSocket 0.26. Output and stdin are those of server.js. One
+# connection after the other.
 #
 # Its hixie-75 answer says "WebSocket Protocol Handshake" where the draft has
 # "Web Socket": a client that compares octets refuses it.
@@ -19,6 +18,7 @@ use Protocol::WebSocket::Handshake::Server;
 my %DRAFT = (
     'draft-hixie-75'     => 'hixie-75',
     'draft-ietf-hybi-00' => 'hixie-76',
+    'draft-ietf-hybi-10' => 'hybi-08',
     'draft-ietf-hybi-17' => 'hybi-13',
 );
 
@@ -44,22 +44,27 @@ sub serve {
     event(event => 'open', draft => $draft, subprotocol => $opening->res->subprotocol);
 
     my $frames = $opening->build_frame(buffer => $leftover, max_payload_size => undef);
+    my $send = sub {
+        send_all($socket, $opening->build_frame(@_, max_payload_size => undef)->to_bytes);
+    };
     my $code;
     RECEIVE: while (1) {
         while (defined(my $payload = $frames->next_bytes)) {
+            if ($frames->is_pong) { event(event => 'pong', text => $payload); next }
             my $type =
                 $frames->is_close  ? 'close'
               : $frames->is_ping   ? 'pong'
-              : $frames->is_pong   ? next
               : $frames->is_binary ? 'binary'
               :                      'text';
-            send_all($socket, $opening->build_frame(
-                type => $type, buffer => $payload, max_payload_size => undef)->to_bytes);
+            $send->(type => $type, buffer => $payload);
             next if $type ne 'close';
             $code = unpack 'n', $payload if length $payload >= 2;
             last RECEIVE;
         }
-        wait_for($socket);
+        my $lines = wait_for($socket);
+        $send->(type => 'ping', buffer => 'still there?') if $lines =~ /^ping$/m;
+        $send->(type => 'binary', buffer => join '', map { chr } 0 .. 255) if $lines =~ /^binary$/m;
+        next if $lines;
         $socket->sysread(my $octets, 65536) or last;
         $frames->append($octets);
     }
@@ -88,14 +93,14 @@ sub answer {
     return ($opening, $octets);
 }
 
-# Until `handle` can be read. The end of stdin is the end of the server.
+# Until `handle` can be read, or lines come on stdin, which are returned. The end
+# of stdin is the end of the server.
 sub wait_for {
     my ($handle) = @_;
-    my $sources = IO::Select->new($handle, \*STDIN);
-    while (my @ready = $sources->can_read) {
-        for (grep { $_ != $handle } @ready) { sysread(STDIN, my $ignored, 4096) or exit 0 }
-        return if grep { $_ == $handle } @ready;
-    }
+    my @ready = IO::Select->new($handle, \*STDIN)->can_read;
+    return '' unless grep { $_ != $handle } @ready;
+    sysread(STDIN, my $lines, 4096) or exit 0;
+    return $lines;
 }
 
 sub send_all {

@@ -4,7 +4,7 @@
 // Node's HTTP parser takes, and checks the sixteen octets. It ends only after
 // the server's FF 00. See conversation.js.
 
-const crypto = require('crypto');
+require('./hashes-of-octets.js');
 const http = require('http');
 const { hold } = require('./conversation.js');
 
@@ -29,16 +29,8 @@ hold({
   },
 });
 
-/** Gives back the two things of Node 0.2 that the package needs. */
+/** Gives back what else the package needs of Node 0.2. */
 function reviveNodeOf2010() {
-  // Strings given to a hash were octets, one a character.
-  const createHash = crypto.createHash;
-  crypto.createHash = (...args) => {
-    const hash = createHash(...args);
-    const update = hash.update;
-    hash.update = (data, encoding) => update.call(hash, data, encoding || 'latin1');
-    return hash;
-  };
   // A client was bound to a host, its requests made afterwards.
   http.createClient = (port, host) => {
     const client = new (require('events').EventEmitter)();

@@ -1,33 +1,29 @@
 'use strict';
-// Echo server of hixie-75, hixie-76 and hybi-13: the npm package
-// `websocket-driver` 0.6.5. It sends a hixie-76 head before it has read key3.
-// Prints `PORT n`, one JSON line per connection and its end, and stops when
-// stdin closes. `--subprotocol NAME` names the one it speaks to hybi-13 clients;
-// to those of hixie it has none.
+// Echo server of hixie-75, hixie-76, hybi-07, hybi-08 and hybi-13: the npm
+// package `websocket-driver` 0.6.5. It sends a hixie-76 head before it has read
+// key3, and agrees to a subprotocol from hybi-07 on alone. See server.js.
 
-const http = require('http');
 const driver = require('websocket-driver');
-const { print, fail } = require('./conversation.js');
+const server = require('./server.js');
 
-const [flag, name] = process.argv.slice(2);
-if (flag !== undefined && (flag !== '--subprotocol' || name === undefined)) {
-  process.stderr.write('usage: websocket-driver-server.js [--subprotocol NAME]\n');
-  process.exit(2);
-}
-
-const server = http.createServer();
-server.on('upgrade', (request, socket, head) => {
-  const peer = driver.http(request, name === undefined ? {} : { protocols: [name] });
+server.listen((http) => http.on('upgrade', (request, socket, head) => {
+  const { subprotocol } = server;
+  const peer = driver.http(request, subprotocol === undefined ? {} : { protocols: [subprotocol] });
   peer.on('open', () => {
-    print({ event: 'open', draft: peer.version, subprotocol: peer.protocol || null });
+    // It calls 7, 8 and 13 "hybi-N".
+    const draft = peer.version.replace(/-(\d)$/, '-0$1');
+    server.opened(draft, peer.protocol || null, {
+      ping: (text) => peer.ping(text, () => server.pong(text)),
+      binary: (octets) => peer.binary(octets),
+    });
   });
   peer.on('message', ({ data }) => {
     if (typeof data === 'string') peer.text(data);
     else peer.binary(data);
   });
-  peer.on('error', (error) => print({ event: 'error', reason: error.message }));
+  peer.on('error', (error) => server.failed(error));
   peer.on('close', ({ code }) => {
-    print({ event: 'close', code });
+    server.closed(code);
     socket.end();
   });
   // hixie-75 closes by the end of TCP alone; Node keeps its half open.
@@ -39,7 +35,4 @@ server.on('upgrade', (request, socket, head) => {
   peer.io.write(head);
   socket.pipe(peer.io).pipe(socket);
   peer.start();
-});
-server.on('error', (error) => fail(error.message));
-server.listen(0, '127.0.0.1', () => process.stdout.write(`PORT ${server.address().port}\n`));
-process.stdin.on('end', () => process.exit(0)).resume();
+}));

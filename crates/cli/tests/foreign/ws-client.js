@@ -10,11 +10,17 @@ hold({
     const socket = new WebSocket(url, subprotocol === undefined ? [] : [subprotocol]);
     socket.on('open', () => on.open(socket.protocol || null));
     socket.on('message', (data, isBinary) => {
-      if (isBinary) on.error('a binary message arrived');
+      if (isBinary) on.binary(data);
       else on.message(data.toString('utf8'));
     });
+    socket.on('pong', (body) => on.pong(body.toString('utf8')));
     socket.on('close', (code) => on.close(code));
     socket.on('error', (error) => on.error(error.message));
-    return { send: (text) => socket.send(text), close: () => socket.close(1000) };
+    return {
+      send: (text) => socket.send(text),
+      binary: (octets) => socket.send(octets),
+      ping: (text) => socket.ping(text),
+      close: () => socket.close(1000),
+    };
   },
 });

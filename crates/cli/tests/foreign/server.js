@@ -1,0 +1,44 @@
+'use strict';
+// What every echo server in JavaScript has in common, and those in other
+// languages do likewise. Prints `PORT n`, then one JSON line per event: a
+// connection, a pong, an end. The line "ping" on stdin pings the client that
+// came last; the line "binary" sends it the octets 0 to 255. The server stops
+// when stdin closes. `--subprotocol NAME` names the one it speaks.
+
+const http = require('http');
+const readline = require('readline');
+const { print, fail } = require('./conversation.js');
+
+const [flag, name] = process.argv.slice(2);
+if (flag !== undefined && (flag !== '--subprotocol' || name === undefined)) {
+  process.stderr.write('usage: SCRIPT [--subprotocol NAME]\n');
+  process.exit(2);
+}
+
+let last;
+
+exports.subprotocol = name;
+exports.fail = fail;
+exports.pong = (body) => print({ event: 'pong', text: body.toString('utf8') });
+exports.closed = (code) => print({ event: 'close', code: code === undefined ? null : code });
+exports.failed = (error) => print({ event: 'error', reason: error.message || String(error) });
+
+/** A client is there; `peer` is how to ping it and to send it binary. */
+exports.opened = function opened(draft, subprotocol, peer) {
+  last = peer;
+  print({ event: 'open', draft, subprotocol });
+};
+
+/** Listens on a free port, once `attach` has been given the HTTP server. */
+exports.listen = function listen(attach) {
+  const server = http.createServer();
+  attach(server);
+  server.on('error', (error) => fail(error.message));
+  server.listen(0, '127.0.0.1', () => process.stdout.write(`PORT ${server.address().port}\n`));
+  readline.createInterface({ input: process.stdin })
+    .on('line', (line) => {
+      if (line === 'ping') last.ping('still there?');
+      if (line === 'binary') last.binary(Buffer.from(Array.from({ length: 256 }, (_, octet) => octet)));
+    })
+    .on('close', () => process.exit(0));
+};
