@@ -8,6 +8,7 @@ use std::time::Duration;
 use common::{ANSWER, Client, HIXIE_76, HYBI_13, KEY3, Raw, config, gateway, until};
 use draftgate_core::Message;
 use draftgate_gateway::config::Config;
+use tokio::io::AsyncWriteExt;
 
 /// Nothing in these tests is to end by a timeout that they do not mean.
 const LONG: Duration = Duration::from_secs(3600);
@@ -83,4 +84,40 @@ async fn a_turn_that_does_not_come_is_refused_with_429() {
     assert!(head.contains("\r\nRetry-After: "), "{head}");
     assert!(body.contains("Code: too-many-half-open"), "{body}");
     assert_eq!(running.counts().refused_for("too-many-half-open"), 1);
+}
+
+/// Each address of 127.0.0.0/8 is one of its own; other systems have but one.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_flood_of_half_openings_delays_nobody_but_its_address() {
+    let (running, address) = gateway(at_a_time(2));
+    let from = |host: u8| async move {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind(([127, 0, 0, host], 0).into()).unwrap();
+        socket.connect(address).await.unwrap()
+    };
+    let mut flood = Vec::new();
+    for number in 0..500_usize {
+        let mut tcp = from(2).await;
+        // Nothing, or the beginning of a head, or all but key3.
+        let part = match number % 3 {
+            0 => "",
+            1 => &HYBI_13[..40],
+            _ => HIXIE_76,
+        };
+        tcp.write_all(part.as_bytes()).await.unwrap();
+        flood.push(tcp);
+    }
+    until("all are there", || running.counts().accepted == 500).await;
+    let mut clients = Vec::new();
+    for draft in draftgate_drafts::spoken() {
+        let mut client = Client::open(address, draft, "/echo").await;
+        client.send("hello").await;
+        assert_eq!(client.message().await, Message::from("hello"));
+        clients.push(client);
+    }
+    let counts = running.counts();
+    assert!(counts.refused.is_empty(), "{:?}", counts.refused);
+    // A hixie-76 client that owes its key3 counts here, once it is read.
+    assert!(counts.open <= clients.len() as u64 + 2, "{}", counts.open);
 }
