@@ -54,7 +54,7 @@ fn repeated(text: &str, size: Size) -> String {
 }
 
 /// Octets of a page.
-const PAGE: usize = 4096;
+pub const PAGE: usize = 4096;
 
 /// A copy of some octets, made again and again: memcpy, the yardstick.
 #[derive(Debug)]

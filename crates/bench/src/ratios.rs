@@ -15,7 +15,7 @@ use draftgate_bench::{
     ends::{decode, encode, frame, pair},
     fanout::{Audience, Encoding},
     keep_memory,
-    payload::{Copied, SIZES, Size, ascii, mixed},
+    payload::{Copied, PAGE, SIZES, Size, ascii, mixed},
     peers::{Tungstenite, fastwebsockets_encode},
     turns::{Contender, Standing, compare},
 };
@@ -35,11 +35,11 @@ fn main() -> ExitCode {
     keep_memory();
     let wanted = env::args().nth(1).unwrap_or_default();
     let drafts: Vec<Draft> = spoken().collect();
-    let mut missed = Vec::new();
+    let mut judged = Vec::new();
     table(&wanted, "mask", |size| {
         let standings = masking(size);
-        if size >= Size(16 << 10) && standings[1].ratio < GOAL {
-            missed.push(format!("{size}: {:.2} of memcpy", standings[1].ratio));
+        if size >= Size(16 << 10) {
+            judged.push((size, standings[1].ratio));
         }
         standings
     });
@@ -59,12 +59,22 @@ fn main() -> ExitCode {
     table(&wanted, &format!("publish to {AUDIENCE}"), |size| {
         publishing(&drafts, size)
     });
-    if missed.is_empty() {
-        println!("The goal is met: mask from 16 KiB on at {GOAL} of memcpy or more.");
-        return ExitCode::SUCCESS;
+    verdict(&judged)
+}
+
+/// Says of each size whether masking reaches the goal there; nothing of what
+/// was not measured.
+fn verdict(judged: &[(Size, f64)]) -> ExitCode {
+    let mut code = ExitCode::SUCCESS;
+    for (size, ratio) in judged {
+        let met = *ratio >= GOAL;
+        let word = if met { "met" } else { "missed" };
+        println!("mask {size} at {GOAL} of memcpy: {word}, at {ratio:.2}");
+        if !met {
+            code = ExitCode::FAILURE;
+        }
     }
-    println!("The goal is missed: mask at {GOAL} of memcpy or more, but {missed:?}.");
-    ExitCode::FAILURE
+    code
 }
 
 /// One row a size: how long ours takes, and how many times as fast as each of
@@ -145,24 +155,42 @@ fn searching(size: Size) -> Vec<Standing> {
     ])
 }
 
+/// From eight places in a page in turn: where a source lies by chance would
+/// otherwise decide who wins.
 fn encoding(size: Size) -> Vec<Standing> {
-    let payload = Bytes::from(ascii(size));
+    let octets = Bytes::from(ascii(Size(size.0 + PAGE)));
+    let places = (0..PAGE).step_by(PAGE / 8);
+    let payloads: Vec<Bytes> = places.map(|at| octets.slice(at..at + size.0)).collect();
+    let messages: Vec<Message> = payloads.iter().cloned().map(Message::Binary).collect();
+    let (mut first, mut second, mut third) = (in_turn(), in_turn(), in_turn());
     let (mut client, _) = pair(Draft::Hybi13);
-    let message = Message::Binary(payload.clone());
     let (mut out, mut buffer) = (Outbox::new(), Vec::new());
     let mut tungstenite = Tungstenite::client();
     compare(vec![
         Contender::new("ours", || {
-            black_box(encode(&mut *client, black_box(&message), &mut out));
+            let message = &messages[first()];
+            black_box(encode(&mut *client, black_box(message), &mut out));
         }),
-        memcpy(&payload),
+        memcpy(&payloads[0]),
         Contender::new("tungstenite", || {
-            black_box(tungstenite.encode(black_box(&payload)));
+            black_box(tungstenite.encode(black_box(&payloads[second()])));
         }),
         Contender::new("fastwebsockets", || {
-            black_box(fastwebsockets_encode(black_box(&payload), &mut buffer));
+            black_box(fastwebsockets_encode(
+                black_box(&payloads[third()]),
+                &mut buffer,
+            ));
         }),
     ])
+}
+
+/// 0 to 7, again and again.
+fn in_turn() -> impl FnMut() -> usize {
+    let mut next = 0;
+    move || {
+        next = (next + 1) % 8;
+        next
+    }
 }
 
 fn decoding(draft: Draft, size: Size) -> Vec<Standing> {
