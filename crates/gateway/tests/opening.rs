@@ -208,6 +208,20 @@ async fn either_header_names_the_origin_and_two_must_agree() {
 }
 
 #[tokio::test]
+async fn the_target_may_be_a_whole_url() {
+    let (running, address) = gateway(config());
+    for scheme in ["ws", "http"] {
+        let whole = format!("GET {scheme}://example.com/echo");
+        for draft in with_a_version() {
+            accepted(address, &versioned(draft).replace("GET /echo", &whole)).await;
+        }
+    }
+    for draft in with_a_version() {
+        assert_eq!(running.counts().upgrades_in(draft), 2, "{draft}");
+    }
+}
+
+#[tokio::test]
 async fn a_version_counts_for_its_draft_whatever_keys_stand_beside_it() {
     let (running, address) = gateway(config());
     for (before, draft) in with_a_version().enumerate() {

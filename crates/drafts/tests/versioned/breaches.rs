@@ -106,6 +106,20 @@ fn limits_hold_before_the_octets_come_and_say_too_big() {
     });
 }
 
+/// Jetty 7.3 and 7.4 put the low half of a 64-bit length into both: 70,000
+/// octets are announced as 300 terabytes.
+#[test]
+fn a_doubled_length_is_too_large_and_nothing_is_kept_for_it() {
+    everywhere(|draft, role| {
+        let head = hex("81 7f 00 01 11 70 00 01 11 70");
+        let octets = from_peer(draft, role, &[&head[..], &[b'c'; 100]].concat());
+        let (found, close) = told(draft, role, &octets, Limits::default());
+        assert_eq!(found, Some(Rule::FrameTooBig), "{draft} {role:?}");
+        let code = if draft < Draft::Hybi13 { 1004 } else { 1009 };
+        assert_eq!(close.code, code, "{draft} {role:?}");
+    });
+}
+
 #[test]
 fn without_fragments_a_message_in_one_frame_passes_at_any_cut() {
     everywhere(|draft, role| {

@@ -105,6 +105,15 @@ fn after_the_peers_close_nothing_it_sends_matters() {
     });
 }
 
+/// Until March 2011 libwebsockets left the code out of the length it wrote.
+#[test]
+fn a_code_behind_an_empty_close_does_not_matter() {
+    let frames = hex("37 fa 21 3d b6 fa 22 d5");
+    let heard = hear(&mut *codec(Draft::Hybi06, Role::Server), [&frames[..]]);
+    assert_eq!(heard.events, [Event::Close(None)]);
+    assert_eq!((heard.violation, heard.left.len()), (None, 0));
+}
+
 #[test]
 fn a_breach_after_our_close_ends_it_without_a_second_close() {
     everywhere(|draft, role| {

@@ -206,6 +206,12 @@ fn utf8() -> Vec<Row> {
         // A character may lie across fragments.
         row("01 01 c3 80 01 bc", text("ü"), [Fine, Fine, Fine, Fine]),
         row("88 03 03 e8 ff", close(1000, "\u{fffd}"), reason),
+        // Of two breaches in one Close the code is told of.
+        row(
+            "88 03 02 e5 ff",
+            close(741, "\u{fffd}"),
+            [Taken(CODE), Taken(CODE), reason[2], reason[3]],
+        ),
     ]
 }
 
@@ -308,5 +314,18 @@ fn each_breach_of_one_frame_is_told_once() {
         let notice = |rule| Event::Notice(Notice::Tolerated { rule });
         let want = [notice(RESERVED), notice(LONG), notice(MINIMAL), ping(126)];
         assert_eq!(heard.events, want, "{key:?}");
+    }
+}
+
+/// However the first of two frames came in.
+#[test]
+fn a_breach_is_told_of_every_frame_that_has_it() {
+    let frames = hex("c1 03 61 62 63 c1 03 64 65 66");
+    for role in ROLES {
+        let octets = from_peer(Draft::Hybi06, role, &frames);
+        let heard = hear_every_cut(|| codec(Draft::Hybi06, role), &octets);
+        let notice = Event::Notice(Notice::Tolerated { rule: RESERVED });
+        let want = [notice.clone(), text("abc"), notice, text("def")];
+        assert_eq!(heard.events, want, "{role:?}");
     }
 }

@@ -1,0 +1,111 @@
+//! The recorded clients of the archive, octet for octet, against a running
+//! gateway: where the recorded server gave back what it was sent, the gateway
+//! sends the same octets. For hybi-06, which no client speaks any more, this
+//! is what shows that a client of 2011 would be served.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
+
+mod common;
+
+use std::{collections::BTreeMap, path::Path};
+
+use common::{Raw, config, gateway, spoken, until};
+use draftgate_core::{Draft, Event, Notice, Role};
+use draftgate_gateway::config::{Config, OriginRule, Origins};
+use draftgate_vectors::{Ends, Kind, Vector, load_dir};
+
+/// The archive's paths, open to every origin.
+fn echoes() -> Config {
+    let mut config = config();
+    let mut echo = config.routes[0].clone();
+    echo.origins = Origins::new([OriginRule::Any]);
+    config.routes = ["/echo", "/demo"]
+        .map(|path| {
+            echo.path = path.parse().unwrap();
+            echo.clone()
+        })
+        .to_vec();
+    config
+}
+
+/// What `role` must hear, where the connection opens and no rule is broken;
+/// without what differs from server to server, the Close and notices of it.
+fn heard(vector: &Vector, role: Role) -> Option<Vec<&Event>> {
+    let stated = vector.expectation(role).stated()?;
+    let sound = matches!(stated.ends, Ends::Open | Ends::Closed);
+    let echoed = |event: &&Event| match event {
+        Event::Opened | Event::Close(_) | Event::Notice(Notice::Tolerated { .. }) => false,
+        Event::Message(_) | Event::Ping(_) | Event::Pong(_) | Event::Notice(_) => true,
+    };
+    sound.then(|| stated.events.iter().filter(echoed).collect())
+}
+
+/// Whether the recorded server gave back all that it was sent.
+fn is_echo(vector: &Vector) -> bool {
+    let (Some(asked), Some(said)) = (heard(vector, Role::Server), heard(vector, Role::Client))
+    else {
+        return false;
+    };
+    let answers = |(asked, said): (&&Event, &&Event)| match (asked, said) {
+        (Event::Ping(_), Event::Notice(Notice::UnsolicitedPong)) => true,
+        (Event::Message(asked), Event::Message(said)) => asked == said,
+        _ => false,
+    };
+    asked.len() == said.len() && asked.iter().zip(&said).all(answers)
+}
+
+/// Whether the stream that `role` reads ends with a Close.
+fn closes(vector: &Vector, role: Role) -> bool {
+    let stated = vector.expectation(role).stated();
+    stated.is_some_and(|stated| stated.ends == Ends::Closed)
+}
+
+/// The recorded server's frames, and hixie-76's 16 octets, up to its Close.
+fn answer(vector: &Vector) -> Vec<u8> {
+    let mut steps: Vec<_> = vector
+        .steps
+        .iter()
+        .filter(|step| step.from == Role::Server)
+        .skip(1)
+        .collect();
+    if closes(vector, Role::Client) {
+        steps.pop();
+    }
+    let octets = steps.iter().map(|step| step.content.octets().as_ref());
+    octets.collect::<Vec<&[u8]>>().concat()
+}
+
+#[tokio::test]
+async fn recorded_clients_get_what_their_servers_gave_them() {
+    let archive = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../interop-vectors");
+    let (running, address) = gateway(echoes());
+    let mut served = BTreeMap::<Draft, usize>::new();
+    for vector in load_dir(archive).unwrap() {
+        if vector.about.kind != Kind::Captured || !is_echo(&vector) {
+            continue;
+        }
+        // In one write: the frames come with the request, before its answer.
+        let mut raw = Raw::say(address, vector.octets(Role::Client)).await;
+        let head = raw.head().await;
+        assert!(head.starts_with("HTTP/1.1 101 "), "{}: {head}", vector.name);
+        let stated = vector.expectation(Role::Server).stated().unwrap();
+        if let Some(accept) = &stated.answer.accept {
+            assert!(head.contains(accept.as_str()), "{}: {head}", vector.name);
+        }
+        let expected = answer(&vector);
+        let sent = raw.exactly(expected.len()).await;
+        assert!(sent == expected, "{}: {sent:02x?}", vector.name);
+        if closes(&vector, Role::Server) {
+            // Ours follows, and TCP ends.
+            assert!(!raw.rest().await.is_empty(), "{}", vector.name);
+        }
+        *served.entry(vector.about.draft).or_default() += 1;
+    }
+    until("they have gone", || running.counts().connections == 0).await;
+    for draft in spoken() {
+        let served = served.get(&draft).copied().unwrap_or(0);
+        let enough = if draft == Draft::Hybi06 { 40 } else { 5 };
+        assert!(served >= enough, "{draft}: {served} clients served");
+        assert_eq!(running.counts().upgrades_in(draft), served as u64);
+    }
+}
