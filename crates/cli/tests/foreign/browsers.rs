@@ -1,8 +1,11 @@
-//! Real browsers: PhantomJS 1.9.8, a WebKit of 2011 that speaks hixie-76, and
-//! today's Chromium. Both sit at the chat page and read each other; and the old
-//! one speaks to `/echo` by itself, without the page's JavaScript in between.
+//! Real browsers: PhantomJS 1.9.8, a WebKit of 2011 that speaks hixie-76,
+//! PhantomJS 2.1.1, one of 2013 that speaks hybi-13, and today's Chromium. All sit
+//! at the chat page and read each other; and the old ones speak to `/echo` by
+//! themselves, without the page's JavaScript in between.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
 
@@ -10,7 +13,7 @@ use serde_json::json;
 
 use crate::child::Child;
 use crate::gateway::Gateway;
-use crate::programs::{chromium, folder, phantomjs};
+use crate::programs::{chromium, folder, phantomjs, phantomjs_2};
 
 /// A browser, what the page says it speaks, and what its person says.
 struct Visitor {
@@ -22,7 +25,7 @@ struct Visitor {
 }
 
 #[test]
-fn foreign_browsers_of_2011_and_of_today_read_each_other() {
+fn foreign_browsers_of_2011_of_2013_and_of_today_read_each_other() {
     let mut gateway = Gateway::start();
     let visitors = [
         Visitor {
@@ -31,6 +34,13 @@ fn foreign_browsers_of_2011_and_of_today_read_each_other() {
             draft: "hixie-76",
             shown: "hixie-76 = hybi-00",
             says: "Good evening from 2011",
+        },
+        Visitor {
+            name: "PhantomJS-2",
+            browser: phantomjs_2("phantom-chat.js"),
+            draft: "hybi-13",
+            shown: "hybi-13 = RFC 6455",
+            says: "Good night from 2013",
         },
         Visitor {
             name: "Chromium",
@@ -48,10 +58,11 @@ fn foreign_browsers_of_2011_and_of_today_read_each_other() {
         let _ = fs::remove_file(&picture);
         picture
     });
-    let [one, other] = visitors
+    // Each is heard by the one before it, the first by the last.
+    let mut heard = visitors
         .each_ref()
         .map(|visitor| (visitor.draft, visitor.says));
-    let heard = [other, one];
+    heard.rotate_left(1);
 
     let mut browsers: Vec<Child> = Vec::new();
     for ((mut visitor, picture), (_, expected)) in visitors.into_iter().zip(&pictures).zip(heard) {
@@ -86,12 +97,13 @@ fn foreign_browsers_of_2011_and_of_today_read_each_other() {
         assert_eq!(size_of_png(picture), (900, 640), "{}", picture.display());
     }
 
-    let mut drafts = [gateway.access_line(), gateway.access_line()].map(|line| {
+    let mut drafts = heard.map(|_| {
+        let line = gateway.access_line();
         assert_eq!(line["subprotocol"], "draftgate.envelope", "{line}");
         line["draft"].clone()
     });
     drafts.sort_by_key(ToString::to_string);
-    assert_eq!(drafts, [json!("hixie-76"), json!("hybi-13")]);
+    assert_eq!(drafts, ["hixie-76", "hybi-13", "hybi-13"]);
 }
 
 #[test]
@@ -100,18 +112,7 @@ fn foreign_phantomjs_speaks_hixie_76_to_echo() {
     let mut command = phantomjs("phantom-echo.js");
     let mut browser = Child::start("PhantomJS", command.arg(gateway.url("/echo")));
     browser.event("open");
-    for text in ["Hello", "", "Grüße ✓ 𝄞"] {
-        assert_eq!(
-            browser.event("message"),
-            json!({"event": "message", "text": text})
-        );
-    }
-    for length in [200, 70_000] {
-        assert_eq!(
-            browser.event("message"),
-            json!({"event": "message", "length": length})
-        );
-    }
+    hears_echoes(&mut browser);
     browser.event("close");
     browser.end_well();
     let line = gateway.access_line();
@@ -123,6 +124,56 @@ fn foreign_phantomjs_speaks_hixie_76_to_echo() {
     );
     // It leaves without the closing handshake, although its draft has one.
     assert_eq!(line["why"], "peer-gone", "{line}");
+}
+
+#[test]
+fn foreign_phantomjs_2_speaks_hybi_13_to_echo_without_the_compression_it_offers() {
+    assert!(request_of_phantomjs_2().contains("x-webkit-deflate-frame"));
+
+    let mut gateway = Gateway::start();
+    let mut command = phantomjs_2("phantom-echo.js");
+    command.args([&gateway.url("/echo"), "--hybi"]);
+    let mut browser = Child::start("PhantomJS 2", &mut command);
+    assert_eq!(browser.event("open")["extensions"], "");
+    hears_echoes(&mut browser);
+    assert_eq!(browser.event("binary")["length"], 256);
+    let close = json!({"event": "close", "done": true, "code": 4000, "clean": true});
+    assert_eq!(browser.event("close"), close);
+    browser.end_well();
+    let line = gateway.access_line();
+    assert_eq!(line["draft"], "hybi-13", "{line}");
+    assert_eq!(
+        (&line["messages_in"], &line["messages_out"]),
+        (&json!(6), &json!(6)),
+        "{line}"
+    );
+    assert_eq!(
+        (&line["why"], &line["code"]),
+        (&json!("peer-closed"), &json!(4000)),
+        "{line}"
+    );
+}
+
+fn hears_echoes(browser: &mut Child) {
+    for text in ["Hello", "", "Grüße ✓ 𝄞"] {
+        let message = json!({"event": "message", "text": text});
+        assert_eq!(browser.event("message"), message);
+    }
+    for length in [200, 70_000] {
+        let message = json!({"event": "message", "length": length});
+        assert_eq!(browser.event("message"), message);
+    }
+}
+
+/// The head of its request, as nobody answers it.
+fn request_of_phantomjs_2() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("ws://{}/echo", listener.local_addr().unwrap());
+    let mut command = phantomjs_2("phantom-echo.js");
+    let _browser = Child::start("PhantomJS 2", command.args([&url, "--hybi"]));
+    let head = BufReader::new(listener.accept().unwrap().0).lines();
+    let head = head.map(Result::unwrap);
+    head.take_while(|line| !line.is_empty()).collect()
 }
 
 /// Width and height, out of the first chunk of a whole PNG (its signature in

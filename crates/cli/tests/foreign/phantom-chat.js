@@ -1,4 +1,5 @@
-// A person at the chat page in PhantomJS 1.9.8, a WebKit of 2011: hixie-76.
+// A person at the chat page in PhantomJS 1.9.8, a WebKit of 2011: hixie-76; or in
+// 2.1.1, of 2013: hybi-13.
 //
 // phantomjs phantom-chat.js PAGE SAY EXPECT SCREENSHOT
 //

@@ -1,21 +1,25 @@
-// PhantomJS 1.9.8, a WebKit of 2011, as a client of hixie-76 by itself: no page
-// but an empty one, whose origin is `null`.
+// PhantomJS 1.9.8 or 2.1.1, WebKits of 2011 and 2013, as clients of hixie-76 and
+// of hybi-13 by themselves: no page but an empty one, whose origin is `null`.
 //
-// phantomjs phantom-echo.js ws://HOST:PORT/PATH
+// phantomjs phantom-echo.js ws://HOST:PORT/PATH [--hybi]
 //
-// Sends five texts, each when the echo of the one before it is there, and
-// closes. Prints {"event":"open"}; {"event":"message","text"|"length":…} for
+// Sends five texts, each when the echo of the one before it is there, with
+// --hybi the octets 0 to 255 as well, and closes, with --hybi by a code of its
+// own. Prints {"event":"open"}, with --hybi the extensions agreed on;
+// {"event":"message","text"|"length":…} or {"event":"binary","length":…} for
 // each echo that is what was sent; {"event":"close","done":…}, where done says
-// whether all five came back (this WebKit does not tell whether a close was
-// clean). Exit code 0: done; 1: not done; 2: usage; 3: nothing happened for 10 s.
+// whether all came back, with --hybi the code and whether the close was clean
+// (that of 2011 does not tell). Exit code 0: done; 1: not done; 2: usage; 3:
+// nothing happened for 10 s.
 
 var system = require('system');
 var page = require('webpage').create();
 var TEXTS = ['Hello', '', 'Grüße ✓ \uD834\uDD1E', repeated('a', 200), repeated('b', 70000)];
 var watchdog;
 
-if (system.args.length !== 2) {
-  system.stderr.writeLine('usage: phantom-echo.js ws://HOST:PORT/PATH');
+var hybi = system.args[2] === '--hybi';
+if (system.args.length !== (hybi ? 3 : 2)) {
+  system.stderr.writeLine('usage: phantom-echo.js ws://HOST:PORT/PATH [--hybi]');
   phantom.exit(2);
 } else {
   echo(system.args[1]);
@@ -30,15 +34,26 @@ function echo(url) {
     else print(event);
   };
   feed();
-  page.evaluate(function (address, texts) {
+  page.evaluate(function (address, texts, hybi) {
     var socket = new WebSocket(address);
     var next = 0;
+    if (hybi) socket.binaryType = 'arraybuffer';
     socket.onopen = function () {
-      window.callPhantom({ event: 'open' });
+      window.callPhantom(hybi ? { event: 'open', extensions: socket.extensions } : { event: 'open' });
       socket.send(texts[0]);
     };
     socket.onmessage = function (event) {
       var text = event.data;
+      if (next === texts.length) {
+        if (!octetsFrom0To255(text)) {
+          window.callPhantom({ event: 'error', reason: 'not the octets that were sent' });
+          return;
+        }
+        window.callPhantom({ event: 'binary', length: text.byteLength });
+        next += 1;
+        socket.close(4000, 'enough');
+        return;
+      }
       if (text !== texts[next]) {
         window.callPhantom({ event: 'error', reason: 'not what was sent: ' + text.substring(0, 100) });
         return;
@@ -47,12 +62,28 @@ function echo(url) {
         ? { event: 'message', length: text.length } : { event: 'message', text: text });
       next += 1;
       if (next < texts.length) socket.send(texts[next]);
+      else if (hybi) sendOctetsFrom0To255();
       else socket.close();
     };
-    socket.onclose = function () {
-      window.callPhantom({ event: 'close', done: next === texts.length });
+    socket.onclose = function (event) {
+      var done = next === texts.length + (hybi ? 1 : 0);
+      window.callPhantom(hybi
+        ? { event: 'close', done: done, code: event.code, clean: event.wasClean }
+        : { event: 'close', done: done });
     };
-  }, url, TEXTS);
+
+    function sendOctetsFrom0To255() {
+      var octets = new Uint8Array(256);
+      for (var i = 0; i < octets.length; i += 1) octets[i] = i;
+      socket.send(octets.buffer);
+    }
+
+    function octetsFrom0To255(data) {
+      var octets = new Uint8Array(data);
+      for (var i = 0; i < 256; i += 1) if (octets[i] !== i) return false;
+      return octets.length === 256;
+    }
+  }, url, TEXTS, hybi);
 }
 
 function feed() {

@@ -63,8 +63,17 @@ pub(crate) fn python(script: &str) -> Command {
 
 /// A script beside this file, in PhantomJS 1.9.8.
 pub(crate) fn phantomjs(script: &str) -> Command {
+    phantomjs_of("phantomjs", script)
+}
+
+/// A script beside this file, in PhantomJS 2.1.1.
+pub(crate) fn phantomjs_2(script: &str) -> Command {
+    phantomjs_of("phantomjs-2", script)
+}
+
+fn phantomjs_of(program: &str, script: &str) -> Command {
     let home = folder().join("phantomjs");
-    let mut command = Command::new(installed(home.join("phantomjs")));
+    let mut command = Command::new(installed(home.join(program)));
     command
         .env("LD_PRELOAD", installed(home.join("no-openssl.so")))
         .arg(beside(script));
