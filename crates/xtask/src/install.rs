@@ -16,13 +16,17 @@ use thiserror::Error;
 const SOURCES: &str = "crates/cli/tests/foreign";
 
 /// Debian's packages, always needed.
-const DEBIAN: [&str; 8] = [
+const DEBIAN: [&str; 12] = [
     "chromium",
     "fonts-dejavu-core",
+    "haproxy",
     "libfontconfig1",
     "libfreetype6",
     "libnetty-java",
+    "libnginx-mod-stream",
     "libprotocol-websocket-perl",
+    "nginx",
+    "openssl",
     "ruby-em-websocket",
     "ruby-websocket",
 ];

@@ -87,6 +87,11 @@ impl Child {
         }
     }
 
+    /// Whether the process is no more.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.process.try_wait().unwrap().is_some()
+    }
+
     /// Writes a line to stdin.
     pub(crate) fn say(&mut self, line: &str) {
         let Some(stdin) = &mut self.stdin else {

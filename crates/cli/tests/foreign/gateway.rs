@@ -59,6 +59,11 @@ impl Gateway {
         format!("ws://{}{path}", self.host)
     }
 
+    /// Host and port.
+    pub(crate) fn host(&self) -> &str {
+        &self.host
+    }
+
     /// The line that the next connection to end leaves in the log.
     pub(crate) fn access_line(&mut self) -> Value {
         self.line_of("draftgate::access")
@@ -71,13 +76,19 @@ impl Gateway {
 
     fn line_of(&mut self, target: &str) -> Value {
         loop {
-            let line = self.child.line_of_stderr();
-            let Ok(line) = serde_json::from_str::<Value>(&line) else {
-                self.child.fail("a line of the log is not JSON");
-            };
+            let line = self.line();
             if line["target"] == target {
                 return line;
             }
+        }
+    }
+
+    /// The next line of the log, whatever it says.
+    pub(crate) fn line(&mut self) -> Value {
+        let line = self.child.line_of_stderr();
+        match serde_json::from_str(&line) {
+            Ok(line) => line,
+            Err(_) => self.child.fail("a line of the log is not JSON"),
         }
     }
 }

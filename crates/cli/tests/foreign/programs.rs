@@ -103,7 +103,7 @@ fn beside(script: &str) -> PathBuf {
         .join(script)
 }
 
-fn installed(path: impl Into<PathBuf>) -> PathBuf {
+pub(crate) fn installed(path: impl Into<PathBuf>) -> PathBuf {
     let path = path.into();
     assert!(
         path.exists(),

@@ -1,0 +1,139 @@
+//! Debian's HAProxy and nginx with the recipes of docs/operating.md: the fenced
+//! block behind a recipe's mark, as it stands there but for addresses, ports
+//! and paths.
+
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::time::Duration;
+use std::{fs, process, thread};
+
+use crate::child::Child;
+use crate::programs::installed;
+
+/// How often it is looked whether a proxy listens, and how long in between: a
+/// minute in all.
+const LOOKS: u32 = 6000;
+const BETWEEN: Duration = Duration::from_millis(10);
+
+/// A proxy that runs.
+pub(crate) struct Proxy {
+    _child: Child,
+    /// Where it listens.
+    pub(crate) address: String,
+    config: PathBuf,
+}
+
+impl Proxy {
+    /// HAProxy with `recipe`, in which `changes` were made.
+    pub(crate) fn haproxy(recipe: &str, changes: &[(&str, &str)]) -> Self {
+        let mut command = Command::new(installed("/usr/sbin/haproxy"));
+        command.arg("-db");
+        Self::run("haproxy", command, "-f", recipe, changes)
+    }
+
+    /// nginx, as one process that stays in the foreground.
+    pub(crate) fn nginx(recipe: &str, changes: &[(&str, &str)]) -> Self {
+        installed("/usr/lib/nginx/modules/ngx_stream_module.so");
+        let mut command = Command::new(installed("/usr/sbin/nginx"));
+        let folder = env!("CARGO_TARGET_TMPDIR");
+        let pid = Path::new(folder).join(format!("{}.pid", unique("nginx")));
+        let globals = format!("daemon off; master_process off; pid {};", pid.display());
+        command.args(["-e", "stderr", "-g", &globals]);
+        Self::run("nginx", command, "-c", recipe, changes)
+    }
+
+    fn run(
+        name: &str,
+        mut command: Command,
+        flag: &str,
+        recipe: &str,
+        changes: &[(&str, &str)],
+    ) -> Self {
+        let address = free_address();
+        let mut text = block(recipe);
+        let port = ["0.0.0.0:443", "0.0.0.0:80"]
+            .into_iter()
+            .find(|written| text.contains(written));
+        let listens = (port.expect("a recipe listens"), &*address);
+        for (written, ours) in [&listens].into_iter().chain(changes) {
+            assert!(text.contains(written), "{recipe} has no `{written}`");
+            text = text.replace(written, ours);
+        }
+        let file = format!("{}.cfg", unique(name));
+        let config = Path::new(env!("CARGO_TARGET_TMPDIR")).join(file);
+        fs::write(&config, text).unwrap();
+        let mut child = Child::start(name, command.arg(flag).arg(&config));
+        let mut looks = 0..LOOKS;
+        while TcpStream::connect(&address).is_err() {
+            if looks.next().is_none() || child.has_ended() {
+                child.fail("it does not listen");
+            }
+            thread::sleep(BETWEEN);
+        }
+        Self {
+            _child: child,
+            address,
+            config,
+        }
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.config);
+    }
+}
+
+/// The block of docs/operating.md behind the mark of `recipe`.
+pub(crate) fn block(recipe: &str) -> String {
+    let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/operating.md");
+    let document = fs::read_to_string(document).unwrap();
+    let mark = format!("<!-- recipe: {recipe} -->\n");
+    let behind = document.split_once(&mark);
+    let (_, behind) = behind.unwrap_or_else(|| panic!("there is no mark {mark}"));
+    let fence = behind.strip_prefix("```").expect("a block behind its mark");
+    let (_, text) = fence.split_once('\n').unwrap();
+    let (text, _) = text.split_once("\n```").unwrap();
+    format!("{text}\n")
+}
+
+/// A certificate for `localhost` with its key, in one file.
+pub(crate) fn certificate() -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let name = unique("localhost");
+    let [key, certificate, both] =
+        ["key", "crt", "pem"].map(|kind| folder.join(format!("{name}.{kind}")));
+    let made = Command::new(installed("/usr/bin/openssl"))
+        .args([
+            "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+        ])
+        .args(["-subj", "/CN=localhost", "-keyout"])
+        .arg(&key)
+        .arg("-out")
+        .arg(&certificate)
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{made:?}");
+    let text = [fs::read(&certificate).unwrap(), fs::read(&key).unwrap()].concat();
+    fs::write(&both, text).unwrap();
+    both
+}
+
+fn unique(name: &str) -> String {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let number = NUMBER.fetch_add(1, Relaxed);
+    format!("{name}-{}-{number}", process::id())
+}
+
+/// An address that nobody else takes until the proxy has it: of all loopback
+/// addresses one that only this process and this call would think of.
+fn free_address() -> String {
+    static NUMBER: AtomicU32 = AtomicU32::new(1);
+    let number = NUMBER.fetch_add(1, Relaxed);
+    let [.., high, low] = process::id().to_be_bytes();
+    let address = format!("127.{}.{high}.{low}", 100 + number % 100);
+    let listener = TcpListener::bind((address.as_str(), 0)).unwrap();
+    listener.local_addr().unwrap().to_string()
+}
