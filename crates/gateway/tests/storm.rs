@@ -5,7 +5,7 @@
 
 mod common;
 
-use std::{net::SocketAddr, time::Duration};
+use std::{future::poll_fn, net::SocketAddr, task::Poll, time::Duration};
 
 use bytes::BytesMut;
 use common::{config, gateway};
@@ -146,4 +146,25 @@ async fn five_thousand_clients_behind_one_address_take_turns() {
     let mut config = patient();
     config.listeners[0].limits.half_open_per_ip_loopback = Some(16);
     storm(config).await;
+}
+
+/// Between two turns of the listener thousands of connections may have theirs:
+/// at 128 a turn, as the runtime would have it, the kernel's queue runs over.
+#[tokio::test]
+async fn a_listener_takes_hundreds_of_connections_in_one_turn() {
+    const WAITING: usize = 400;
+    let (running, address) = gateway(patient());
+    // The kernel answers, and nobody accepts while this thread is busy.
+    let connect = |_| std::net::TcpStream::connect(address).unwrap();
+    let clients: Vec<_> = (0..WAITING).map(connect).collect();
+    // Another task, which is always ready to run: it comes between two turns.
+    let after_a_turn = tokio::spawn(poll_fn(move |cx| match running.counts().accepted {
+        0 => {
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }
+        accepted => Poll::Ready(accepted),
+    }));
+    let accepted = timeout(GUARD, after_a_turn).await.expect("a turn").unwrap();
+    assert_eq!(accepted, clients.len() as u64);
 }
