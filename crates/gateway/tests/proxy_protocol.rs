@@ -194,6 +194,32 @@ async fn a_header_that_is_wrong_is_refused_with_its_own_code() {
 }
 
 #[tokio::test]
+async fn what_comes_behind_the_header_is_told_apart_as_ever() {
+    let mut config = behind_a_proxy();
+    config.listeners[0].timeouts.first_octet = Duration::from_millis(50);
+    let (running, address) = gateway(config);
+    for (behind, answer, code) in [
+        (
+            &b"\x16\x03\x01\0"[..],
+            &b"\x15\x03\x01\0\x02\x02\x46"[..],
+            "tls",
+        ),
+        (b"<policy-file-request/>\0", b"", "policy-request"),
+        (b"", b"", "first-octet-timeout"),
+    ] {
+        let mut raw = Raw::say(address, [LINE, behind].concat()).await;
+        assert_eq!(raw.rest().await, answer, "{code}");
+        assert_eq!(running.counts().refused_for(code), 1, "{code}");
+    }
+    let mut raw = Raw::say(
+        address,
+        [LINE, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"].concat(),
+    )
+    .await;
+    assert!(raw.head().await.starts_with("HTTP/1.1 200 "));
+}
+
+#[tokio::test]
 async fn without_the_key_such_a_header_is_no_http() {
     let (running, address) = gateway(config());
     let (_, body) = Raw::say(address, [LINE, HYBI_13.as_bytes()].concat())
