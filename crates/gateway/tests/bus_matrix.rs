@@ -164,29 +164,37 @@ async fn binary_may_close_a_hixie_peer_and_no_other() {
 }
 
 #[tokio::test]
-async fn a_peer_of_base64_is_binary_on_the_bus() {
+async fn a_peer_of_base64_is_binary_on_the_bus_in_every_draft() {
+    let octets = || Message::Binary(vec![0, 255, 16].into());
     let (running, address) = gateway(config());
-    let mut new = Client::open(address, Draft::Hybi13, "/bus/a").await;
-    let mut old = Client::open_with(address, Draft::Hixie76, "/bus/a", &["base64"]).await;
-    assert_eq!(old.subprotocol.as_deref(), Some("base64"));
-    joined(&running, "a", 2).await;
-    old.send("AP8Q").await;
-    assert_eq!(
-        new.message().await,
-        Message::Binary(vec![0, 255, 16].into())
-    );
-    new.send(Message::Binary(vec![0, 255, 16].into())).await;
-    assert_eq!(old.message().await, Message::from("AP8Q"));
-    new.send("Hello").await;
-    assert_eq!(old.message().await, Message::from("SGVsbG8="));
+    for draft in spoken() {
+        let channel = format!("b-{draft}");
+        let path = format!("/bus/{channel}");
+        let mut new = Client::open(address, Draft::Hybi13, &path).await;
+        let mut peer = Client::open_with(address, draft, &path, &["base64"]).await;
+        assert_eq!(peer.subprotocol.as_deref(), Some("base64"));
+        joined(&running, &channel, 2).await;
+        peer.send("AP8Q").await;
+        assert_eq!(new.message().await, octets(), "{draft}");
+        new.send(octets()).await;
+        assert_eq!(peer.message().await, Message::from("AP8Q"), "{draft}");
+        new.send("Hello").await;
+        assert_eq!(peer.message().await, Message::from("SGVsbG8="), "{draft}");
+        if peer.codec.capabilities().binary {
+            peer.send(octets()).await;
+            assert_eq!(new.message().await, octets(), "{draft}");
+        }
 
-    // What is no base64 ends its sender, as its draft can say it.
-    old.send("not base64!").await;
-    assert_eq!(old.end().await, Some(None));
-    let mut newer = Client::open_with(address, Draft::Hybi13, "/bus/a", &["base64"]).await;
-    newer.send("not base64!").await;
-    let code = newer.end().await.flatten().map(|close| close.code);
-    assert_eq!(code, Rule::NotBase64.close_code(Draft::Hybi13));
+        // What is no base64 ends its sender, as its draft can say it.
+        peer.send("not base64!").await;
+        let told = peer.end().await.flatten().map(|close| close.code);
+        assert_eq!(told, Rule::NotBase64.close_code(draft), "{draft}");
+        drop(peer);
+        until("it has left", || members(&running, &channel) == 1).await;
+        let mut next = Client::open(address, draft, &path).await;
+        next.send("Hello").await;
+        assert_eq!(new.message().await, Message::from("Hello"), "{draft}");
+    }
     balanced(&running);
 }
 

@@ -13,6 +13,7 @@
 mod common;
 mod octets;
 mod peer;
+mod scene;
 mod stage;
 mod wanted;
 

@@ -122,10 +122,13 @@ pub(crate) fn text_to(text: &[u8], draft: Draft) -> Vec<u8> {
 /// Binary to a client: in hixie a frame of type 80, whose length stands in
 /// groups of seven bits, the first ones marked.
 pub(crate) fn binary_to(octets: &[u8], draft: Draft) -> Vec<u8> {
-    let headed = layout(draft);
-    let Layout::Sentinel { .. } = headed else {
-        return servers(Frame::Binary, octets, headed);
-    };
+    match layout(draft) {
+        Layout::Sentinel { .. } => length_frame(octets),
+        headed => servers(Frame::Binary, octets, headed),
+    }
+}
+
+fn length_frame(octets: &[u8]) -> Vec<u8> {
     let mut groups = vec![(octets.len() & 0x7f) as u8];
     let mut left = octets.len() >> 7;
     while left > 0 {
@@ -174,7 +177,7 @@ static SAID: LazyLock<Said> = LazyLock::new(|| {
             said.insert((Layout::Sentinel { marker }, case), octets);
         }
         for layout in [Layout::Hybi06, Layout::Hybi07] {
-            said.insert((layout, case), Some(of_hybi(case, layout)));
+            said.insert((layout, case), of_hybi(case, layout));
         }
     }
     said
@@ -186,6 +189,7 @@ fn of_hixie(case: Case, marker: bool) -> Option<Vec<u8>> {
             Some([&[0], payload(case), &[0xff]].concat())
         }
         Case::TooBig => Some([&[0], payload(case), &[0xff]].concat()),
+        Case::LengthFrame | Case::LengthFrameAccepted => Some(length_frame(payload(case))),
         Case::CloseWithoutCode if marker => Some(vec![0xff, 0x00]),
         // The end of TCP, which is no octet.
         Case::CloseWithoutCode => Some(Vec::new()),
@@ -202,7 +206,7 @@ fn of_hixie(case: Case, marker: bool) -> Option<Vec<u8>> {
     }
 }
 
-fn of_hybi(case: Case, layout: Layout) -> Vec<u8> {
+fn of_hybi(case: Case, layout: Layout) -> Option<Vec<u8>> {
     let whole = |frame, payload: &[u8]| clients(true, frame, payload, layout);
     let fragments = |frame| {
         let (front, rest) = payload(case).split_at(3);
@@ -214,7 +218,8 @@ fn of_hybi(case: Case, layout: Layout) -> Vec<u8> {
         ]
         .concat()
     };
-    match case {
+    Some(match case {
+        Case::LengthFrame | Case::LengthFrameAccepted => return None,
         Case::Text
         | Case::EmptyText
         | Case::LongText
@@ -235,7 +240,7 @@ fn of_hybi(case: Case, layout: Layout) -> Vec<u8> {
             whole(Frame::Close, &body)
         }
         Case::CloseWithoutCode => whole(Frame::Close, b""),
-    }
+    })
 }
 
 /// The payload of a message.
@@ -267,7 +272,7 @@ fn new_payload(case: Case) -> Vec<u8> {
         Case::LongText => long(TEXT.as_bytes(), (64 << 10) + 1),
         Case::HugeText => long(TEXT.as_bytes(), (2 << 20) + 1),
         Case::NotUtf8 => b"caf\xe9, \xe4\xb8x, caf\xc3\xa9".to_vec(),
-        Case::Binary => noise.to_vec(),
+        Case::Binary | Case::LengthFrame | Case::LengthFrameAccepted => noise.to_vec(),
         Case::BinaryInFragments => noise.repeat(2),
         Case::LongBinary => long(noise, (64 << 10) + 1),
         Case::HugeBinary => long(noise, (2 << 20) + 1),

@@ -7,11 +7,11 @@ use std::{
 };
 
 use draftgate_bus::Reason;
-use draftgate_core::{Draft, Rendering, Traits};
+use draftgate_core::{Draft, Traits};
 use draftgate_gateway::{Running, config::BinaryPolicy};
 use draftgate_translate::{
     DropReason,
-    table::{Arrival, Case, Change, Declared, Ending, PING, Reply, declared},
+    table::{Arrival, Case, Ending, PING, Reply},
 };
 use tracing::subscriber::DefaultGuard;
 
@@ -19,6 +19,7 @@ use crate::{
     common::{Lines, captured, gateway, until, with_route},
     octets::{self, LIMIT},
     peer::Peer,
+    scene::{PLAIN, Scene, message, route},
 };
 
 /// Longer than any test: what it limits never comes about by itself.
@@ -39,9 +40,10 @@ pub(crate) struct Stage {
 
 /// Who is there.
 struct Cast {
-    path: String,
     from: Traits,
     sender: Peer,
+    /// The route on which the sender is.
+    route: &'static str,
     receivers: Vec<(Traits, Peer)>,
     witness: (Traits, Peer),
 }
@@ -64,6 +66,10 @@ impl Stage {
             // No reader of this test is slow by intention.
             route.queue = 16 * LIMIT;
         });
+        let mut taken = config.routes[1].clone();
+        taken.path = "/taken/{channel}".parse().unwrap();
+        taken.accept_length_frames = true;
+        config.routes.push(taken);
         config.log.rate = None;
         let timeouts = &mut config.listeners[0].timeouts;
         (timeouts.ping, timeouts.idle, timeouts.message) = (None, None, None);
@@ -86,18 +92,18 @@ impl Stage {
 
     /// A new channel, with a sender of `from`.
     pub(crate) async fn enter(&mut self, from: Traits, drafts: &[Traits]) {
-        let path = format!("/bus/from-{}", from.draft);
-        let sender = self.open(&path, from).await;
+        let name = channel(from);
+        let sender = self.open(PLAIN, &name, from).await;
         let newest = *drafts.last().unwrap();
-        let witness = (newest, self.open(&path, newest).await);
+        let witness = (newest, self.open(PLAIN, &name, newest).await);
         let mut receivers = Vec::new();
         for to in drafts {
-            receivers.push((*to, self.open(&path, *to).await));
+            receivers.push((*to, self.open(PLAIN, &name, *to).await));
         }
         let cast = Cast {
-            path,
             from,
             sender,
+            route: PLAIN,
             receivers,
             witness,
         };
@@ -108,118 +114,99 @@ impl Stage {
     /// Plays one case for every receiver; how many cells that were.
     pub(crate) async fn play(&mut self, case: Case) -> usize {
         let mut cast = self.cast.take().unwrap();
-        let (policy, from) = (self.policy, cast.from);
-        let told = |from: &Traits, to: &Traits| declared(case, from, to, policy);
-        let what = |to: &Traits| format!("{case:?} from {} to {}, {policy}", from.draft, to.draft);
-        let first = told(&from, &cast.witness.0);
-        let said = octets::of_client(case, from.draft);
-        assert_eq!(said.is_none(), first.reply == Reply::Unsayable, "{case:?}");
-        let cells: Vec<(Declared, String)> = cast
-            .receivers
-            .iter()
-            .map(|(to, _)| (told(&from, to), what(to)))
-            .collect();
-        let witnessed = (first.clone(), format!("{}, the witness", what(&from)));
-        for (cell, what) in &cells {
-            // What the sender is told is the same whoever listens.
-            assert_eq!(
-                (&cell.reply, cell.notices),
-                (&first.reply, first.notices),
-                "{what}"
-            );
+        let scene = cast.scene(case, self.policy);
+        if let Some(said) = octets::of_client(case, cast.from.draft) {
+            self.put_sender(&mut cast, route(case)).await;
+            self.speak(&scene, said, &mut cast).await;
+            self.listen(&scene, &mut cast).await;
+            self.recast(&scene, &mut cast).await;
+            self.nobody_noticed(&scene, &mut cast).await;
+            self.balance(&scene.what).await;
         }
-        let Some(said) = said else {
-            self.cast = Some(cast);
-            return cells.len();
-        };
+        self.cast = Some(cast);
+        scene.cells.len()
+    }
 
-        // The sender says it, and, if it may still speak, one thing more.
-        let sender = &mut cast.sender;
+    /// The sender says it, and, if it may still speak, one thing more; then it
+    /// hears what it is told.
+    async fn speak(&mut self, scene: &Scene, said: &[u8], cast: &mut Cast) {
+        let (sender, draft) = (&mut cast.sender, cast.from.draft);
         sender.write(said).await;
-        if let Reply::Closed {
-            told: Ending::Tcp, ..
-        } = first.reply
-        {
-            // Its close is no octet.
-            sender.shut().await;
+        sender.noticed += scene.notices;
+        if scene.published() {
+            sender.said += 1;
+            self.books.published += 1;
         }
-        sender.noticed += first.notices;
-        let published = first.arrival != Arrival::Nothing;
-        sender.said += u64::from(published);
-        let goes_on = matches!(first.reply, Reply::Nothing | Reply::Pong);
-        let mark = format!("behind {case:?}");
-        if goes_on {
-            sender.say(&mark).await;
+        if let Some(mark) = &scene.mark {
+            sender.say(mark).await;
+            self.books.published += 1;
         }
-        let at_sender = format!("{case:?} back to {}, {policy}", from.draft);
-        match &first.reply {
+        match &scene.reply {
             Reply::Pong => {
-                let pong = octets::pong_to(PING, from.draft);
-                sender.hears(&pong, &at_sender).await;
+                let pong = octets::pong_to(PING, draft);
+                sender.hears(&pong, &scene.what).await;
             }
             Reply::Closed { told, .. } | Reply::Failed { told, .. } => {
-                let ending = octets::ending_to(told, from.draft);
-                sender.hears(&ending, &at_sender).await;
-                sender.ends(&at_sender).await;
+                if matches!(scene.reply, Reply::Closed { .. }) && *told == Ending::Tcp {
+                    // Its close is no octet.
+                    sender.shut().await;
+                }
+                let ending = octets::ending_to(told, draft);
+                sender.hears(&ending, &scene.what).await;
+                sender.ends(&scene.what).await;
             }
             Reply::Nothing | Reply::Unsayable => {}
         }
+    }
 
-        // The witness first: once it has heard the mark, nothing is on its way
-        // from the sender to the others that is not in their queues.
+    /// The others hear it, and what the sender said behind it. The witness
+    /// first: once it has heard that, nothing is on its way from the sender that
+    /// is not in their queues.
+    async fn listen(&mut self, scene: &Scene, cast: &mut Cast) {
         let (_, witness) = &mut cast.witness;
-        self.arrives(case, witness, &witnessed, goes_on.then_some(&mark))
-            .await;
-        let mut leavers = Vec::new();
-        for (at, (cell, (_, receiver))) in cells.iter().zip(&mut cast.receivers).enumerate() {
-            self.arrives(case, receiver, cell, goes_on.then_some(&mark))
-                .await;
-            if matches!(cell.0.arrival, Arrival::Closed(_)) {
-                leavers.push(at);
+        self.arrives(scene, witness, &scene.witnessed).await;
+        for (cell, (_, receiver)) in scene.cells.iter().zip(&mut cast.receivers) {
+            self.arrives(scene, receiver, cell).await;
+        }
+    }
+
+    /// Whoever was closed comes again.
+    async fn recast(&mut self, scene: &Scene, cast: &mut Cast) {
+        if scene.mark.is_none() {
+            self.sender_ended(&scene.reply, cast).await;
+        }
+        for (at, (cell, _)) in scene.cells.iter().enumerate() {
+            if matches!(cell, Arrival::Closed(_)) {
+                self.receiver_ended(at, cast).await;
             }
         }
-        self.books.published += u64::from(published) + u64::from(goes_on);
+        self.joined(cast, cast.size()).await;
+    }
 
-        // Whoever was closed comes again.
-        if !goes_on {
-            self.sender_ended(&mut cast, &first.reply).await;
-        }
-        for at in leavers {
-            self.receiver_ended(&mut cast, at).await;
-        }
-        self.joined(&cast, cast.size()).await;
-
-        // Nobody else noticed: all of them hear what the witness says next.
-        let next = format!("after {case:?}");
+    /// All of them hear what the witness says next, and nothing before it.
+    async fn nobody_noticed(&mut self, scene: &Scene, cast: &mut Cast) {
+        let next = format!("after {:?}", scene.case);
         let (_, witness) = &mut cast.witness;
         witness.say(&next).await;
+        self.books.published += 1;
         let others = cast.receivers.iter_mut().map(|(_, receiver)| receiver);
         for other in others.chain([&mut cast.sender]) {
             let octets = octets::text_to(next.as_bytes(), other.draft);
-            let what = format!("after {at_sender}, at {}", other.draft);
+            let what = format!("after {}, at {}", scene.what, other.draft);
             other.hears(&octets, &what).await;
             self.books.delivered += 1;
         }
-        self.books.published += 1;
-        self.balance(&at_sender).await;
-        self.cast = Some(cast);
-        cells.len()
     }
 
     /// What one receiver hears of a case, and of the mark behind it.
-    async fn arrives(
-        &mut self,
-        case: Case,
-        peer: &mut Peer,
-        (cell, what): &(Declared, String),
-        mark: Option<&String>,
-    ) {
+    async fn arrives(&mut self, scene: &Scene, peer: &mut Peer, (cell, what): &(Arrival, String)) {
         let mut drop = |reason| *self.books.dropped.entry(reason).or_default() += 1;
-        match &cell.arrival {
+        match cell {
             Arrival::Nothing => {}
             Arrival::Message(change) => {
                 self.books.delivered += 1;
-                peer.hears(&message(case, *change, peer.draft), what).await;
+                peer.hears(&message(scene.case, *change, peer.draft), what)
+                    .await;
             }
             Arrival::Dropped(why) => {
                 peer.missed += 1;
@@ -240,17 +227,29 @@ impl Stage {
                 return drop(Reason::Closing);
             }
         }
-        if let Some(mark) = mark {
+        if let Some(mark) = &scene.mark {
             self.books.delivered += 1;
             let octets = octets::text_to(mark.as_bytes(), peer.draft);
             peer.hears(&octets, &format!("{what}, the mark")).await;
         }
     }
 
+    /// The sender goes to `route`, if it is not there.
+    async fn put_sender(&mut self, cast: &mut Cast, route: &'static str) {
+        if cast.route == route {
+            return;
+        }
+        cast.sender.shut().await;
+        self.joined(cast, cast.size() - 1).await;
+        self.line(&cast.sender).await;
+        cast.route = route;
+        cast.sender = self.open(route, &channel(cast.from), cast.from).await;
+        self.joined(cast, cast.size()).await;
+    }
+
     /// The sender is gone: its line says why, and another takes its place.
-    async fn sender_ended(&mut self, cast: &mut Cast, reply: &Reply) {
-        let sender = cast.sender.shut();
-        sender.await;
+    async fn sender_ended(&mut self, reply: &Reply, cast: &mut Cast) {
+        cast.sender.shut().await;
         self.joined(cast, cast.size() - 1).await;
         let line = self.line(&cast.sender).await;
         match reply {
@@ -277,11 +276,11 @@ impl Stage {
             }
             other => panic!("{other:?} ends nobody"),
         }
-        cast.sender = self.open(&cast.path, cast.from).await;
+        cast.sender = self.open(cast.route, &channel(cast.from), cast.from).await;
     }
 
     /// A receiver was closed, because binary came.
-    async fn receiver_ended(&mut self, cast: &mut Cast, at: usize) {
+    async fn receiver_ended(&mut self, at: usize, cast: &mut Cast) {
         let (to, receiver) = &mut cast.receivers[at];
         receiver.shut().await;
         let line = self.line(receiver).await;
@@ -291,7 +290,7 @@ impl Stage {
             "{line}"
         );
         assert_eq!(line["code"], 1003, "{line}");
-        *receiver = self.open(&cast.path, *to).await;
+        *receiver = self.open(PLAIN, &channel(cast.from), *to).await;
     }
 
     /// Everybody leaves, and has its line.
@@ -306,13 +305,14 @@ impl Stage {
         assert_eq!(self.running.hub().channels(), 0);
     }
 
-    async fn open(&mut self, path: &str, draft: Traits) -> Peer {
+    async fn open(&mut self, route: &str, channel: &str, draft: Traits) -> Peer {
         *self.upgrades.entry(draft.draft).or_default() += 1;
-        Peer::open(self.address, draft.draft, path).await
+        let path = format!("{route}{channel}");
+        Peer::open(self.address, draft.draft, &path).await
     }
 
     async fn joined(&self, cast: &Cast, count: usize) {
-        let channel = cast.path.trim_start_matches("/bus/").parse().unwrap();
+        let channel = channel(cast.from).parse().unwrap();
         let there = || self.running.hub().subscribers(&channel) == count;
         until("all have joined or left", there).await;
     }
@@ -366,30 +366,16 @@ impl Stage {
 }
 
 impl Cast {
+    fn scene(&self, case: Case, policy: BinaryPolicy) -> Scene {
+        let receivers = self.receivers.iter().map(|(to, _)| *to);
+        Scene::new(case, policy, &self.from, receivers, &self.witness.0)
+    }
+
     fn size(&self) -> usize {
         self.receivers.len() + 2
     }
 }
 
-/// The octets of a message that was changed like that.
-fn message(case: Case, change: Change, to: Draft) -> Vec<u8> {
-    let payload = octets::payload(case);
-    let binary = matches!(
-        case,
-        Case::Binary
-            | Case::BinaryUtf8
-            | Case::EmptyBinary
-            | Case::LongBinary
-            | Case::HugeBinary
-            | Case::BinaryInFragments
-    );
-    match change.rendering {
-        Rendering::Base64 => octets::text_to(&octets::base64(payload), to),
-        Rendering::Hex => octets::text_to(&octets::hex(payload), to),
-        Rendering::Utf8 => octets::text_to(payload, to),
-        Rendering::AsIs if binary => octets::binary_to(payload, to),
-        Rendering::AsIs if change.repaired => octets::text_to(octets::REPAIRED.as_bytes(), to),
-        Rendering::AsIs => octets::text_to(payload, to),
-        other => panic!("{other:?} is not among these cells"),
-    }
+fn channel(from: Traits) -> String {
+    format!("from-{}", from.draft)
 }

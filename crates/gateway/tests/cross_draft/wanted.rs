@@ -15,9 +15,14 @@ pub(crate) fn wanted(case: Case, from: Draft, to: Draft, policy: BinaryPolicy) -
         Reply::Nothing => arrival(case, to, policy),
         _ => Arrival::Nothing,
     };
-    let repaired = case == Case::NotUtf8 && reply == Reply::Nothing;
+    let noticed = match case {
+        Case::NotUtf8 => from < Draft::Hybi08,
+        Case::LengthFrame => hixie(from),
+        Case::Pong => !hixie(from),
+        _ => false,
+    };
     Declared {
-        notices: u64::from(repaired || (case == Case::Pong && !hixie(from))),
+        notices: u64::from(noticed),
         reply,
         arrival,
     }
@@ -45,6 +50,8 @@ fn reply(case: Case, from: Draft) -> Reply {
                 _ => Some(1005),
             },
         },
+        Case::LengthFrame | Case::LengthFrameAccepted if hixie(from) => Reply::Nothing,
+        Case::LengthFrame | Case::LengthFrameAccepted => Reply::Unsayable,
         _ if hixie(from) => Reply::Unsayable,
         Case::TextInFragments
         | Case::Binary
@@ -90,9 +97,13 @@ fn arrival(case: Case, to: Draft, policy: BinaryPolicy) -> Arrival {
         })
     };
     let utf8 = match case {
-        Case::Pong => return Arrival::Nothing,
+        Case::Pong | Case::LengthFrame => return Arrival::Nothing,
         Case::BinaryUtf8 | Case::EmptyBinary => true,
-        Case::Binary | Case::LongBinary | Case::HugeBinary | Case::BinaryInFragments => false,
+        Case::Binary
+        | Case::LongBinary
+        | Case::HugeBinary
+        | Case::BinaryInFragments
+        | Case::LengthFrameAccepted => false,
         _ => return Arrival::Message(change),
     };
     match policy {

@@ -41,6 +41,11 @@ pub enum Case {
     HugeBinary,
     /// Binary in three fragments that is not UTF-8.
     BinaryInFragments,
+    /// Binary that is not UTF-8, in the length-prefixed frame of a draft
+    /// without binary.
+    LengthFrame,
+    /// The same on a route with `accept-length-frames = true`.
+    LengthFrameAccepted,
     /// A ping.
     Ping,
     /// A pong that was not asked for.
@@ -53,7 +58,7 @@ pub enum Case {
     TooBig,
 }
 
-const WORDS: [(Case, &str); 17] = [
+const WORDS: [(Case, &str); 19] = [
     (Case::Text, "text"),
     (Case::EmptyText, "empty text"),
     (Case::LongText, "text > 64 KiB"),
@@ -66,6 +71,11 @@ const WORDS: [(Case, &str); 17] = [
     (Case::LongBinary, "binary > 64 KiB"),
     (Case::HugeBinary, "binary > 2 MiB"),
     (Case::BinaryInFragments, "binary in fragments"),
+    (Case::LengthFrame, "an `80` frame"),
+    (
+        Case::LengthFrameAccepted,
+        "an `80` frame, with `accept-length-frames`",
+    ),
     (Case::Ping, "ping"),
     (Case::Pong, "pong"),
     (Case::CloseWithCode, "close 4000 with a reason"),

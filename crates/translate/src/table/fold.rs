@@ -68,3 +68,79 @@ pub(super) fn columns(rows: &[Row]) -> Vec<Vec<usize>> {
     }
     columns
 }
+
+#[cfg(test)]
+mod tests {
+    use draftgate_core::{BadUtf8, Capabilities, Closing, Draft};
+
+    use super::*;
+
+    /// A draft of each kind, and two that are alike.
+    fn drafts() -> Vec<Traits> {
+        [
+            (Draft::Hixie75, Closing::Absent, BadUtf8::Repair),
+            (Draft::Hixie76, Closing::Marker, BadUtf8::Repair),
+            (Draft::Hybi04, Closing::Echoed, BadUtf8::Repair),
+            (Draft::Hybi05, Closing::Lettered, BadUtf8::Repair),
+            (Draft::Hybi08, Closing::Coded, BadUtf8::Fail),
+            (Draft::Hybi13, Closing::Coded, BadUtf8::Fail),
+        ]
+        .map(|(draft, closing, bad_utf8)| {
+            let headed = draft > Draft::Hixie76;
+            let capabilities = Capabilities {
+                binary: headed,
+                ping: headed,
+                fragments: headed,
+                closing,
+            };
+            Traits {
+                draft,
+                capabilities,
+                with_length_frames: Capabilities {
+                    binary: true,
+                    ..capabilities
+                },
+                bad_utf8,
+            }
+        })
+        .into()
+    }
+
+    #[test]
+    fn every_cell_stands_in_one_row_and_says_what_is_declared() {
+        let drafts = drafts();
+        let rows = rows(&drafts);
+        let mut told = std::collections::BTreeSet::new();
+        for row in &rows {
+            for &case in &row.sides[CASES] {
+                for &policy in &row.sides[POLICIES] {
+                    for &from in &row.sides[SENDERS] {
+                        for (to, cell) in row.cells.iter().enumerate() {
+                            assert!(told.insert((case, policy, from, to)), "told twice");
+                            let declared = declared(
+                                Case::ALL[case],
+                                &drafts[from],
+                                &drafts[to],
+                                BinaryPolicy::ALL[policy],
+                            );
+                            assert_eq!(*cell, declared.to_string());
+                        }
+                    }
+                }
+            }
+        }
+        let sides = Case::ALL.len() * BinaryPolicy::ALL.len() * drafts.len() * drafts.len();
+        assert_eq!(told.len(), sides);
+        assert!(rows.len() < 40, "{} rows fold nothing", rows.len());
+    }
+
+    #[test]
+    fn columns_are_joined_only_where_all_rows_agree() {
+        let row = |cells: [&str; 3]| Row {
+            sides: Default::default(),
+            cells: cells.map(str::to_owned).into(),
+        };
+        let rows = [row(["a", "a", "a"]), row(["a", "b", "a"])];
+        assert_eq!(columns(&rows), [vec![0, 2], vec![1]]);
+    }
+}

@@ -161,7 +161,13 @@ fn names(numbers: &[usize], drafts: &[Traits]) -> String {
     if numbers.len() == drafts.len() {
         return "every draft".to_owned();
     }
-    let names: Vec<&str> = numbers.iter().map(|at| drafts[*at].draft.name()).collect();
+    let name = |at: usize| drafts[at].draft.name();
+    if let [first, _, .., last] = *numbers
+        && last - first + 1 == numbers.len()
+    {
+        return format!("{} … {}", name(first), name(last));
+    }
+    let names: Vec<&str> = numbers.iter().map(|at| name(*at)).collect();
     names.join(", ")
 }
 

@@ -123,6 +123,7 @@ pub fn declared(case: Case, from: &Traits, to: &Traits, policy: BinaryPolicy) ->
             // A pong that answers no ping of ours.
             Case::Pong if from.capabilities.ping => 1,
             Case::NotUtf8 if said.is_some() => 1,
+            Case::LengthFrame if has_length_frames(from) => 1,
             _ => 0,
         },
         arrival: match said {
@@ -165,6 +166,8 @@ fn taken(case: Case, from: &Traits) -> (Reply, Option<(Message, Change)>) {
         Case::BinaryUtf8 if able.binary => says(octets(b"text"), exact),
         Case::EmptyBinary if able.binary => says(octets(b""), exact),
         Case::BinaryInFragments if able.binary && able.fragments => says(octets(b"\xff"), joined),
+        Case::LengthFrame if has_length_frames(from) => (Reply::Nothing, None),
+        Case::LengthFrameAccepted if has_length_frames(from) => says(octets(b"\xff"), exact),
         Case::Ping if able.ping => (Reply::Pong, None),
         Case::Pong if able.ping => (Reply::Nothing, None),
         Case::CloseWithCode if able.closing == Closing::Coded => {
@@ -179,10 +182,17 @@ fn taken(case: Case, from: &Traits) -> (Reply, Option<(Message, Change)>) {
         | Case::BinaryUtf8
         | Case::EmptyBinary
         | Case::BinaryInFragments
+        | Case::LengthFrame
+        | Case::LengthFrameAccepted
         | Case::Ping
         | Case::Pong
         | Case::CloseWithCode => unsayable,
     }
+}
+
+/// Whether the draft has length-prefixed frames for want of binary.
+fn has_length_frames(draft: &Traits) -> bool {
+    draft.with_length_frames.binary && !draft.capabilities.binary
 }
 
 fn failed(rule: Rule, from: &Traits) -> Reply {
@@ -216,7 +226,7 @@ fn arrival(said: &Message, change: Change, to: &Traits, binary: BinaryPolicy) ->
             rendering,
             length_frame: rendering == Rendering::AsIs
                 && matches!(said, Message::Binary(_))
-                && !to.capabilities.binary,
+                && has_length_frames(to),
             ..change
         }),
         Outcome::Drop(why) => Arrival::Dropped(why),
