@@ -3,7 +3,9 @@
 
 mod common;
 
-use common::{Lines, Raw, captured, config, gateway, until};
+use std::time::Duration;
+
+use common::{HIXIE_75, HIXIE_76, Lines, Raw, captured, config, gateway, until};
 use tokio::time::Instant;
 
 const FLOOD: usize = 10_000;
@@ -67,4 +69,35 @@ async fn ten_thousand_refusals_are_a_few_lines_and_a_sum() {
         "{message}"
     );
     assert!(lines.all().len() as u64 <= 2 * most + 2 * (most / 10));
+}
+
+#[tokio::test]
+async fn openings_that_are_never_finished_have_few_lines_and_open_connections_many() {
+    let (lines, _guard) = captured();
+    let mut config = config();
+    config.log.rate = Some(1);
+    config.listeners[0].timeouts.head_delay = Duration::ZERO;
+    let (running, address) = gateway(config);
+    let began = Instant::now();
+    // A hixie-76 client that owes its key3 and leaves, and one that is let in.
+    for (request, count) in [(HIXIE_76, 100), (HIXIE_75, 1_100)] {
+        for number in 1..=count {
+            Raw::say(address, request).await.head().await;
+            if number % AT_ONCE == 0 {
+                until("they left", || running.counts().connections == 0).await;
+            }
+        }
+    }
+    running.shutdown().await;
+    let windows = began.elapsed().as_secs() / 10 + 2;
+    let about = |draft| lines.with("draft", draft).len() as u64;
+    for (draft, code, count, each) in [
+        ("hixie-76", "peer-gone", 100, 10),
+        ("hixie-75", "access", 1_100, 1_000),
+    ] {
+        let written = about(draft);
+        let most = each * windows;
+        assert!((each..=most).contains(&written), "{draft}: {written}");
+        assert_eq!(written + left_out(&lines, code), count, "{draft}");
+    }
 }
