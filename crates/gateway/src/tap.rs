@@ -19,7 +19,7 @@ use std::{
 use bytes::{Buf, BytesMut};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    time::{Duration, Sleep, sleep},
+    time::{Duration, Instant, Sleep, sleep},
 };
 
 /// What hyper 1 writes of its own accord, always as its last words.
@@ -36,10 +36,11 @@ pub(crate) struct Tapped<Io> {
     /// Read before hyper came, not yet handed to it.
     ahead: BytesMut,
     tap: Tap,
-    /// How long a write may make no progress; hyper has no limit of its own, and
-    /// a client that asks for pages and reads none would stay for ever.
+    /// How far a client may fall behind 1000 octets a second in taking what hyper
+    /// writes; hyper has no limit of its own, and one that asks for pages and
+    /// reads none, or an octet now and then, would stay for ever.
     patience: Duration,
-    /// Set while a write makes no progress.
+    /// Until when; set while a write waits.
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
@@ -57,7 +58,7 @@ struct Seen {
 
 impl<Io> Tapped<Io> {
     /// Puts a tap on `io`, of which `ahead` was already read. A write that
-    /// makes no progress for as long as `patience` fails.
+    /// falls behind 1000 octets a second by `patience` fails.
     pub(crate) fn new(io: Io, ahead: BytesMut, tap: Tap, patience: Duration) -> Self {
         Self {
             io,
@@ -77,7 +78,10 @@ impl<Io> Tapped<Io> {
 impl<Io: AsyncWrite + Unpin> Tapped<Io> {
     fn write(&mut self, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
         if let Poll::Ready(written) = Pin::new(&mut self.io).poll_write(cx, octets) {
-            self.stalled = None;
+            match &written {
+                Ok(count) if *count < octets.len() => self.progress(*count),
+                _ => self.stalled = None,
+            }
             return Poll::Ready(written);
         }
         let patience = self.patience;
@@ -88,6 +92,16 @@ impl<Io: AsyncWrite + Unpin> Tapped<Io> {
             .as_mut()
             .poll(cx)
             .map(|()| Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    /// A millisecond more for each of `octets`, and never more than the whole
+    /// patience: as the driver of open connections has it.
+    fn progress(&mut self, octets: usize) {
+        if let Some(stalled) = &mut self.stalled {
+            let full = Instant::now() + self.patience;
+            let later = stalled.deadline() + Duration::from_millis(octets as u64);
+            stalled.as_mut().reset(later.min(full));
+        }
     }
 }
 
@@ -270,17 +284,37 @@ mod tests {
         let (mut peer, io) = tokio::io::duplex(4);
         let mut tapped = tapped(io, b"", &Tap::default());
         tapped.write_all(b"1234").await.unwrap();
-        let began = tokio::time::Instant::now();
+        let began = Instant::now();
         let error = tapped.write_all(b"5").await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         assert_eq!(began.elapsed(), PATIENCE);
 
-        // Progress begins the time anew.
+        // All of it taken begins the time anew.
         let mut octets = [0; 4];
         peer.read_exact(&mut octets).await.unwrap();
         tapped.write_all(b"5678").await.unwrap();
-        let began = tokio::time::Instant::now();
+        let began = Instant::now();
         tapped.write_all(b"9").await.unwrap_err();
         assert_eq!(began.elapsed(), PATIENCE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_write_of_which_an_octet_goes_now_and_then_ends() {
+        let (mut peer, io) = tokio::io::duplex(4);
+        let mut tapped = tapped(io, b"", &Tap::default());
+        let began = Instant::now();
+        let reader = tokio::spawn(async move {
+            loop {
+                sleep(Duration::from_secs(1)).await;
+                if peer.read_u8().await.is_err() {
+                    return;
+                }
+            }
+        });
+        let error = tapped.write_all(&[0; 100]).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert_eq!(began.elapsed().as_secs(), PATIENCE.as_secs());
+        drop(tapped);
+        reader.await.unwrap();
     }
 }
