@@ -148,10 +148,17 @@ impl fmt::Debug for What {
     }
 }
 
+/// What an item takes besides its payload: its slot, twice over, for the queue
+/// grows by doubling; its receipt; its part of what it shares with others. A
+/// queue of messages of one octet would else be many times its limit.
+const OVERHEAD: usize = 256;
+
+const _: () = assert!(OVERHEAD >= 2 * size_of::<Entry>() + size_of::<Shared>() / 4);
+
 impl What {
     /// Octets this keeps alive in a queue.
     pub(crate) fn cost(&self) -> usize {
-        size_of::<Entry>()
+        OVERHEAD
             + match self {
                 Self::Own(Outgoing::Message(message)) | Self::Shared { message, .. } => {
                     message.len()
