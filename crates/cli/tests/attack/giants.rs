@@ -19,7 +19,8 @@ const LIMIT: u64 = 1 << 20;
 const RULES: Rules = Rules {
     limits: "message = \"1MiB\"\nframe = \"1MiB\"",
     timeouts: "close = \"500ms\"\nclose-hixie-76 = \"500ms\"",
-    bus: "",
+    second: "",
+    tables: "",
 };
 
 /// Lets each draft whose capabilities `suit` say what `attack` makes, `each`

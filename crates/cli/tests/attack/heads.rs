@@ -141,3 +141,53 @@ fn a_body_of_any_length_is_refused_before_it_comes() {
         held,
     );
 }
+
+#[test]
+fn a_policy_request_that_comes_octet_by_octet_ends_by_its_timeout() {
+    let siege = Siege::lay(
+        "policy requests, an octet in 100 ms",
+        Rules {
+            timeouts: "first-octet = \"500ms\"",
+            tables: "[policy]\nallow = [\"http://localhost\"]",
+            ..Rules::default()
+        },
+    );
+    let gateway = siege.gateway();
+    let held = siege.attack(swarm(2 * EACH, |_| async move {
+        let mut tcp = connect(gateway).await;
+        let request = b"<policy-file-request/>\0".iter().copied();
+        let end = dribble(&mut tcp, request, Duration::from_millis(100)).await;
+        (tcp, end)
+    }));
+    for (_, end) in &held {
+        assert!(end.octets.is_empty(), "{end:?}");
+    }
+    let log = siege.lift("policy-timeout, lingering 2 s at most", held);
+    assert!(!log.with("code", "policy-timeout").is_empty());
+}
+
+#[test]
+fn a_proxy_header_that_comes_octet_by_octet_ends_by_its_timeout() {
+    let siege = Siege::lay(
+        "PROXY headers of both versions, an octet in 100 ms",
+        Rules {
+            timeouts: "first-octet = \"500ms\"",
+            second: "proxy-protocol = true\ntrusted-proxies = [\"127.0.0.0/8\"]",
+            ..Rules::default()
+        },
+    );
+    let gateway = siege.second();
+    let held = siege.attack(swarm(2 * EACH, |n| async move {
+        let header: &[u8] = match n % 2 {
+            0 => b"PROXY TCP4 192.0.2.1 192.0.2.2 1111 80\r\n",
+            // It announces 65,535 octets.
+            _ => b"\r\n\r\n\0\r\nQUIT\n\x21\x11\xff\xff\xc0\0\x02\x01\xc0\0\x02\x02",
+        };
+        let mut tcp = connect(gateway).await;
+        let octets = header.iter().copied();
+        let end = dribble(&mut tcp, octets, Duration::from_millis(100)).await;
+        (tcp, end)
+    }));
+    refused(&held, "proxy-header-timeout");
+    siege.lift("408 proxy-header-timeout", held);
+}

@@ -1,11 +1,17 @@
 //! Attacks by not reading: answers, echoes, pages and a channel's messages
 //! pile up; and by reading or writing so slowly that nothing comes to its end.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use draftgate_core::{Closing, Draft, Event, Message, Outgoing};
 use draftgate_drafts::spoken;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
 use crate::{
     peer::{Peer, connect_narrow, swarm},
@@ -17,7 +23,8 @@ const EACH: usize = 3;
 const RULES: Rules = Rules {
     limits: "",
     timeouts: "write = \"700ms\"\nclose = \"500ms\"\nclose-hixie-76 = \"500ms\"",
-    bus: "",
+    second: "",
+    tables: "",
 };
 
 /// What the gateway and the kernels on both sides may take for a peer that
@@ -33,6 +40,13 @@ async fn narrow(gateway: std::net::SocketAddr, draft: Draft, path: &str) -> Peer
 /// Writes `octets` over and over until the gateway cuts.
 async fn pour(peer: &mut Peer, octets: &[u8]) {
     while peer.write(octets).await {}
+}
+
+/// Reads 100 octets a second until the gateway cuts.
+async fn sip(reader: &mut (impl AsyncRead + Unpin)) {
+    while reader.read_u8().await.is_ok() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
 /// All `count` ended by the write timeout, and none was sent much before.
@@ -101,22 +115,56 @@ fn echoes_read_an_octet_now_and_then_end_by_the_write_timeout() {
             let mut peer = narrow(gateway, draft, "/echo").await;
             let octets = peer.octets(Outgoing::Message("x".repeat(100_000).into()));
             let (mut reader, mut writer) = peer.tcp.split();
-            let pour = async { while writer.write_all(&octets).await.is_ok() {} };
-            let sip = async {
-                while reader.read_u8().await.is_ok() {
-                    tokio::time::sleep(Duration::from_millis(10)).await;
-                }
-            };
-            // The cut is seen by whoever writes first.
             tokio::select! {
-                () = pour => {}
-                () = sip => {}
+                () = async { while writer.write_all(&octets).await.is_ok() {} } => {}
+                () = sip(&mut reader) => {}
             }
             peer
         }
     }));
     let count = held.len();
     stuck(&siege.lift("write-timeout", held), count);
+}
+
+#[test]
+fn echoes_that_nobody_reads_end_although_the_peer_ended_its_half() {
+    let siege = Siege::lay("messages, then FIN, echoes unread", RULES);
+    let gateway = siege.gateway();
+    let drafts: Vec<_> = spoken().collect();
+    let held = siege.attack(swarm(EACH * drafts.len(), |n| {
+        let draft = drafts[n % drafts.len()];
+        async move {
+            let mut peer = narrow(gateway, draft, "/echo").await;
+            let octets = peer.octets(Outgoing::Message("x".repeat(300_000).into()));
+            peer.write(&octets).await;
+            let _ = peer.tcp.shutdown().await;
+            peer
+        }
+    }));
+    siege.lift("the closing timeouts", held);
+}
+
+#[test]
+fn pages_read_an_octet_now_and_then_end_by_the_write_timeout() {
+    let siege = Siege::lay(
+        "requests for the page, answers read at 100 octets a second",
+        RULES,
+    );
+    let gateway = siege.gateway();
+    let request = format!("GET / HTTP/1.1\r\nHost: {gateway}\r\n\r\n").repeat(100);
+    let held = siege.attack(swarm(30, |_| {
+        let request = request.clone();
+        async move {
+            let mut tcp = connect_narrow(gateway).await;
+            let (mut reader, mut writer) = tcp.split();
+            tokio::select! {
+                () = async { while writer.write_all(request.as_bytes()).await.is_ok() {} } => {}
+                () = sip(&mut reader) => {}
+            }
+            tcp
+        }
+    }));
+    siege.lift("the write timeout", held);
 }
 
 #[test]
@@ -166,6 +214,29 @@ fn members_of_a_channel_who_do_not_read_are_slow_consumers() {
     let count = held.len();
     let log = siege.lift("slow-consumer", held);
     assert_eq!(log.with("why", "slow-consumer").len(), count);
+}
+
+#[test]
+fn a_publisher_without_end_holds_up_nobody() {
+    let siege = Siege::lay("publishers of tiny messages to a channel", RULES);
+    let gateway = siege.gateway();
+    let drafts: Vec<_> = spoken().collect();
+    let count = 2 * drafts.len();
+    let left = Arc::new(AtomicUsize::new(count));
+    let held = siege.attack(swarm(count, |n| {
+        let (draft, left) = (drafts[n % drafts.len()], Arc::clone(&left));
+        async move {
+            // It reads nothing of what the others publish.
+            let mut peer = narrow(gateway, draft, "/bus/a").await;
+            let octets = peer.octets(Outgoing::Message("x".into())).repeat(1000);
+            // The last of them speaks to nobody, and nothing is wrong with that.
+            while left.load(Relaxed) > 1 && peer.write(&octets).await {}
+            left.fetch_sub(1, Relaxed);
+            let _ = peer.tcp.shutdown().await;
+            peer
+        }
+    }));
+    siege.lift("slow-consumer", held);
 }
 
 #[test]

@@ -36,14 +36,17 @@ static TURN: Mutex<()> = Mutex::new(());
 pub(crate) struct Rules {
     pub(crate) limits: &'static str,
     pub(crate) timeouts: &'static str,
-    /// Of the route `/bus/{channel}`.
-    pub(crate) bus: &'static str,
+    /// Of a second listener; none is there without.
+    pub(crate) second: &'static str,
+    /// Other tables.
+    pub(crate) tables: &'static str,
 }
 
 /// A gateway under attack.
 pub(crate) struct Siege {
     name: &'static str,
     gateway: SocketAddr,
+    second: Option<SocketAddr>,
     process: Running,
     before: Vitals,
     honest: Honest,
@@ -64,13 +67,18 @@ impl Siege {
         let Rules {
             limits,
             timeouts,
-            bus,
+            second,
+            tables,
         } = rules;
+        let second = match second {
+            "" => String::new(),
+            lines => format!("[[listeners]]\naddress = \"127.0.0.1:0\"\n{lines}\n"),
+        };
         let config = format!(
             "drafts = \"all\"\norigins = [\"any\"]\n[limits]\n{limits}\n[timeouts]\n{timeouts}\n\
-             [[listeners]]\naddress = \"127.0.0.1:0\"\npage = true\n\
+             [[listeners]]\naddress = \"127.0.0.1:0\"\npage = true\n{second}\
              [[routes]]\npath = \"/echo\"\nservice = \"echo\"\n\
-             [[routes]]\npath = \"/bus/{{channel}}\"\nservice = \"bus\"\n{bus}\n"
+             [[routes]]\npath = \"/bus/{{channel}}\"\nservice = \"bus\"\n{tables}\n"
         );
         let directory = directory();
         fs::write(directory.join("draftgate.toml"), config).unwrap();
@@ -79,9 +87,13 @@ impl Siege {
             // As on the smallest machine; the figures are the same on larger ones.
             .env("TOKIO_WORKER_THREADS", "2")
             .start();
-        let line = process.stdout.line_with("/echo");
-        let (_, rest) = line.split_once("ws://").unwrap();
-        let gateway = rest.split_once('/').unwrap().0.parse().unwrap();
+        let mut address = || -> SocketAddr {
+            let line = process.stdout.line_with("/echo");
+            let (_, rest) = line.split_once("ws://").unwrap();
+            rest.split_once('/').unwrap().0.parse().unwrap()
+        };
+        let gateway = address();
+        let second = (!second.is_empty()).then(&mut address);
         let fresh = files(process.id());
         for _ in 0..4 {
             for draft in spoken() {
@@ -97,6 +109,7 @@ impl Siege {
         Self {
             name,
             gateway,
+            second,
             before,
             honest: Honest::start(gateway),
             runtime: tokio::runtime::Builder::new_current_thread()
@@ -111,6 +124,11 @@ impl Siege {
 
     pub(crate) fn gateway(&self) -> SocketAddr {
         self.gateway
+    }
+
+    /// The second listener.
+    pub(crate) fn second(&self) -> SocketAddr {
+        self.second.unwrap()
     }
 
     /// Runs an attack to its end.
