@@ -1,7 +1,7 @@
 //! One entry of `policy.allow`: whose Flash and Silverlight programs may
 //! connect, and how each of the two writes that.
 //!
-//! Not an [`OriginRule`](super::OriginRule): the plug-ins compare by
+//! Not an [`OriginRule`]: the plug-ins compare by
 //! themselves what they are told, with rules of their own, so that an entry
 //! must be something that both formats can say or that is left out of one.
 
