@@ -138,6 +138,24 @@ async fn limits_count_the_announced_address() {
 }
 
 #[tokio::test]
+async fn a_proxy_is_not_counted_for_those_whom_it_has_not_named_yet() {
+    let mut config = behind_a_proxy();
+    config.listeners[0].limits.per_ip_loopback = Some(1);
+    let (running, address) = gateway(config);
+    let mut waiting = Vec::new();
+    for _ in 0..3 {
+        waiting.push(Raw::say(address, "PROXY").await);
+    }
+    until("all came", || running.counts().connections == 3).await;
+    for (number, raw) in (1..).zip(&mut waiting) {
+        let rest = line(&format!("192.0.2.{number}")).split_off("PROXY".len());
+        raw.write(format!("{rest}{HYBI_13}")).await;
+        assert!(raw.head().await.starts_with("HTTP/1.1 101 "));
+    }
+    assert_eq!(running.counts().refused, [].into());
+}
+
+#[tokio::test]
 async fn connections_without_their_header_count_in_the_whole() {
     let mut config = behind_a_proxy();
     config.listeners[0].limits.max_connections = 1;
