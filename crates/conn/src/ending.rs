@@ -150,12 +150,18 @@ impl Session {
         }
         self.we_closed = true;
         self.clock.closing = Some(now);
+        // A code that the draft does not define goes as the nearest that it does.
+        let draft = self.codec.draft();
+        let close = close.and_then(|close| {
+            let code = Close::nearest_code(close.code, draft)?;
+            Some(Close { code, ..close })
+        });
         let code_alone = close.as_ref().map(|close| Close::new(close.code, ""));
         for words in [close, code_alone, None] {
             match self.codec.send(Outgoing::Close(words), &mut self.out) {
                 Ok(()) => return self.finish_if_over(now),
                 Err(SendError::Closing) => break,
-                // The draft has no codes, or not this one, or the reason is too long.
+                // The reason is too long, or the draft has no codes after all.
                 Err(_) => {}
             }
         }
@@ -192,8 +198,11 @@ impl Session {
         if let Some(close) = self.queue.take_close(opening) {
             self.close(close, Why::Requested, now);
         } else if self.peer_closed {
+            // The peer's own code, or none: no other is an answer to it.
+            let draft = self.codec.draft();
             let code = self.verdict.as_ref().and_then(|v| v.close.as_ref());
             let code = code.map(|close| close.code);
+            let code = code.filter(|code| Close::may_be_sent(*code, draft));
             self.close(code.map(|c| Close::new(c, "")), Why::PeerClosed, now);
         }
     }

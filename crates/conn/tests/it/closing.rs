@@ -138,7 +138,8 @@ async fn a_close_is_said_in_the_words_that_the_draft_has() {
     // A reason too long, a code that must not be sent.
     for (asked, said) in [
         (Close::new(1001, "x".repeat(124)), close(1001)),
-        (Close::new(1006, ""), CLOSE.to_vec()),
+        (Close::new(1004, ""), close(1009)),
+        (Close::new(1005, ""), CLOSE.to_vec()),
     ] {
         let rig = open(coded(), Settings::server()).await;
         rig.sender.close(Some(asked.clone()));

@@ -11,6 +11,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod endings;
 mod octets;
 mod peer;
 mod scene;

@@ -58,7 +58,10 @@ pub fn reply_table(drafts: &[Traits]) -> String {
 /// When the gateway closes a connection itself, and with which code of RFC
 /// 6455 it means it.
 const CODES: [(u16, &str); 6] = [
-    (Close::GOING_AWAY, "it shuts down"),
+    (
+        Close::GOING_AWAY,
+        "it shuts down, or nothing was heard for `timeouts.idle`",
+    ),
     (Close::PROTOCOL_ERROR, "the client broke its draft"),
     (
         Close::UNSUPPORTED_DATA,
@@ -68,7 +71,10 @@ const CODES: [(u16, &str); 6] = [
         Close::INVALID_DATA,
         "text is not UTF-8, or not base64 where that was agreed on",
     ),
-    (Close::POLICY, "the client reads too slowly"),
+    (
+        Close::POLICY,
+        "the client reads too slowly, or does not finish a message",
+    ),
     (
         Close::TOO_BIG,
         "a frame, a message or its fragments exceed a limit",
