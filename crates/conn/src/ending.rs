@@ -6,7 +6,9 @@
 use std::io;
 
 use bytes::BytesMut;
-use draftgate_core::{Close, Outbox, Outgoing, Role, Rule, SendError, State, Text, Violation};
+use draftgate_core::{
+    Close, Closing, Outbox, Outgoing, Role, Rule, SendError, State, Text, Violation,
+};
 use tokio::time::Instant;
 
 use crate::{By, Closed, Why, queue::Orders, session::Session};
@@ -105,9 +107,17 @@ impl Session {
         let after = match self.settings.role {
             _ if !both => After::Linger,
             Role::Server => After::Leave,
+            Role::Client if self.marked_first() => After::Leave,
             Role::Client => After::AwaitFin,
         };
         self.finish(after, now);
+    }
+
+    /// In hixie-76 whoever sent the marker first ends TCP when it is answered
+    /// (its section 1.4): a server may wait for that.
+    fn marked_first(&self) -> bool {
+        let us = self.verdict.as_ref().is_some_and(|v| v.by == By::Us);
+        us && self.codec.capabilities().closing == Closing::Marker
     }
 
     /// Goes on to ending our half of TCP.

@@ -3,7 +3,7 @@
 //
 // In hixie-76 its request carries `Content-Length: 8`, and a frame that does
 // not come in one read is lost (it forgets that it has read the first octet),
-// hence --up-to. It has no codes there, and no binary.
+// hence --up-to, and reads of 64 KiB. It has no codes there, and no binary.
 
 import io.netty.bootstrap.Bootstrap;
 import io.netty.buffer.ByteBuf;
@@ -12,6 +12,8 @@ import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInitializer;
+import io.netty.channel.ChannelOption;
+import io.netty.channel.FixedRecvByteBufAllocator;
 import io.netty.channel.SimpleChannelInboundHandler;
 import io.netty.channel.nio.NioEventLoopGroup;
 import io.netty.channel.socket.nio.NioSocketChannel;
@@ -78,6 +80,7 @@ public class NettyClient {
             url, VERSIONS.get(draft), subprotocol, false, new DefaultHttpHeaders(), 1 << 20);
         NioEventLoopGroup group = new NioEventLoopGroup(1);
         channel = new Bootstrap().group(group).channel(NioSocketChannel.class)
+            .option(ChannelOption.RCVBUF_ALLOCATOR, new FixedRecvByteBufAllocator(64 << 10))
             .handler(new ChannelInitializer<Channel>() {
                 @Override protected void initChannel(Channel made) {
                     made.pipeline().addLast(new HttpClientCodec(), new HttpObjectAggregator(8192),
@@ -93,13 +96,20 @@ public class NettyClient {
         if (bus) sayAndExpect();
         else echoes();
 
-        boolean coded = VERSIONS.get(draft) != WebSocketVersion.V00;
-        channel.writeAndFlush(coded ? new CloseWebSocketFrame(1000, "") : new CloseWebSocketFrame());
+        channel.writeAndFlush(coded() ? new CloseWebSocketFrame(1000, "") : new CloseWebSocketFrame());
         Object answer = next(10);
         if (!(answer instanceof CloseWebSocketFrame)) fail("not the answer to a close: " + answer);
-        int code = ((CloseWebSocketFrame) answer).statusCode();
+        ended("close", (CloseWebSocketFrame) answer);
+    }
+
+    static boolean coded() {
+        return VERSIONS.get(draft) != WebSocketVersion.V00;
+    }
+
+    static void ended(String event, CloseWebSocketFrame close) throws Exception {
+        int code = close.statusCode();
         while (next(10) != END) { }
-        OUT.println("{\"event\":\"close\",\"code\":" + (coded ? code : "null") + "}");
+        OUT.println("{\"event\":\"" + event + "\",\"code\":" + (coded() ? code : "null") + "}");
         System.exit(0);
     }
 
@@ -129,6 +139,10 @@ public class NettyClient {
     static void sayAndExpect() throws Exception {
         new Thread(NettyClient::sayOnGo).start();
         for (Object got = next(60); got != BYE; got = next(60)) {
+            if (got instanceof CloseWebSocketFrame) {
+                channel.writeAndFlush(((CloseWebSocketFrame) got).retain());
+                ended("left", (CloseWebSocketFrame) got);
+            }
             if (!(got instanceof TextWebSocketFrame)) fail("not a text: " + got);
             String text = ((TextWebSocketFrame) got).text();
             if (expected.contains(text)) print("message", "text", text);

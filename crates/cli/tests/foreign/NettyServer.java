@@ -1,13 +1,12 @@
 // Echo server of hixie-76, hybi-07, hybi-08 and hybi-13: Debian's Netty 4.1.48.
 // Output and stdin are those of server.js.
 //
-// It reads no hixie frame that does not come in one read, and leaves TCP open
-// after a close of hixie: that is done here.
+// It reads no hixie frame that does not come in one read, and after it has
+// answered a close of hixie it leaves the end of TCP to the client.
 
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
-import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInitializer;
 import io.netty.channel.SimpleChannelInboundHandler;
@@ -45,6 +44,7 @@ public class NettyServer {
         new PrintStream(new FileOutputStream(FileDescriptor.out), true, StandardCharsets.UTF_8);
     static final ChannelGroup CLIENTS = new DefaultChannelGroup(GlobalEventExecutor.INSTANCE);
     static String subprotocol;
+    static volatile boolean closing;
 
     public static void main(String[] args) throws Exception {
         if (args.length == 2 && args[0].equals("--subprotocol")) {
@@ -70,6 +70,9 @@ public class NettyServer {
             if (line.equals("ping")) {
                 CLIENTS.writeAndFlush(new PingWebSocketFrame(
                     Unpooled.copiedBuffer("still there?", StandardCharsets.UTF_8)));
+            } else if (line.equals("close")) {
+                closing = true;
+                CLIENTS.writeAndFlush(new CloseWebSocketFrame(1000, "bye"));
             } else if (line.equals("binary")) {
                 CLIENTS.writeAndFlush(new BinaryWebSocketFrame(Unpooled.wrappedBuffer(octets)));
             }
@@ -87,7 +90,8 @@ public class NettyServer {
             } else if (message instanceof CloseWebSocketFrame) {
                 CloseWebSocketFrame close = (CloseWebSocketFrame) message;
                 if (close.statusCode() >= 0) code = String.valueOf(close.statusCode());
-                opening.close(context.channel(), close.retain()).addListener(ChannelFutureListener.CLOSE);
+                if (closing) context.close();
+                else opening.close(context.channel(), close.retain());
             } else if (message instanceof PingWebSocketFrame) {
                 WebSocketFrame ping = (WebSocketFrame) message;
                 context.writeAndFlush(new PongWebSocketFrame(ping.content().retain()));
@@ -108,6 +112,7 @@ public class NettyServer {
                 return;
             }
             opening.handshake(context.channel(), request);
+            closing = false;
             CLIENTS.add(context.channel());
             String agreed = opening.selectedSubprotocol();
             OUT.println("{\"event\":\"open\",\"draft\":\"" + DRAFTS.get(opening.version())

@@ -1,8 +1,8 @@
 //! All foreign clients, in all their drafts, on one channel: each reads every
 //! other. A draft that no foreign client speaks is there by `draftgate connect`.
 
-use draftgate_core::Draft;
-use serde_json::json;
+use draftgate_core::{Closing, Draft};
+use serde_json::{Value, json};
 
 use crate::child::Child;
 use crate::expected;
@@ -10,6 +10,22 @@ use crate::gateway::{Gateway, draftgate};
 use crate::peers::{self, Meeting};
 
 const CHANNEL: &str = "/bus/living-room";
+
+/// With little time to say farewell to all.
+const CONFIG: &str = r#"
+drafts = "all"
+origins = ["loopback", "missing"]
+
+[[listeners]]
+address = "127.0.0.1:0"
+
+[[routes]]
+path = "/bus/{channel}"
+service = "bus"
+
+[timeouts]
+drain = "2s"
+"#;
 
 /// One at the channel, and what it says.
 struct Visitor {
@@ -23,6 +39,56 @@ struct Visitor {
 #[test]
 fn foreign_clients_of_all_drafts_read_each_other() {
     let mut gateway = Gateway::start();
+    let mut visitors = assembled(&gateway);
+    let all: Vec<String> = visitors
+        .iter()
+        .map(|visitor| visitor.says.clone())
+        .collect();
+    for visitor in &mut visitors {
+        let line = if visitor.ours { &visitor.says } else { "go" };
+        visitor.child.say(line);
+    }
+    for visitor in &mut visitors {
+        let others = all.iter().filter(|text| **text != visitor.says);
+        let mut expected: Vec<&str> = others.map(String::as_str).collect();
+        let mut heard: Vec<String> = expected.iter().map(|_| visitor.hears()).collect();
+        expected.sort_unstable();
+        heard.sort();
+        assert_eq!(heard, expected, "{}", visitor.says);
+    }
+    // Only now: whoever left would leave less for the others to hear.
+    visitors.iter_mut().for_each(Visitor::leaves);
+
+    let lines = access_lines(&mut gateway, &visitors);
+    for line in &lines {
+        assert_eq!(line["messages_in"], 1, "{line}");
+        assert_eq!(line["messages_out"], json!(visitors.len() - 1), "{line}");
+        assert_eq!(line["dropped"], 0, "{line}");
+    }
+}
+
+#[test]
+fn foreign_clients_of_all_drafts_hear_that_the_gateway_leaves() {
+    let mut gateway = Gateway::with("leaving", CONFIG);
+    let mut visitors = assembled(&gateway);
+    gateway.terminate();
+    for visitor in &mut visitors {
+        visitor.is_left();
+    }
+    for line in &access_lines(&mut gateway, &visitors) {
+        let end = (&line["by"], &line["why"], &line["code"]);
+        assert_eq!(
+            end,
+            (&json!("us"), &json!("requested"), &json!(1001)),
+            "{line}"
+        );
+    }
+    gateway.end_well();
+}
+
+/// All of them, and they have joined: whoever spoke before another has would
+/// not be heard by it.
+fn assembled(gateway: &Gateway) -> Vec<Visitor> {
     let failures = expected::failures();
     let welcome = |client: &Meeting| {
         failures
@@ -30,26 +96,14 @@ fn foreign_clients_of_all_drafts_read_each_other() {
             .is_none()
     };
     let clients: Vec<Meeting> = peers::clients().filter(welcome).collect();
-    let foreign: Vec<Draft> = clients.iter().map(|client| client.draft).collect();
-    let alone = draftgate_drafts::spoken().filter(|draft| !foreign.contains(draft));
+    let alone = |draft: &Draft| !clients.iter().any(|client| client.draft == *draft);
+    let alone: Vec<Draft> = draftgate_drafts::spoken().filter(alone).collect();
 
-    let said: Vec<String> = clients.iter().map(says).collect();
-    let ours: Vec<(Draft, String)> = alone
-        .map(|draft| (draft, format!("draftgate in {}", draft.name())))
-        .collect();
-    let mut all = said.clone();
-    all.extend(ours.iter().map(|(_, says)| says.clone()));
-
-    let joined = clients
-        .iter()
-        .zip(said)
-        .map(|(client, says)| join(&gateway, client, says, &all));
+    let mut all: Vec<String> = clients.iter().map(says).collect();
+    all.extend(alone.iter().map(|draft| ours_says(*draft)));
+    let joined = clients.iter().map(|client| join(gateway, client, &all));
     let mut visitors: Vec<Visitor> = joined.collect();
-    visitors.extend(
-        ours.into_iter()
-            .map(|(draft, says)| join_ours(&gateway, draft, says)),
-    );
-    // Whoever spoke before another has joined would not be heard by it.
+    visitors.extend(alone.iter().map(|draft| join_ours(gateway, *draft)));
     for visitor in &mut visitors {
         if visitor.ours {
             let line = visitor.child.line_of_stderr();
@@ -59,44 +113,24 @@ fn foreign_clients_of_all_drafts_read_each_other() {
             assert_eq!(open["draft"], visitor.draft.name());
         }
     }
-    for visitor in &mut visitors {
-        let line = if visitor.ours { &visitor.says } else { "go" };
-        visitor.child.say(line);
-    }
-    for visitor in &mut visitors {
-        let mut expected: Vec<&String> = all.iter().filter(|text| **text != visitor.says).collect();
-        let mut heard: Vec<String> = expected.iter().map(|_| visitor.hears()).collect();
-        expected.sort();
-        heard.sort();
-        assert_eq!(
-            heard.iter().collect::<Vec<_>>(),
-            expected,
-            "{}",
-            visitor.says
-        );
-    }
-    // Only now: whoever left would leave less for the others to hear.
-    for visitor in &mut visitors {
-        visitor.leaves();
-    }
+    visitors
+}
 
-    let mut drafts: Vec<String> = visitors
+/// One for each visitor, of its draft.
+fn access_lines(gateway: &mut Gateway, visitors: &[Visitor]) -> Vec<Value> {
+    let lines: Vec<Value> = visitors.iter().map(|_| gateway.access_line()).collect();
+    let mut drafts: Vec<&str> = lines
         .iter()
-        .map(|_| {
-            let line = gateway.access_line();
-            assert_eq!(line["messages_in"], 1, "{line}");
-            assert_eq!(line["messages_out"], json!(visitors.len() - 1), "{line}");
-            assert_eq!(line["dropped"], 0, "{line}");
-            line["draft"].as_str().unwrap().to_owned()
-        })
+        .map(|line| line["draft"].as_str().unwrap())
         .collect();
     let mut expected: Vec<&str> = visitors
         .iter()
         .map(|visitor| visitor.draft.name())
         .collect();
-    drafts.sort();
+    drafts.sort_unstable();
     expected.sort_unstable();
     assert_eq!(drafts, expected);
+    lines
 }
 
 impl Visitor {
@@ -117,6 +151,20 @@ impl Visitor {
         }
         self.child.end_well();
     }
+
+    /// The gateway closes it, with 1001 where the draft has codes.
+    fn is_left(&mut self) {
+        if !self.ours {
+            let code = (peers::capabilities(self.draft).closing == Closing::Coded).then_some(1001);
+            assert_eq!(
+                self.child.event("left")["code"],
+                json!(code),
+                "{}",
+                self.says
+            );
+        }
+        self.child.end_well();
+    }
 }
 
 /// In letters of more than one alphabet.
@@ -124,7 +172,12 @@ fn says(client: &Meeting) -> String {
     format!("{}: Grüße, Привет, 𝄞", client.name())
 }
 
-fn join(gateway: &Gateway, client: &Meeting, says: String, all: &[String]) -> Visitor {
+fn ours_says(draft: Draft) -> String {
+    format!("draftgate in {}", draft.name())
+}
+
+fn join(gateway: &Gateway, client: &Meeting, all: &[String]) -> Visitor {
+    let says = says(client);
     let mut command = client.command();
     command
         .arg(gateway.url(CHANNEL))
@@ -141,7 +194,8 @@ fn join(gateway: &Gateway, client: &Meeting, says: String, all: &[String]) -> Vi
     }
 }
 
-fn join_ours(gateway: &Gateway, draft: Draft, says: String) -> Visitor {
+fn join_ours(gateway: &Gateway, draft: Draft) -> Visitor {
+    let says = ours_says(draft);
     let mut command = draftgate("connect");
     command.args(["--verbose", "--draft", draft.name(), &gateway.url(CHANNEL)]);
     Visitor {

@@ -97,8 +97,31 @@ impl Child {
         let Some(stdin) = &mut self.stdin else {
             self.fail("its stdin was ended before");
         };
-        if let Err(error) = writeln!(stdin, "{line}").and_then(|()| stdin.flush()) {
+        // At once: a reader may act on a line whose end is still to come.
+        let line = format!("{line}\n");
+        if let Err(error) = stdin
+            .write_all(line.as_bytes())
+            .and_then(|()| stdin.flush())
+        {
             self.fail(&format!("it does not read its stdin: {error}"));
+        }
+    }
+
+    /// Sends SIGTERM, by the shell's own `kill`.
+    pub(crate) fn terminate(&self) {
+        let kill = format!("kill -TERM {}", self.process.id());
+        let status = Command::new("sh").args(["-c", &kill]).status().unwrap();
+        assert!(status.success(), "{kill}");
+    }
+
+    /// Takes all that is said on stdout until its end.
+    pub(crate) fn forget_stdout(&mut self) {
+        loop {
+            match self.stdout.recv_timeout(PATIENCE) {
+                Ok(line) => _ = self.note(line),
+                Err(RecvTimeoutError::Timeout) => self.fail("its stdout does not end"),
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
         }
     }
 

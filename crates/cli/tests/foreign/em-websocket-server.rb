@@ -42,6 +42,7 @@ EM.run do
   print_line("PORT #{port}")
   Thread.new do
     $stdin.each_line(chomp: true) do |line|
+      EM.next_tick { last.close(1000, 'bye') } if line == 'close'
       EM.next_tick { last.ping('still there?') } if line == 'ping'
       EM.next_tick { last.send_binary((0..255).to_a.pack('C*')) } if line == 'binary'
     end

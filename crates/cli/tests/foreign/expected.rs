@@ -12,16 +12,18 @@ pub(crate) struct Expected {
     pub(crate) servers: Vec<Refused>,
     /// Clients that the gateway must refuse.
     pub(crate) clients: Vec<Refused>,
+    /// Servers that close without their draft's closing handshake.
+    pub(crate) closes: Vec<Refused>,
     pub(crate) autobahn: Vec<Case>,
 }
 
-/// A program that we must refuse in one draft.
+/// A program that fails in one draft.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Refused {
     pub(crate) peer: String,
     pub(crate) draft: String,
-    /// The refusal's stable code.
+    /// The refusal's stable code, or the status code of the close.
     pub(crate) code: String,
     reason: String,
 }
@@ -40,6 +42,7 @@ pub(crate) struct Case {
 pub(crate) fn failures() -> Expected {
     let expected: Expected = toml::from_str(include_str!("expected-failures.toml")).unwrap();
     let refused = expected.servers.iter().chain(&expected.clients);
+    let refused = refused.chain(&expected.closes);
     let reasons = refused.map(|refused| &refused.reason);
     let mut reasons = reasons.chain(expected.autobahn.iter().map(|case| &case.reason));
     assert!(
@@ -58,6 +61,11 @@ impl Expected {
     /// The entry of `peer` as a client of `draft`, if it is expected to fail.
     pub(crate) fn client(&self, peer: &str, draft: &str) -> Option<&Refused> {
         entry(&self.clients, peer, draft)
+    }
+
+    /// The entry of `peer` as a server of `draft`, if it closes as no draft does.
+    pub(crate) fn close(&self, peer: &str, draft: &str) -> Option<&Refused> {
+        entry(&self.closes, peer, draft)
     }
 
     /// The cases of `role` that are not "OK", with what they are.

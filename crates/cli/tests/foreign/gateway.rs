@@ -64,6 +64,17 @@ impl Gateway {
         &self.host
     }
 
+    /// Tells it to stop, as service managers do.
+    pub(crate) fn terminate(&self) {
+        self.child.terminate();
+    }
+
+    /// Waits for its end, which must be a success.
+    pub(crate) fn end_well(&mut self) {
+        self.child.forget_stdout();
+        self.child.end_well();
+    }
+
     /// The line that the next connection to end leaves in the log.
     pub(crate) fn access_line(&mut self) -> Value {
         self.line_of("draftgate::access")

@@ -90,14 +90,14 @@ peers! {
             [hixie_75 hixie_76 hybi_06 hybi_07 hybi_08 hybi_13]
             but no subprotocol in [hixie_75 hixie_76 hybi_06 hybi_07 hybi_08 hybi_13];
         beware "waits for key3 in the segment of the head, and aborts when a frame comes with it; \
-            never answers a hixie-76 request with `Content-Length: 8`";
+            never answers a hixie-76 request with `Content-Length: 8`; ends hixie-76 by TCP alone";
     netty: "Netty", "4.1.48, Debian's libnetty-java";
         client Some(|| java("NettyClient")), [hixie_76 hybi_07 hybi_08 hybi_13];
         server Some(|| java("NettyServer")), [hixie_76 hybi_07 hybi_08 hybi_13];
         hixie up to 200;
         beware "in hixie-76 it loses every frame that one read does not bring whole, announces \
-            key3 with `Content-Length: 8`, and as a server leaves the end of TCP to its \
-            application; names of fields are in lower case";
+            key3 with `Content-Length: 8`, and as a server leaves the end of TCP to the client; \
+            names of fields are in lower case";
     protocol_websocket: "Protocol::WebSocket", "0.26, Debian's libprotocol-websocket-perl";
         client Some(|| perl("protocol-websocket-client.pl")), [hixie_75 hixie_76 hybi_08 hybi_13];
         server Some(|| perl("protocol-websocket-server.pl")), [hixie_75 hixie_76 hybi_08 hybi_13];
@@ -293,7 +293,7 @@ fn expected_failures_are_of_peers_that_are_tested() {
                 .contains(&refused.draft.replace('-', "_").as_str())
         })
     };
-    for refused in &failures.servers {
+    for refused in failures.servers.iter().chain(&failures.closes) {
         assert!(tested(refused, |peer| &peer.server), "{refused:?}");
     }
     for refused in &failures.clients {

@@ -109,7 +109,7 @@ sub say_and_expect {
             event(event => $kind, summary($kind, $text)) if grep { $_ eq $text } @{ $option{expect} };
         }
         for my $ready ($sources->can_read) {
-            if ($ready == $socket) { receive() or ended_early(); next }
+            if ($ready == $socket) { receive() or left(); next }
             sysread(STDIN, $lines, 4096, length $lines) or failed('stdin ended before "bye"');
             send_frame(type => 'text', buffer => encode('UTF-8', $option{say})) if $lines =~ s/^go\n//m;
             return if $lines =~ /^bye$/m;
@@ -143,7 +143,10 @@ sub buffered {
         if ($frames->is_close) {
             $close_payload = $payload;
             return if $closing;
-            ended_early();
+            ended_early() unless $bus;
+            send_frame(type => 'close', buffer => $payload);
+            1 while receive();
+            left();
         }
         if ($frames->is_ping) { send_frame(type => 'pong', buffer => $payload); next }
         return ('pong', $payload) if $frames->is_pong;
@@ -174,6 +177,12 @@ sub summary {
 }
 
 sub event { syswrite STDOUT, JSON::PP->new->utf8->canonical->encode({@_}) . "\n" }
+
+sub left {
+    ended_early() if $draft ne 'hixie-75' && !$frames->is_close;
+    event(event => 'left', code => $coded ? close_code() : undef);
+    exit 0;
+}
 
 sub ended_early { failed('the connection ended in the middle of the conversation') }
 

@@ -47,7 +47,7 @@ sub serve {
     my $send = sub {
         send_all($socket, $opening->build_frame(@_, max_payload_size => undef)->to_bytes);
     };
-    my $code;
+    my ($code, $closing);
     RECEIVE: while (1) {
         while (defined(my $payload = $frames->next_bytes)) {
             if ($frames->is_pong) { event(event => 'pong', text => $payload); next }
@@ -56,7 +56,7 @@ sub serve {
               : $frames->is_ping   ? 'pong'
               : $frames->is_binary ? 'binary'
               :                      'text';
-            $send->(type => $type, buffer => $payload);
+            $send->(type => $type, buffer => $payload) unless $closing;
             next if $type ne 'close';
             $code = unpack 'n', $payload if length $payload >= 2;
             last RECEIVE;
@@ -64,6 +64,11 @@ sub serve {
         my $lines = wait_for($socket);
         $send->(type => 'ping', buffer => 'still there?') if $lines =~ /^ping$/m;
         $send->(type => 'binary', buffer => join '', map { chr } 0 .. 255) if $lines =~ /^binary$/m;
+        if ($lines =~ /^close$/m) {
+            $closing = 1;
+            if ($draft eq 'hixie-75') { $socket->shutdown(1); next }
+            $send->(type => 'close', buffer => $draft eq 'hixie-76' ? '' : pack('n', 1000) . 'bye');
+        }
         next if $lines;
         $socket->sysread(my $octets, 65536) or last;
         $frames->append($octets);

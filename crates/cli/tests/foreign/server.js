@@ -2,8 +2,8 @@
 // What every echo server in JavaScript has in common, and those in other
 // languages do likewise. Prints `PORT n`, then one JSON line per event: a
 // connection, a pong, an end. The line "ping" on stdin pings the client that
-// came last; the line "binary" sends it the octets 0 to 255. The server stops
-// when stdin closes. `--subprotocol NAME` names the one it speaks.
+// came last; "binary" sends it the octets 0 to 255; "close" closes it as its
+// draft closes, with 1000 and "bye" if it can. The server stops when stdin closes. `--subprotocol NAME` names the one it speaks.
 
 const http = require('http');
 const readline = require('readline');
@@ -23,7 +23,7 @@ exports.pong = (body) => print({ event: 'pong', text: body.toString('utf8') });
 exports.closed = (code) => print({ event: 'close', code: code === undefined ? null : code });
 exports.failed = (error) => print({ event: 'error', reason: error.message || String(error) });
 
-/** A client is there; `peer` is how to ping it and to send it binary. */
+/** A client is there; `peer` is how to ping it, send it binary, and close it. */
 exports.opened = function opened(draft, subprotocol, peer) {
   last = peer;
   print({ event: 'open', draft, subprotocol });
@@ -38,6 +38,7 @@ exports.listen = function listen(attach) {
   readline.createInterface({ input: process.stdin })
     .on('line', (line) => {
       if (line === 'ping') last.ping('still there?');
+      if (line === 'close') last.close();
       if (line === 'binary') last.binary(Buffer.from(Array.from({ length: 256 }, (_, octet) => octet)));
     })
     .on('close', () => process.exit(0));

@@ -30,6 +30,7 @@ pub(crate) fn converses(peer: &str, draft: &str) {
         return;
     }
     the_command_converses(&meeting, &mut server, &host);
+    the_command_is_closed(&meeting, &mut server, &host);
     the_codec_converses(&meeting, &mut server, &host);
     server.end_stdin();
     server.end_well();
@@ -94,6 +95,29 @@ fn the_command_converses(meeting: &Meeting, server: &mut Child, host: &str) {
         assert_eq!(open["subprotocol"], SUBPROTOCOL, "{name}");
         let told = format!(", subprotocol {SUBPROTOCOL}");
         assert!(ended.stderr.contains(&told), "{name}: {}", ended.stderr);
+    }
+    hears_close(meeting, server, 1000);
+}
+
+/// The server closes, with 1000 and "bye" where the draft can.
+fn the_command_is_closed(meeting: &Meeting, server: &mut Child, host: &str) {
+    let (mut client, _) = connect_once_understood(meeting, server, host);
+    client.say("Hello");
+    assert_eq!(client.line(), "Hello");
+    server.say("close");
+    let Ended { code, stderr } = client.end();
+    let draft = meeting.draft.name();
+    if let Some(close) = expected::failures().close(meeting.peer.name, draft) {
+        assert_eq!(code, Some(1), "{} closes well: {stderr}", meeting.name());
+        let told = format!("closed by the peer, code {}", close.code);
+        assert!(stderr.contains(&told), "{}: {stderr}", meeting.name());
+        server.event("close");
+        return;
+    }
+    assert_eq!(code, Some(0), "{}: {stderr}", meeting.name());
+    if meeting.capabilities().closing == Closing::Coded {
+        let told = "closed by the peer, code 1000 (bye)";
+        assert!(stderr.contains(told), "{}: {stderr}", meeting.name());
     }
     hears_close(meeting, server, 1000);
 }

@@ -15,6 +15,7 @@ server.listen((http) => http.on('upgrade', (request, socket, head) => {
     server.opened(draft, peer.protocol || null, {
       ping: (text) => peer.ping(text, () => server.pong(text)),
       binary: (octets) => peer.binary(octets),
+      close: () => peer.close('bye', 1000),
     });
   });
   peer.on('message', ({ data }) => {

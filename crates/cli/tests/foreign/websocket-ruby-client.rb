@@ -85,10 +85,12 @@ class Client
   def say_and_expect
     loop do
       while (frame = buffered)
+        left(frame) if frame.type == :close
         tell(frame) if @options[:expect].include?(frame.to_s.dup.force_encoding('UTF-8'))
       end
       readable, = IO.select([@socket, $stdin], nil, nil, @patience)
       failed("nothing happened for #{@patience} s", 3) if readable.nil?
+      left(nil) if readable.include?(@socket) && @options[:draft] == 'hixie-75' && @socket.eof?
       @frames << receive if readable.include?(@socket)
       next unless readable.include?($stdin)
 
@@ -115,8 +117,15 @@ class Client
 
   private
 
-  def send_frame(type, data)
-    code = type == :close && @coded ? 1000 : nil
+  # The server closed first: `frame` is answered, and TCP is its to end.
+  def left(frame)
+    send_frame(:close, '', frame.code) if frame
+    nil while @socket.read(4096)
+    event(event: 'left', code: frame&.code)
+    exit
+  end
+
+  def send_frame(type, data, code = type == :close && @coded ? 1000 : nil)
     frame = WebSocket::Frame::Outgoing::Client.new(
       version: @opening.version, data: data, type: type, code: code
     )

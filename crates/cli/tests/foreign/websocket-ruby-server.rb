@@ -55,6 +55,7 @@ class Served
 
       lines = wait_for(@socket)
       send_frame(:ping, 'still there?') if lines =~ /^ping$/
+      close if lines =~ /^close$/
       send_frame(:binary, (0..255).to_a.pack('C*')) if lines =~ /^binary$/
       @frames << @socket.readpartial(65_536) if lines.empty?
     end
@@ -96,8 +97,17 @@ class Served
     when :ping then send_frame(:pong, frame.to_s)
     when :pong then event(event: 'pong', text: frame.to_s)
     when :close
-      send_frame(:close, '', frame.code)
+      send_frame(:close, '', frame.code) unless @closing
       :closed
+    end
+  end
+
+  def close
+    @closing = true
+    case @opening.version
+    when 75 then @socket.close_write
+    when 76 then send_frame(:close, '')
+    else send_frame(:close, 'bye', 1000)
     end
   end
 

@@ -14,6 +14,7 @@ server.listen((http) => {
     server.opened(draft, peer.protocol || null, {
       ping: (text) => peer.ping(text),
       binary: (octets) => peer.sendBytes(octets),
+      close: () => peer.close(1000, 'bye'),
     });
     peer.on('message', ({ type, utf8Data, binaryData }) => {
       if (type === 'binary') peer.sendBytes(binaryData);

@@ -11,6 +11,7 @@ server.listen((http) => {
     server.opened('hybi-13', socket.protocol || null, {
       ping: (text) => socket.ping(text),
       binary: (octets) => socket.send(octets),
+      close: () => socket.close(1000, 'bye'),
     });
     socket.on('message', (data, isBinary) => socket.send(data, { binary: isBinary }));
     socket.on('pong', (body) => server.pong(body));

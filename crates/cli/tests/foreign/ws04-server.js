@@ -15,6 +15,7 @@ server.listen((http) => {
     server.opened(DRAFTS[socket.protocolVersion], socket.protocol || null, {
       ping: (text) => socket.ping(text),
       binary: (octets) => socket.send(octets, { binary: true }),
+      close: () => socket.close(1000, 'bye'),
     });
     socket.on('message', (data, { binary }) => socket.send(data, { binary }));
     socket.on('pong', (body) => server.pong(body));

@@ -221,6 +221,32 @@ async fn a_client_waits_for_the_server_to_close_tcp() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_client_that_sent_the_marker_first_ends_tcp_when_it_is_answered() {
+    let rig = open(marker(), Settings::client()).await;
+    let begun = Instant::now();
+    rig.sender.close(None);
+    settle().await;
+    assert!(!rig.probe.is_shut());
+    rig.probe.feed(&CLOSE);
+    let (closed, probe) = ended(rig).await;
+    assert_eq!(begun.elapsed().as_secs(), 0);
+    assert_eq!(outcome(&closed), (By::Us, Why::Requested, None));
+    assert!(probe.is_shut() && probe.is_dropped());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_answered_the_marker_leaves_the_end_of_tcp_to_the_server() {
+    let rig = open(marker(), Settings::client()).await;
+    rig.probe.feed(&CLOSE);
+    settle().await;
+    assert_eq!(rig.probe.written(), CLOSE);
+    assert!(!rig.probe.is_shut() && !rig.probe.is_dropped());
+    rig.probe.end();
+    let (closed, _) = ended(rig).await;
+    assert_eq!((closed.by, closed.why), (By::Peer, Why::PeerClosed));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_breach_is_answered_flushed_and_lingered_over() {
     let rig = open(coded(), Settings::server()).await;
     let begun = Instant::now();
