@@ -7,6 +7,7 @@
 use std::{fmt, net::SocketAddr};
 
 use draftgate_core::Draft;
+use ipnet::IpNet;
 
 use super::{
     Config, Listener, OriginRule, Plugin, Policy, Publish, Route, Service, Site, lists::names_of,
@@ -92,6 +93,12 @@ pub enum Exposed {
         /// Whose programs may connect.
         allow: Vec<Site>,
     },
+    /// What these proxies forward is believed.
+    #[error("{} are believed about a client's address, scheme and host", networks(.0))]
+    BelievedProxies(Vec<IpNet>),
+    /// The PROXY protocol is required.
+    #[error("only {} may connect, and are believed about whom they connect for; on the way from there everything is plain", networks(.0))]
+    ProxiesAlone(Vec<IpNet>),
     /// The page.
     #[error("serves the chat page at `/`")]
     Page,
@@ -152,16 +159,27 @@ fn of_sites(allow: &[Site]) -> String {
 
 fn of_listener(listener: &Listener) -> Vec<Exposed> {
     let mut all = Vec::new();
-    if !listener.address.ip().to_canonical().is_loopback() {
+    let beyond_loopback = !listener.address.ip().to_canonical().is_loopback();
+    let proxies = || listener.trusted_proxies.clone();
+    if listener.proxy_protocol {
+        all.push(Exposed::ProxiesAlone(proxies()));
+    } else if beyond_loopback {
         all.push(match &listener.public_url {
             Some(url) if url.secure => Exposed::BesideProxy,
             _ => Exposed::PlainNetwork,
         });
     }
+    if !listener.proxy_protocol && !listener.trusted_proxies.is_empty() {
+        all.push(Exposed::BelievedProxies(proxies()));
+    }
     if listener.page {
         all.push(Exposed::Page);
     }
     all
+}
+
+fn networks(networks: &[IpNet]) -> String {
+    listed(networks.iter().map(IpNet::to_string), "and")
 }
 
 fn of_route(route: &Route, listener: &Listener) -> Vec<Exposed> {
@@ -251,6 +269,32 @@ mod tests {
         config.routes.truncate(1);
         config.routes[0].origins = Origins::new(["https://example.com".parse().unwrap()]);
         assert_eq!(of(&config), [Exposed::Speaks(vec![Draft::Hybi13])]);
+    }
+
+    #[test]
+    fn proxies_are_named_with_what_they_are_believed() {
+        let mut config = Config::default();
+        config.with_listen("0.0.0.0:80".parse().unwrap());
+        config.listeners[0].trusted_proxies = vec!["10.0.0.0/8".parse().unwrap()];
+        let lines = |config: &Config| -> Vec<String> {
+            of(config).iter().map(ToString::to_string).collect()
+        };
+        let found = lines(&config);
+        assert!(found[0].starts_with("in reach of the network"), "{found:?}");
+        assert!(
+            found[1].starts_with("`10.0.0.0/8` are believed"),
+            "{found:?}"
+        );
+        config.listeners[0].proxy_protocol = true;
+        let found = lines(&config);
+        assert!(
+            found[0].starts_with("only `10.0.0.0/8` may connect"),
+            "{found:?}"
+        );
+        assert!(
+            !found[1].contains("believed") && !found[1].contains("network"),
+            "{found:?}"
+        );
     }
 
     #[test]
