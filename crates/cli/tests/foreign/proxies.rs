@@ -144,20 +144,18 @@ fn foreign_haproxy_ends_tls_and_the_location_says_so() {
     }
 }
 
-/// Far more often than [`CUT`], so that a machine under load beats in time.
-const BEAT: &str = "heartbeat-interval = \"200ms\"";
-const CUT: &str = "timeout tunnel 4s";
-
-#[test]
-fn foreign_a_silent_hixie_76_client_outlives_haproxy_by_its_heartbeat() {
-    let beating = [("heartbeat-interval = \"25s\"", BEAT), ECHOING];
-    let mut gateway = draftgate("haproxy-beating", &beating);
-    let changes = [(INNER, gateway.host()), ("timeout tunnel 1h", CUT)];
-    let proxy = Proxy::haproxy("haproxy", &changes);
+/// A silent hixie-76 client behind the proxy that `start`s in front of an
+/// address and cuts connections after 4 s of silence.
+fn outlives_by_its_heartbeat(name: &str, start: impl Fn(&str) -> Proxy) {
+    // Far more often than it must, for a machine under load.
+    let often = "heartbeat-interval = \"200ms\"";
+    let beating = [("heartbeat-interval = \"25s\"", often), ECHOING];
+    let mut gateway = draftgate(name, &beating);
+    let proxy = start(gateway.host());
     let (octets, ours) = Octets::connect(&proxy.address);
     let mut client =
         Client::open(octets, false, &proxy.address, Draft::Hixie76, "/bus/chat").unwrap();
-    // For longer than the timeout.
+    // 5 s of them.
     for _ in 0..25 {
         assert_eq!(client.message(), Message::from("tick"));
     }
@@ -167,15 +165,11 @@ fn foreign_a_silent_hixie_76_client_outlives_haproxy_by_its_heartbeat() {
     is_of(&access_line(&mut gateway), ours);
 }
 
-#[test]
-fn foreign_without_a_heartbeat_haproxy_cuts_a_silent_hixie_76_client() {
+/// The same without a heartbeat, and a proxy that is not so patient.
+fn is_cut_without_a_heartbeat(name: &str, start: impl Fn(&str) -> Proxy) {
     let silent = [("heartbeat = { text = \"tick\" }", ""), ECHOING];
-    let mut gateway = draftgate("haproxy-silent", &silent);
-    let changes = [
-        (INNER, gateway.host()),
-        ("timeout tunnel 1h", "timeout tunnel 500ms"),
-    ];
-    let proxy = Proxy::haproxy("haproxy", &changes);
+    let mut gateway = draftgate(name, &silent);
+    let proxy = start(gateway.host());
     let (octets, ours) = Octets::connect(&proxy.address);
     let mut client =
         Client::open(octets, false, &proxy.address, Draft::Hixie76, "/bus/chat").unwrap();
@@ -184,6 +178,39 @@ fn foreign_without_a_heartbeat_haproxy_cuts_a_silent_hixie_76_client() {
     let line = access_line(&mut gateway);
     is_of(&line, ours);
     assert_eq!(line["code"], json!(1006), "{line}");
+}
+
+fn haproxy_cutting(inner: &str, after: &str) -> Proxy {
+    let timeout = format!("timeout tunnel {after}");
+    Proxy::haproxy(
+        "haproxy",
+        &[(INNER, inner), ("timeout tunnel 1h", &timeout)],
+    )
+}
+
+fn nginx_cutting(inner: &str, after: &str) -> Proxy {
+    let timeout = format!("proxy_timeout {after};");
+    Proxy::nginx("nginx", &[(INNER, inner), ("proxy_timeout 1h;", &timeout)])
+}
+
+#[test]
+fn foreign_a_silent_hixie_76_client_outlives_haproxy_by_its_heartbeat() {
+    outlives_by_its_heartbeat("haproxy-beating", |inner| haproxy_cutting(inner, "4s"));
+}
+
+#[test]
+fn foreign_a_silent_hixie_76_client_outlives_nginx_by_its_heartbeat() {
+    outlives_by_its_heartbeat("nginx-beating", |inner| nginx_cutting(inner, "4s"));
+}
+
+#[test]
+fn foreign_without_a_heartbeat_haproxy_cuts_a_silent_hixie_76_client() {
+    is_cut_without_a_heartbeat("haproxy-silent", |inner| haproxy_cutting(inner, "2s"));
+}
+
+#[test]
+fn foreign_without_a_heartbeat_nginx_cuts_a_silent_hixie_76_client() {
+    is_cut_without_a_heartbeat("nginx-silent", |inner| nginx_cutting(inner, "2s"));
 }
 
 /// Which drafts get through `proxy`, as the document's table has it. The
