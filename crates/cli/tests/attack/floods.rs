@@ -1,11 +1,19 @@
-//! Attacks by number: connections that say nothing, and openings that are
-//! never finished, all from one address.
+//! Attacks by number: connections that say nothing, openings that are never
+//! finished, all from one address; and peers that do nothing wrong but never
+//! stop.
 
+use std::time::Duration;
+
+use draftgate_core::Outgoing;
 use draftgate_drafts::spoken;
-use tokio::{io::AsyncWriteExt, net::TcpStream};
+use tokio::{
+    io::{AsyncWriteExt, copy, sink},
+    net::TcpStream,
+    time::timeout,
+};
 
 use crate::{
-    peer::{End, Opening, connect_from, swarm, watch},
+    peer::{End, Opening, Peer, connect, connect_from, swarm, watch},
     siege::{Rules, Siege},
 };
 
@@ -73,6 +81,52 @@ fn connections_of_one_address_beyond_its_limit_are_turned_away() {
     assert!(late >= 100 && away > 0, "{late} {away}");
     let by = format!("408 head-timeout ({late}), 429 too-many-from-address ({away} were told)");
     siege.lift(&by, held);
+}
+
+#[test]
+fn pages_asked_for_without_end_hold_up_nobody() {
+    let siege = Siege::lay("requests for the page, all answers read", Rules::default());
+    let gateway = siege.gateway();
+    let request = format!("GET / HTTP/1.1\r\nHost: {gateway}\r\n\r\n").repeat(1000);
+    let held = siege.attack(swarm(12, |_| {
+        let request = request.clone();
+        async move {
+            flood(connect(gateway).await, request.as_bytes()).await;
+        }
+    }));
+    siege.lift("its own reset", held);
+}
+
+#[test]
+fn messages_without_end_hold_up_nobody() {
+    let siege = Siege::lay(
+        "tiny messages without end, all echoes read",
+        Rules::default(),
+    );
+    let gateway = siege.gateway();
+    let drafts: Vec<_> = spoken().collect();
+    let held = siege.attack(swarm(2 * drafts.len(), |n| {
+        let draft = drafts[n % drafts.len()];
+        async move {
+            let mut peer = Peer::open(gateway, draft, "/echo").await;
+            let octets = peer.octets(Outgoing::Message("x".into())).repeat(10_000);
+            flood(peer.tcp, &octets).await;
+        }
+    }));
+    siege.lift("its own reset", held);
+}
+
+/// Writes `octets` over and over for a while, reading all that comes, and
+/// resets: what waits to be answered by then would take minutes.
+async fn flood(mut tcp: TcpStream, octets: &[u8]) {
+    const LONG: Duration = Duration::from_millis(1500);
+    let (mut reader, mut writer) = tcp.split();
+    let write = async { while writer.write_all(octets).await.is_ok() {} };
+    let read = async {
+        let _ = copy(&mut reader, &mut sink()).await;
+    };
+    let _ = timeout(LONG, async { tokio::join!(write, read) }).await;
+    tcp.set_zero_linger().unwrap();
 }
 
 /// From another address than the honest client's.
