@@ -12,7 +12,7 @@ use draftgate_drafts::opening::LengthFrames;
 use draftgate_testkit::documents::holds;
 
 use crate::expected;
-use crate::programs::{java, node, perl, ruby};
+use crate::programs::{java, node, perl, python, ruby};
 
 /// A program and what it speaks.
 pub(crate) struct Peer {
@@ -91,6 +91,12 @@ peers! {
             but no subprotocol in [hixie_75 hixie_76 hybi_06 hybi_07 hybi_08 hybi_13];
         beware "waits for key3 in the segment of the head, and aborts when a frame comes with it; \
             never answers a hixie-76 request with `Content-Length: 8`; ends hixie-76 by TCP alone";
+    eventlet: "eventlet", "0.41.3, PyPI";
+        client None, [];
+        server Some(|| python("eventlet-server.py")), [hixie_75 hixie_76 hybi_08 hybi_13]
+            but no subprotocol in [hixie_75];
+        beware "gives a hixie-76 client whatever subprotocol it asks for, and `default` if it asks \
+            for none; answers its `FF 00` by the end of TCP";
     netty: "Netty", "4.1.48, Debian's libnetty-java";
         client Some(|| java("NettyClient")), [hixie_76 hybi_07 hybi_08 hybi_13];
         server Some(|| java("NettyServer")), [hixie_76 hybi_07 hybi_08 hybi_13];
