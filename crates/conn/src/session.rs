@@ -313,6 +313,8 @@ impl Session {
             Err(error) => {
                 self.stats.unsayable += 1;
                 ticket.settle(Fate::Lost(Loss::Unsayable(error)));
+                // Who waits for the queue to drain is told by the next flush.
+                self.unflushed = true;
             }
         }
     }

@@ -8,7 +8,7 @@ use draftgate_testkit::io::settle;
 use tokio::time::{Instant, timeout};
 
 use crate::{
-    fake::{close, coded, marker, text},
+    fake::{absent, close, coded, marker, text},
     rig::{Book, Recorder, idle, run, spawn},
 };
 
@@ -298,6 +298,17 @@ async fn drained_waits_for_the_outbox_as_well() {
     rig.probe.accept(None);
     rig.sender.drained().await.unwrap();
     assert_eq!(rig.probe.written(), text("four"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn drained_does_not_wait_for_what_the_draft_cannot_say() {
+    let rig = run(absent(), Settings::server());
+    settle().await;
+    let binary = Message::Binary(b"four"[..].into());
+    rig.sender.send(binary).unwrap();
+    settle().await;
+    let wait = timeout(Duration::from_secs(1), rig.sender.drained());
+    assert_eq!(wait.await, Ok(Ok(())));
 }
 
 #[tokio::test(start_paused = true)]
