@@ -160,7 +160,11 @@ impl Session {
             let there = self.input.len();
             match self.codec.receive(&mut self.input, &mut self.out) {
                 Ok(Some(event)) => {
-                    self.clock.begun = None;
+                    // A ping between two fragments ends no message.
+                    self.clock.begun = match self.codec.is_within_message() {
+                        true => self.clock.begun.or(Some(now)),
+                        false => None,
+                    };
                     self.handle(event, handler, now);
                 }
                 Ok(None) => {

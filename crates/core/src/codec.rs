@@ -44,6 +44,10 @@ pub trait Codec: Debug + Send {
     /// Where the connection stands.
     fn state(&self) -> State;
 
+    /// Whether a message has begun whose end is still to come. Control frames
+    /// may come before that, so their events say nothing about it.
+    fn is_within_message(&self) -> bool;
+
     /// Called once, before the first `receive`.
     fn start(&mut self, out: &mut Outbox);
 

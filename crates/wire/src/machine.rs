@@ -290,6 +290,10 @@ impl<F: Framing> Codec for Machine<F> {
         self.state
     }
 
+    fn is_within_message(&self) -> bool {
+        self.assembly.is_some()
+    }
+
     fn start(&mut self, _: &mut Outbox) {}
 
     fn receive(

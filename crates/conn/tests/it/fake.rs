@@ -15,11 +15,14 @@ use draftgate_core::{
 
 #[derive(Debug)]
 pub(crate) struct Fake {
+    pub(crate) draft: Draft,
     pub(crate) closing: Closing,
     pub(crate) ping: bool,
     pub(crate) class: Option<WireClass>,
     /// The peer has to say `KEY3` before messages may flow; we answer `KEY!`.
     pub(crate) challenge: bool,
+    /// A fragment came, and the last of its message did not.
+    pub(crate) unfinished: bool,
     /// How many messages were encoded.
     pub(crate) encoded: Arc<AtomicUsize>,
     pub(crate) state: State,
@@ -28,10 +31,12 @@ pub(crate) struct Fake {
 /// Like RFC 6455.
 pub(crate) fn coded() -> Fake {
     Fake {
+        draft: Draft::Hybi13,
         closing: Closing::Coded,
         ping: true,
         class: Some(WireClass::Hybi07),
         challenge: false,
+        unfinished: false,
         encoded: Arc::default(),
         state: State::Opening,
     }
@@ -40,6 +45,7 @@ pub(crate) fn coded() -> Fake {
 /// Like hixie-76.
 pub(crate) fn marker() -> Fake {
     Fake {
+        draft: Draft::Hixie76,
         closing: Closing::Marker,
         ping: false,
         class: Some(WireClass::Sentinel),
@@ -51,6 +57,7 @@ pub(crate) fn marker() -> Fake {
 /// Like hixie-75.
 pub(crate) fn absent() -> Fake {
     Fake {
+        draft: Draft::Hixie75,
         closing: Closing::Absent,
         challenge: false,
         ..marker()
@@ -71,6 +78,11 @@ pub(crate) fn text(text: &str) -> Vec<u8> {
 
 pub(crate) fn close(code: u16) -> Vec<u8> {
     frame(b'C', &code.to_be_bytes())
+}
+
+/// A fragment that is not the last; a text is what ends its message.
+pub(crate) fn fragment(text: &str) -> Vec<u8> {
+    frame(b'M', text.as_bytes())
 }
 
 /// A Close without a code.
@@ -109,11 +121,7 @@ impl Fake {
 
 impl Codec for Fake {
     fn draft(&self) -> Draft {
-        match self.closing {
-            Closing::Absent => Draft::Hixie75,
-            Closing::Marker => Draft::Hixie76,
-            _ => Draft::Hybi13,
-        }
+        self.draft
     }
 
     fn capabilities(&self) -> Capabilities {
@@ -131,6 +139,10 @@ impl Codec for Fake {
 
     fn state(&self) -> State {
         self.state
+    }
+
+    fn is_within_message(&self) -> bool {
+        self.unfinished
     }
 
     fn start(&mut self, _: &mut Outbox) {}
@@ -165,7 +177,15 @@ impl Codec for Fake {
         let kind = input.get_u8();
         input.advance(2);
         let payload = input.split_to(length).freeze();
-        self.event(kind, payload, out).map(Some)
+        self.unfinished = match kind {
+            b'M' => true,
+            b'T' => false,
+            _ => self.unfinished,
+        };
+        match kind {
+            b'M' => self.receive(input, out),
+            _ => self.event(kind, payload, out).map(Some),
+        }
     }
 
     fn send(&mut self, what: Outgoing, out: &mut Outbox) -> Result<(), SendError> {

@@ -43,6 +43,10 @@ impl Codec for Weighing {
         self.codec.state()
     }
 
+    fn is_within_message(&self) -> bool {
+        self.codec.is_within_message()
+    }
+
     fn start(&mut self, out: &mut Outbox) {
         self.codec.start(out);
     }

@@ -8,7 +8,7 @@ use draftgate_testkit::io::settle;
 use tokio::time::{Instant, sleep};
 
 use crate::{
-    fake::{PING, absent, close, coded, marker, text},
+    fake::{PING, absent, close, coded, fragment, marker, text},
     rig::{Rig, run},
 };
 
@@ -261,6 +261,33 @@ async fn a_message_in_pieces_may_take_its_time_if_it_comes_at_all() {
     assert_eq!(closed.why, Why::MessageTimeout);
     assert_eq!(closed.code, Some(1008));
     assert_eq!(begun.elapsed().as_secs(), 60 + 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_comes_between_two_fragments_does_not_finish_their_message() {
+    for between in [&PING[..], b"O\0\0", b"N\0\0"] {
+        let rig = run(coded(), Settings::server());
+        let begun = Instant::now();
+        while !rig.sender.is_ended() && begun.elapsed() < seconds(600) {
+            rig.probe.feed(&[&fragment("x")[..], between].concat());
+            sleep(seconds(10)).await;
+            rig.probe.feed(between);
+            sleep(seconds(10)).await;
+        }
+        rig.probe.end();
+        let closed = rig.closed().await;
+        assert_eq!((closed.by, closed.why), (By::Us, Why::MessageTimeout));
+    }
+    // One after the message is nobody's beginning.
+    let rig = run(coded(), Settings::server());
+    let whole = [&fragment("x")[..], &PING, &text("y"), &PING].concat();
+    for octet in whole {
+        rig.probe.feed(&[octet]);
+        sleep(seconds(1)).await;
+    }
+    sleep(seconds(100)).await;
+    assert!(!rig.sender.is_ended());
+    assert_eq!(rig.heard().len(), 2);
 }
 
 #[tokio::test(start_paused = true)]

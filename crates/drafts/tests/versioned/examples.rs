@@ -242,6 +242,25 @@ fn a_ping_is_answered_with_its_body_between_fragments() {
 }
 
 #[test]
+fn a_message_is_not_over_because_a_ping_came_between_its_fragments() {
+    everywhere(|draft, role| {
+        let (mut codec, mut out) = (codec(draft, role), Outbox::new());
+        let mut within = Vec::new();
+        for frame in ["89 00", "01 03 48 65 6c", "89 00", "8a 00", "80 02 6c 6f"] {
+            let octets = from_peer(draft, role, &hex(frame));
+            let mut input = BytesMut::from(&octets[..]);
+            while codec.receive(&mut input, &mut out).unwrap().is_some() {}
+            within.push(codec.is_within_message());
+        }
+        assert_eq!(within, [false, true, true, true, false], "{draft}");
+        // What has come of a frame is of a message, too.
+        let part = &from_peer(draft, role, &hex("81 05 48 65"))[..];
+        codec.receive(&mut BytesMut::from(part), &mut out).unwrap();
+        assert!(codec.is_within_message(), "{draft}");
+    });
+}
+
+#[test]
 fn a_pong_nobody_asked_for_is_a_notice() {
     for draft in drafts() {
         let unsolicited = Event::Notice(Notice::UnsolicitedPong);
