@@ -3,12 +3,12 @@
 use std::{io::ErrorKind, time::Duration};
 
 use draftgate_conn::{By, Closed, Fate, Settings, Why};
-use draftgate_core::{Close, Message, Rule};
+use draftgate_core::{Close, Draft, Message, Rule};
 use draftgate_testkit::io::{Probe, settle};
 use tokio::time::{Instant, sleep};
 
 use crate::{
-    fake::{BREACH, CLOSE, Fake, absent, close, coded, frame, marker, text},
+    fake::{BREACH, CLOSE, Fake, PING, absent, close, coded, frame, marker, text},
     rig::{Book, Recorder, Rig, echo, idle, run, spawn},
 };
 
@@ -45,6 +45,27 @@ async fn a_peers_close_is_answered_with_its_code_and_a_server_closes_tcp_at_once
     assert_eq!(outcome(&closed), (By::Peer, Why::PeerClosed, Some(4321)));
     assert_eq!(*told.lock().unwrap(), ["opened", "closing Some(4321)"]);
     assert_eq!(begun.elapsed().as_secs(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_code_that_the_draft_lacks_becomes_the_nearest_it_has() {
+    for (draft, told) in [
+        (Draft::Hybi06, 1002),
+        (Draft::Hybi08, 1002),
+        (Draft::Hybi13, 1008),
+    ] {
+        let codec = Fake { draft, ..coded() };
+        let rig = open(codec, Settings::server()).await;
+        rig.probe.feed(b"T");
+        let (closed, probe) = ended(rig).await;
+        // Pings came before it.
+        let said = &probe.written()[2 * PING.len()..];
+        let code = u16::from_be_bytes([said[3], said[4]]);
+        assert_eq!((said[0], code), (b'C', told), "{draft}");
+        // The log has what was meant.
+        let want = (By::Us, Why::MessageTimeout, Some(1008));
+        assert_eq!(outcome(&closed), want);
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -135,7 +156,7 @@ async fn a_close_is_said_in_the_words_that_the_draft_has() {
     rig.sender.close(Some(Close::new(1001, "drain")));
     settle().await;
     assert_eq!(rig.probe.written(), CLOSE);
-    // A reason too long, a code that must not be sent.
+    // A reason too long, codes that must not be sent.
     for (asked, said) in [
         (Close::new(1001, "x".repeat(124)), close(1001)),
         (Close::new(1004, ""), close(1009)),
