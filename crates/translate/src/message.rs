@@ -99,19 +99,38 @@ pub fn inbound(message: Message, base64: bool) -> Result<Message, Violation> {
         other => return Ok(other),
     };
     let decoded = if text.iter().any(u8::is_ascii_whitespace) {
-        let bare: Vec<u8> = text
-            .iter()
-            .copied()
-            .filter(|o| !o.is_ascii_whitespace())
-            .collect();
-        LENIENT.decode(bare)
+        without_white_space(&text)
     } else {
-        LENIENT.decode(&text)
+        LENIENT.decode(&text).ok()
     };
     match decoded {
-        Ok(octets) => Ok(Message::Binary(octets.into())),
-        Err(_) => Err(Rule::NotBase64.into()),
+        Some(octets) => Ok(Message::Binary(octets.into())),
+        None => Err(Rule::NotBase64.into()),
     }
+}
+
+/// Whole quartets, as many as stay in the processor's first cache.
+const GROUP: usize = 4096;
+
+/// Decodes group by group: a copy of the text without its white space would be
+/// a third one of it in memory.
+fn without_white_space(text: &[u8]) -> Option<Vec<u8>> {
+    let bare = text.iter().copied().filter(|o| !o.is_ascii_whitespace());
+    let mut bare = bare.peekable();
+    let mut octets = Vec::with_capacity(text.len() / 4 * 3 + 3);
+    let mut group = Vec::with_capacity(GROUP);
+    while bare.peek().is_some() {
+        group.clear();
+        group.extend(bare.by_ref().take(GROUP));
+        let before = octets.len();
+        LENIENT.decode_vec(&group, &mut octets).ok()?;
+        // Padding ends the text, and not just a group.
+        let whole = octets.len() - before == GROUP / 4 * 3;
+        if !whole && bare.peek().is_some() {
+            return None;
+        }
+    }
+    Some(octets)
 }
 
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
@@ -149,6 +168,25 @@ mod tests {
         }
         assert_eq!(decoded("+/8=").as_deref(), Some(&[0xfb, 0xff][..]));
         assert_eq!(decoded("").as_deref(), Some(&b""[..]));
+    }
+
+    #[test]
+    fn long_base64_is_read_as_one_with_and_without_lines() {
+        for length in [3071, 3072, 3073, 3074, 10_000] {
+            let octets: Vec<u8> = (0..length).map(|i| (i % 251) as u8).collect();
+            let text = base64::engine::general_purpose::STANDARD.encode(&octets);
+            let lines: Vec<_> = text.as_bytes().chunks(76).collect();
+            let lines = String::from_utf8_lossy(&lines.join(&b"\r\n"[..])).into_owned();
+            let unpadded = lines.trim_end_matches('=');
+            for text in [&text, &lines, unpadded] {
+                assert_eq!(decoded(text).as_deref(), Some(&octets[..]), "{length}");
+            }
+        }
+        // What looks like an end where one group of the decoder ends.
+        for end in ["AA==AAAA", "AAA=AAAA", "AA==AA=="] {
+            let text = format!(" {}{end}", "A".repeat(GROUP - 4));
+            assert_eq!(decoded(&text), None, "{end}");
+        }
     }
 
     #[test]
