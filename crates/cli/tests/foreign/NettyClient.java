@@ -143,6 +143,7 @@ public class NettyClient {
                 channel.writeAndFlush(((CloseWebSocketFrame) got).retain());
                 ended("left", (CloseWebSocketFrame) got);
             }
+            if (pinged(got)) continue;
             if (!(got instanceof TextWebSocketFrame)) fail("not a text: " + got);
             String text = ((TextWebSocketFrame) got).text();
             if (expected.contains(text)) print("message", "text", text);
@@ -174,9 +175,15 @@ public class NettyClient {
         while (true) {
             Object got = next(10);
             if (kind.isInstance(got)) return (WebSocketFrame) got;
-            if (!(got instanceof PingWebSocketFrame)) fail("not a " + kind.getSimpleName() + ": " + got);
-            channel.writeAndFlush(new PongWebSocketFrame(((WebSocketFrame) got).content()));
+            if (!pinged(got)) fail("not a " + kind.getSimpleName() + ": " + got);
         }
+    }
+
+    static boolean pinged(Object got) {
+        if (!(got instanceof PingWebSocketFrame)) return false;
+        channel.writeAndFlush(new PongWebSocketFrame(((WebSocketFrame) got).content()));
+        print("ping");
+        return true;
     }
 
     static Object next(int seconds) throws Exception {

@@ -11,7 +11,7 @@ use crate::peers::{self, Meeting};
 
 const CHANNEL: &str = "/bus/living-room";
 
-/// With little time to say farewell to all.
+/// It pings soon, and has little time to say farewell to all.
 const CONFIG: &str = r#"
 drafts = "all"
 origins = ["loopback", "missing"]
@@ -24,6 +24,7 @@ path = "/bus/{channel}"
 service = "bus"
 
 [timeouts]
+ping = "1s"
 drain = "2s"
 "#;
 
@@ -68,9 +69,14 @@ fn foreign_clients_of_all_drafts_read_each_other() {
 }
 
 #[test]
-fn foreign_clients_of_all_drafts_hear_that_the_gateway_leaves() {
+fn foreign_clients_of_all_drafts_answer_pings_and_hear_that_the_gateway_leaves() {
     let mut gateway = Gateway::with("leaving", CONFIG);
     let mut visitors = assembled(&gateway);
+    for visitor in &mut visitors {
+        if !visitor.ours && peers::capabilities(visitor.draft).ping {
+            visitor.child.event("ping");
+        }
+    }
     gateway.terminate();
     for visitor in &mut visitors {
         visitor.is_left();
@@ -138,8 +144,19 @@ impl Visitor {
         if self.ours {
             return self.child.line();
         }
-        let message = self.child.event("message");
-        message["text"].as_str().unwrap().to_owned()
+        let event = self.event_but_ping();
+        assert_eq!(event["event"], "message", "{}: {event}", self.says);
+        event["text"].as_str().unwrap().to_owned()
+    }
+
+    /// A ping comes when it comes.
+    fn event_but_ping(&mut self) -> Value {
+        loop {
+            let event = self.child.any_event();
+            if event["event"] != "ping" {
+                return event;
+            }
+        }
     }
 
     fn leaves(&mut self) {
@@ -147,7 +164,7 @@ impl Visitor {
             self.child.end_stdin();
         } else {
             self.child.say("bye");
-            self.child.event("close");
+            assert_eq!(self.event_but_ping()["event"], "close");
         }
         self.child.end_well();
     }
@@ -156,9 +173,10 @@ impl Visitor {
     fn is_left(&mut self) {
         if !self.ours {
             let code = (peers::capabilities(self.draft).closing == Closing::Coded).then_some(1001);
+            let event = self.event_but_ping();
             assert_eq!(
-                self.child.event("left")["code"],
-                json!(code),
+                event,
+                json!({"event": "left", "code": code}),
                 "{}",
                 self.says
             );

@@ -9,7 +9,7 @@
 // the bus, --expect as often as texts are expected) TEXT is sent when the line
 // "go" arrives on stdin, and the connection is closed when "bye" arrives: the
 // texts that were expected are told, in whatever order they come. If the server
-// closes first, the event is "left".
+// closes first, the event is "left". A ping is told in either conversation.
 //
 // One JSON line per event on stdout. Exit code 0: everything matched and the
 // connection ended as it should; 1: it did not; 2: usage; 3: nothing happened
@@ -33,8 +33,8 @@ exports.summary = summary;
  * `peer.drafts` lists the drafts the peer speaks, the first being the default.
  * `peer.connect(url, { draft, subprotocol }, events)` opens the connection,
  * calls `events.open(subprotocol or null)`, `events.message(text)`,
- * `events.binary(octets)`, `events.pong(text)`, `events.close(code or null)` and
- * `events.error(reason)`, and returns `{ send(text), close() }`, where there is
+ * `events.binary(octets)`, `events.ping()`, `events.pong(text)`,
+ * `events.close(code or null)` and `events.error(reason)`, and returns `{ send(text), close() }`, where there is
  * binary and ping also `binary(octets)` and `ping(text)`.
  */
 exports.hold = function hold(peer) {
@@ -58,6 +58,7 @@ exports.hold = function hold(peer) {
     },
     message: (text) => heard({ event: 'message', ...summary(text) }),
     binary: (octets) => heard({ event: 'binary', ...digest(octets) }),
+    ping: () => print({ event: 'ping' }),
     pong: (text) => heard({ event: 'pong', text }),
     close(code) {
       if (!done && !bus) fail('the connection ended in the middle of the conversation');

@@ -148,7 +148,11 @@ sub buffered {
             1 while receive();
             left();
         }
-        if ($frames->is_ping) { send_frame(type => 'pong', buffer => $payload); next }
+        if ($frames->is_ping) {
+            send_frame(type => 'pong', buffer => $payload);
+            event(event => 'ping');
+            next;
+        }
         return ('pong', $payload) if $frames->is_pong;
         return ('binary', $payload) if $frames->is_binary;
         return ('message', decode('UTF-8', $payload, Encode::FB_CROAK));

@@ -161,6 +161,7 @@ class Client
       return frame unless frame.type == :ping
 
       send_frame(:pong, frame.to_s)
+      event(event: 'ping')
     end
     failed("a frame is not valid: #{@frames.error}") if @frames.error
   end

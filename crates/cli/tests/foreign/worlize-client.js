@@ -17,6 +17,7 @@ hold({
         if (type === 'binary') on.binary(binaryData);
         else on.message(utf8Data);
       });
+      peer.on('ping', on.ping);
       peer.on('pong', (body) => on.pong(body.toString('utf8')));
       peer.on('close', (code) => on.close(code));
       peer.on('error', (error) => on.error(error.message));

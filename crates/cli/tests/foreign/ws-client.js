@@ -13,6 +13,7 @@ hold({
       if (isBinary) on.binary(data);
       else on.message(data.toString('utf8'));
     });
+    socket.on('ping', on.ping);
     socket.on('pong', (body) => on.pong(body.toString('utf8')));
     socket.on('close', (code) => on.close(code));
     socket.on('error', (error) => on.error(error.message));

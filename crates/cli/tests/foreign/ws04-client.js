@@ -27,6 +27,7 @@ hold({
     });
     socket.on('open', () => on.open(socket.protocol || null));
     socket.on('message', (data, { binary }) => (binary ? on.binary(data) : on.message(data)));
+    socket.on('ping', on.ping);
     socket.on('pong', (body) => on.pong(body.toString('utf8')));
     socket.on('close', (code) => on.close(code));
     socket.on('error', (error) => on.error(error.message || error));
