@@ -71,8 +71,9 @@ pub enum Outgoing {
     Pong(Bytes),
     /// The closing handshake, ours or our answer to the peer's; `None` says no code.
     Close(Option<Close>),
-    /// Octets that the peer discards in silence (hixie-75: `80 00`), to keep
-    /// what lies between awake where the draft has no ping.
+    /// Octets that the peer discards in silence (hixie-75: `80 00`, unless it
+    /// is sent binary in such frames), to keep what lies between awake where
+    /// the draft has no ping.
     Filler,
 }
 

@@ -293,8 +293,10 @@ impl Framing for Sentinel {
     }
 
     fn filler(&self) -> Option<&'static [u8]> {
-        // A hixie-76 client reports an error event for it, so only 75.
-        (self.closing == Closing::Absent).then_some(&[BINARY, 0x00])
+        // A hixie-76 client reports an error event for it, so only 75; and for
+        // whom such frames are binary it is an empty message.
+        let discarded = self.closing == Closing::Absent && !self.length_frames.send;
+        discarded.then_some(&[BINARY, 0x00])
     }
 
     fn class(&self) -> Option<WireClass> {
@@ -451,6 +453,21 @@ mod tests {
         let mut framing = Sentinel::new(Closing::Marker, mode);
         framing.write(Opcode::Binary, &Bytes::from_static(b"\xff\x00"), &mut out);
         assert_eq!(&out.take_all()[..], b"\x80\x02\xff\x00");
+    }
+
+    #[test]
+    fn what_is_binary_for_the_peer_is_no_filler() {
+        for (closing, send, filler) in [
+            (Closing::Absent, false, Some(&b"\x80\x00"[..])),
+            (Closing::Absent, true, None),
+            (Closing::Marker, false, None),
+        ] {
+            let mode = LengthFrames {
+                send,
+                accept: false,
+            };
+            assert_eq!(Sentinel::new(closing, mode).filler(), filler, "{mode:?}");
+        }
     }
 
     #[test]
