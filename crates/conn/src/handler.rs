@@ -6,7 +6,7 @@
 use std::{fmt, sync::Arc};
 
 use draftgate_core::{
-    Capabilities, Close, Codec, Draft, Message, Notice, Outbox, Outgoing, Rule, SendError,
+    COPIED, Capabilities, Close, Codec, Draft, Message, Notice, Outbox, Outgoing, Rule, SendError,
 };
 
 use crate::{Sender, Stats, queue::Queue, queued::detached};
@@ -50,12 +50,20 @@ pub struct Peer<'a> {
 
 impl Peer<'_> {
     /// Says `what` at once, before anything queued. The driver reads no more
-    /// from a peer that leaves 64 KiB of this unread. [`Outgoing::Close`] acts
-    /// as [`Peer::close`].
+    /// from a peer that leaves 64 KiB of this unread, and a message in it keeps
+    /// nothing larger than twice itself alive. [`Outgoing::Close`] acts as
+    /// [`Peer::close`].
     ///
     /// # Errors
     /// The draft cannot say it, or not now; nothing was sent.
     pub fn send(&mut self, what: Outgoing) -> Result<(), SendError> {
+        let what = match what {
+            // What is smaller the outbox copies anyway.
+            Outgoing::Message(message) if message.len() > COPIED => {
+                Outgoing::Message(self.keep(message))
+            }
+            other => other,
+        };
         send(self.codec, self.out, self.queue, self.stats, what)
     }
 

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use draftgate_conn::{Conn, Handler, Peer, Settings, Start};
 use draftgate_core::{
     Capabilities, Close, Codec, Draft, Event, Message, Outbox, Outgoing, SendError, State,
@@ -166,4 +166,29 @@ async fn what_is_kept_keeps_no_more_than_twice_its_size_alive() {
     conn.run(&mut keeper).await;
     let want = [(10, true), (2048, true), (3000, true), (50_000, false)];
     assert_eq!(keeper.0, want);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_sent_back_keeps_no_read_buffer_alive() {
+    struct Echo(Arc<Mutex<Vec<Bytes>>>);
+    impl Handler for Echo {
+        fn message(&mut self, message: Message, peer: &mut Peer<'_>) {
+            self.0.lock().unwrap().push(message.payload().clone());
+            peer.send(Outgoing::Message(message)).unwrap();
+        }
+    }
+    let (io, probe) = scripted();
+    probe.accept(Some(0));
+    let heard = Arc::default();
+    let mut echo = Echo(Arc::clone(&heard));
+    let conn = Conn::new(io, Start::new(coded().boxed()), Settings::server());
+    tokio::spawn(async move { conn.run(&mut echo).await });
+    // A little to answer in a large read, or nothing else.
+    let little = [frame(b'B', &[0; 3000]), frame(b'N', &[0; 50_000])].concat();
+    for (octets, kept) in [(little, false), (frame(b'B', &[0; 3000]), true)] {
+        probe.feed(&octets);
+        settle().await;
+        let payload: Bytes = heard.lock().unwrap().pop().unwrap();
+        assert_eq!(!payload.is_unique(), kept);
+    }
 }
