@@ -73,13 +73,27 @@ fn delivered(heard: &Heard) -> usize {
     heard.events.iter().map(length).sum()
 }
 
+/// The usual ones, and some that most pieces exceed.
+fn limits() -> impl Strategy<Value = Limits> {
+    let small = (0_u64..150, 0_u64..150, 0_u32..4).prop_map(|(frame, message, fragments)| Limits {
+        frame,
+        message,
+        fragments,
+    });
+    prop_oneof![Just(Limits::default()), small]
+}
+
 proptest! {
     #[test]
-    fn any_octets_are_heard_alike_at_any_cut(pieces in pieces(), cut in 0_usize..400) {
+    fn any_octets_are_heard_alike_at_any_cut(
+        pieces in pieces(),
+        cut in 0_usize..400,
+        limits in limits(),
+    ) {
         for draft in spoken() {
             for role in ROLES {
                 let octets = octets(draft, role, &pieces);
-                let codec = || end(draft, role, Limits::default()).0;
+                let codec = || end(draft, role, limits).0;
                 let whole = hear(&mut *codec(), [&octets[..]]);
                 let (front, back) = octets.split_at(cut.min(octets.len()));
                 prop_assert_eq!(&hear(&mut *codec(), [front, back]), &whole, "{}", draft);

@@ -79,7 +79,7 @@ impl Sentinel {
                     return Ok(Some(Part::End));
                 }
                 let run = end.unwrap_or(input.len());
-                let octets = within(octets + run as u64, limits)?;
+                let octets = text_within(octets + run as u64, limits)?;
                 self.place = Place::Text { octets };
                 Ok(Some(Part::Data(input.split_to(run))))
             }
@@ -144,7 +144,7 @@ impl Sentinel {
                     length: None,
                 })));
             };
-            within(end as u64, limits)?;
+            text_within(end as u64, limits)?;
             input.advance(1);
             let payload = input.split_to(end);
             input.advance(1);
@@ -240,6 +240,15 @@ fn within(octets: u64, limits: &Limits) -> Result<u64, Violation> {
         return Err(Rule::FrameTooBig.into());
     }
     Ok(octets)
+}
+
+/// A text is a message, too, and no length tells in front which of two limits
+/// it will exceed: the lower one it is, in however many reads it comes.
+fn text_within(octets: u64, limits: &Limits) -> Result<u64, Violation> {
+    if octets > limits.message && limits.message < limits.frame {
+        return Err(Rule::MessageTooBig.into());
+    }
+    within(octets, limits)
 }
 
 /// Appends `length` in the groups that [`Sentinel::length`] reads.
