@@ -86,7 +86,7 @@ pub enum Why {
     #[error("the peer broke its draft: {0}")]
     Violation(Rule),
     /// The peer accepted what it was sent too slowly, or not at all.
-    #[error("the peer took nothing of what it was sent")]
+    #[error("the peer took too little of what it was sent, or nothing")]
     WriteTimeout,
 }
 
