@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::BytesMut;
-use draftgate_conn::{Closed, Conn, Sender, Settings, Start, Why};
+use draftgate_conn::{By, Closed, Conn, Sender, Settings, Start, Why};
 use draftgate_core::{Close, Closing};
 use draftgate_drafts::opening::Connected;
 use tokio::{io::BufReader, net::TcpStream, time::timeout};
@@ -76,11 +76,9 @@ impl Session<'_> {
         };
         let ending = async {
             // The server's close is the driver's to answer.
-            if !theirs {
-                close(&sender, closing, &twin).await?;
-            }
+            let our_fin = !theirs && close(&sender, closing, &twin).await?;
             sender.ended().await;
-            Ok(())
+            Ok(our_fin)
         };
         let ended = tokio::select! {
             ended = ending => ended,
@@ -90,11 +88,15 @@ impl Session<'_> {
             sender.abort();
         }
         let broken = |error| Failure::new(format_args!("the connection's task broke: {error}"));
-        let (closed, output) = running.await.map_err(broken)?;
+        let (mut closed, output) = running.await.map_err(broken)?;
+        if closed.why == Why::PeerClosed && matches!(ended, Ok(true)) {
+            // The driver saw the server's FIN alone, which answered ours.
+            (closed.by, closed.why) = (By::Us, Why::Requested);
+        }
         Outcome {
             closed,
             theirs,
-            ended,
+            ended: ended.map(drop),
             lines,
             output,
         }
@@ -119,26 +121,27 @@ fn doubled(stream: TcpStream) -> io::Result<(TcpStream, StdStream)> {
     Ok((TcpStream::from_std(stream)?, twin))
 }
 
-/// Closes as the draft closes, behind everything that is queued.
+/// Closes as the draft closes, behind everything that is queued. Says whether
+/// that was our FIN, of which the driver does not know.
 ///
 /// # Errors
 /// The server does not end the connection, where the driver does not see to that.
-async fn close(sender: &Sender, closing: Closing, twin: &StdStream) -> Result<(), CutOff> {
+async fn close(sender: &Sender, closing: Closing, twin: &StdStream) -> Result<bool, CutOff> {
     if closing != Closing::Absent {
         let normal = || Close::new(Close::NORMAL, "");
         sender.close((closing == Closing::Coded).then(normal));
-        return Ok(());
+        return Ok(false);
     }
     // hixie-75 closes by TCP alone, and what the server still has to say to
     // the last lines comes after our FIN: the driver must not know of it, for
     // it reads nothing more from a connection that it closed.
     if sender.drained().await.is_err() {
-        return Ok(());
+        return Ok(false);
     }
     // An error says that the connection is gone, and the driver will see.
     let _ = twin.shutdown(Shutdown::Write);
     let ended = timeout(CLOSE_TIMEOUT, sender.ended()).await;
-    ended.map_err(|_| CutOff::TimedOut)
+    ended.map(|()| true).map_err(|_| CutOff::TimedOut)
 }
 
 /// Why a connection was not closed in order.
@@ -203,7 +206,7 @@ fn as_it_should(closed: &Closed) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use draftgate_conn::{By, Stats};
+    use draftgate_conn::Stats;
 
     use super::*;
 

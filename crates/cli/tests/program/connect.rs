@@ -37,6 +37,26 @@ fn hixie_75_sends_lines_closes_by_fin_and_still_prints_what_comes() {
 }
 
 #[test]
+fn who_ended_hixie_75_first_is_told() {
+    let script = Script::start(|peer| {
+        peer.open_75("/");
+        peer.expect_end();
+        peer.end();
+    });
+    let ended = draftgate(["connect", "-v", "--draft", "75", &script.url("/")]).run_with("");
+    script.finish();
+    ended.expect(0, &["draftgate: closed by us: closed on request"]);
+
+    let script = Script::start(|peer| {
+        peer.open_75("/");
+        peer.end();
+    });
+    let mut running = draftgate(["connect", "-v", "--draft", "75", &script.url("/")]).start();
+    running.stderr.line_with("draftgate: closed by the peer");
+    script.finish();
+}
+
+#[test]
 fn hixie_76_sends_lines_and_closes_by_ff_00() {
     let ended = converse("hixie-76", "Hello\nyou", |peer| {
         peer.open_76("/");
