@@ -177,6 +177,12 @@ impl Banner {
         if let Some(url) = &listener.public_url {
             let _ = writeln!(text, "  known to clients as {url}");
         }
+        if listener.proxy_protocol {
+            text.push_str(
+                "        through the proxy in front alone: it must send the PROXY protocol\n",
+            );
+            return;
+        }
         let Some(route) = first_bus.or_else(|| self.config.routes.first()) else {
             return;
         };
@@ -221,6 +227,19 @@ mod tests {
         assert!(!text.contains("8080"), "{text}");
         let policy = "policy requests of Flash  127.0.0.1:4712";
         assert!(text.contains(policy), "{text}");
+    }
+
+    #[test]
+    fn nobody_is_sent_past_the_proxy() {
+        let mut config = Config::default();
+        config.listeners[0].proxy_protocol = true;
+        let banner = Banner {
+            serves: "a.toml".into(),
+            config,
+        };
+        let text = banner.with(&["127.0.0.1:4711".parse().unwrap()], &[]);
+        assert!(text.contains("it must send the PROXY protocol"), "{text}");
+        assert!(!text.contains("try "), "{text}");
     }
 
     #[test]
