@@ -7,11 +7,11 @@ use clap::{Parser, Subcommand, builder::TypedValueParser};
 use draftgate_core::Draft;
 use draftgate_gateway::config::{LogFormat, LogLevel, units};
 
-/// A WebSocket gateway for old and new clients: hixie-75, hixie-76 (= hybi-00)
-/// and RFC 6455 (= hybi-13) on one port.
+/// A WebSocket gateway that speaks the drafts
 #[derive(Debug, Parser)]
 #[command(
     version,
+    long_about = format!("A WebSocket gateway that speaks the drafts, on one port, their clients joined by one bus:\n{}.", spoken_names()),
     propagate_version = true,
     args_conflicts_with_subcommands = true,
     after_help = AFTER_HELP
@@ -92,8 +92,7 @@ pub(crate) struct File {
 }
 
 const ECHO_HELP: &str = "\
-Serves every path; without --listen on
-127.0.0.1:8080.
+Serves every path; without --listen on 127.0.0.1:8080.
 
 Examples:
   draftgate echo --listen 127.0.0.1:9000
@@ -228,6 +227,14 @@ mod tests {
     #[test]
     fn the_table_of_arguments_is_consistent() {
         Args::command().debug_assert();
+    }
+
+    #[test]
+    fn help_names_every_draft_that_is_spoken() {
+        let help = Args::command().render_long_help().to_string();
+        for draft in draftgate_drafts::spoken() {
+            assert!(help.contains(&draft.with_alias()), "{draft}: {help}");
+        }
     }
 
     #[test]
