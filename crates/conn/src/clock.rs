@@ -118,12 +118,14 @@ impl Session {
         first
     }
 
-    /// Acts on every timer that is due.
-    pub(crate) fn ring(&mut self, now: Instant) {
+    /// Acts on every timer that is due. Whether there was one.
+    pub(crate) fn ring(&mut self, now: Instant) -> bool {
+        let mut rang = false;
         while let Some((at, alarm)) = self.alarm() {
             if at > now {
-                return;
+                break;
             }
+            rang = true;
             match alarm {
                 Alarm::Closing => self.give_up(Why::CloseTimeout, now),
                 Alarm::Ending => self.phase = Phase::Done,
@@ -145,6 +147,7 @@ impl Session {
                 }
             }
         }
+        rang
     }
 
     fn ping(&mut self, now: Instant) {

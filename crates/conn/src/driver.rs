@@ -121,14 +121,15 @@ impl<Io: AsyncRead + AsyncWrite> Turn<'_, Io> {
     ) -> Poll<()> {
         for _ in 0..ROUNDS {
             let now = Instant::now();
-            self.session.ring(now);
             let orders = self.session.queue.orders(cx.waker());
             self.session.heed(orders, now);
+            let phase = self.session.phase;
             let again = self.step(handler, cx, now);
             if self.session.phase == Phase::Done {
                 return Poll::Ready(());
             }
-            if again {
+            // After reading: what came in time counts, however late we look.
+            if self.session.phase != phase || self.session.ring(now) || again {
                 continue;
             }
             let Some((at, _)) = self.session.alarm() else {
@@ -149,15 +150,13 @@ impl<Io: AsyncRead + AsyncWrite> Turn<'_, Io> {
 
     /// Does all that can be done now. Whether there is more at once.
     fn step(&mut self, handler: &mut dyn Handler, cx: &mut Context<'_>, now: Instant) -> bool {
-        let phase = self.session.phase;
-        let again = match phase {
+        match self.session.phase {
             Phase::Run => self.run(handler, cx, now),
             Phase::Flush(after) => self.flush(after, cx, now),
             Phase::Shut(after) => self.shut(after, cx),
             Phase::Linger => self.linger(cx),
             Phase::Done => false,
-        };
-        again || self.session.phase != phase
+        }
     }
 
     fn run(&mut self, handler: &mut dyn Handler, cx: &mut Context<'_>, now: Instant) -> bool {

@@ -368,3 +368,31 @@ async fn timeouts_of_zero_and_of_ages_neither_panic_nor_hang() {
         Why::OpeningTimeout
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_came_in_time_counts_although_it_is_looked_at_late() {
+    // Another task held the thread: everything below is due in one turn.
+    let rig = run(marker(), Settings::server());
+    settle().await;
+    rig.probe.feed(b"KEY3");
+    tokio::time::advance(seconds(6)).await;
+    settle().await;
+    assert_eq!(rig.heard(), ["opened"]);
+
+    let rig = run(coded(), Settings::server());
+    rig.probe.feed(&text("whole")[..3]);
+    settle().await;
+    rig.probe.feed(&text("whole")[3..]);
+    tokio::time::advance(seconds(61)).await;
+    settle().await;
+    assert_eq!(rig.heard(), ["opened", "whole"]);
+
+    let rig = run(coded(), Settings::server());
+    settle().await;
+    rig.sender.close(None);
+    settle().await;
+    rig.probe.feed(&close(1000));
+    tokio::time::advance(seconds(6)).await;
+    let closed = rig.closed().await;
+    assert_eq!(closed.why, Why::Requested);
+}
