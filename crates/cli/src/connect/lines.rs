@@ -66,6 +66,8 @@ pub(crate) async fn send(
 #[derive(Debug)]
 pub(crate) struct Printer {
     greeting: Option<String>,
+    /// The server's Close, whether or not it answers ours.
+    pub(crate) close: Option<Close>,
     /// Why standard output takes no more.
     pub(crate) broken: Option<io::Error>,
 }
@@ -75,6 +77,7 @@ impl Printer {
     pub(crate) fn new(greeting: Option<String>) -> Self {
         Self {
             greeting,
+            close: None,
             broken: None,
         }
     }
@@ -85,6 +88,10 @@ impl Handler for Printer {
         if let Some(greeting) = &self.greeting {
             say(greeting);
         }
+    }
+
+    fn closing(&mut self, close: Option<&Close>, _: &mut Peer<'_>) {
+        self.close = close.cloned();
     }
 
     /// Blocks while the reader of standard output does not read, on purpose:

@@ -8,7 +8,7 @@ use std::{
 
 use bytes::BytesMut;
 use draftgate_conn::{By, Closed, Conn, Sender, Settings, Start, Why};
-use draftgate_core::{Close, Closing};
+use draftgate_core::{Close, Closing, Draft};
 use draftgate_drafts::opening::Connected;
 use tokio::{io::BufReader, net::TcpStream, time::timeout};
 
@@ -46,6 +46,7 @@ impl Session<'_> {
         let verbose = self.verbose || io::stderr().is_terminal();
         let greeting = verbose.then(|| self.greeting());
         let codec = self.connected.codec;
+        let draft = codec.draft();
         let closing = codec.capabilities().closing;
         let start = Start {
             received: self.received,
@@ -62,7 +63,7 @@ impl Session<'_> {
         let running = tokio::spawn(async move {
             let mut printer = Printer::new(greeting);
             let closed = conn.run(&mut printer).await;
-            (closed, printer.broken)
+            (closed, printer)
         });
 
         let input = BufReader::new(tokio::io::stdin());
@@ -88,7 +89,7 @@ impl Session<'_> {
             sender.abort();
         }
         let broken = |error| Failure::new(format_args!("the connection's task broke: {error}"));
-        let (mut closed, output) = running.await.map_err(broken)?;
+        let (mut closed, printer) = running.await.map_err(broken)?;
         if closed.why == Why::PeerClosed && matches!(ended, Ok(true)) {
             // The driver saw the server's FIN alone, which answered ours.
             (closed.by, closed.why) = (By::Us, Why::Requested);
@@ -98,7 +99,8 @@ impl Session<'_> {
             theirs,
             ended: ended.map(drop),
             lines,
-            output,
+            output: printer.broken,
+            complaint: printer.close.filter(|close| complains(close, draft)),
         }
         .judge(verbose)
     }
@@ -162,6 +164,8 @@ struct Outcome {
     ended: Result<(), CutOff>,
     lines: Result<(), LineError>,
     output: Option<io::Error>,
+    /// The server's Close, if it says that something was wrong.
+    complaint: Option<Close>,
 }
 
 impl Outcome {
@@ -172,6 +176,7 @@ impl Outcome {
             ended,
             lines,
             output,
+            complaint,
         } = self;
         if let Some(error) = output {
             return quiet_pipe(Err(error));
@@ -184,11 +189,28 @@ impl Outcome {
         if !as_it_should(&closed) {
             return Err(Failure::new(closed));
         }
+        if let Some(Close { code, reason }) = complaint {
+            let reason = match reason.as_str() {
+                "" => String::new(),
+                reason => format!(" ({reason})"),
+            };
+            return Err(Failure::new(format_args!(
+                "the server closed with code {code}{reason} while we closed: what was sent last may not have been taken"
+            )));
+        }
         if verbose || theirs {
             say(closed);
         }
         Ok(())
     }
+}
+
+/// Whether a Close of the server says that something was wrong. One that
+/// crossed ours on its way is taken for the answer to it, which repeats our code
+/// or has none; a code that nobody may send is no complaint but carelessness.
+fn complains(close: &Close, draft: Draft) -> bool {
+    let fine = [Close::NORMAL, Close::GOING_AWAY].contains(&close.code);
+    !fine && Close::may_be_sent(close.code, draft)
 }
 
 /// Whether a connection ended as its ends wished: we were done, or the server

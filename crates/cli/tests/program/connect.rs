@@ -86,6 +86,27 @@ fn hybi_13_sends_lines_and_closes_by_1000() {
 }
 
 #[test]
+fn a_complaint_that_crosses_our_close_is_told() {
+    let close = |octets: &'static [u8]| {
+        converse("hybi-13", "Hello", move |peer| {
+            peer.open_13("");
+            assert_eq!(peer.frame(), (0x81, b"Hello".to_vec()));
+            assert_eq!(peer.frame().0, 0x88);
+            peer.say(octets);
+            peer.end();
+        })
+    };
+    close(b"\x88\x06\x03\xf1long").expect(1, &["closed with code 1009 (long) while we closed"]);
+    close(b"\x88\x02\x03\xf1").expect(1, &["closed with code 1009 while we closed"]);
+    // An answer is what repeats our code, has none, or one that nobody may send.
+    for answer in [&b"\x88\x02\x03\xe8"[..], b"\x88\0", b"\x88\x02\x02\xe5"] {
+        let ended = close(answer);
+        ended.expect(0, &[]);
+        assert_eq!(ended.stderr, "");
+    }
+}
+
+#[test]
 fn messages_are_printed_as_they_come_and_lines_sent_as_they_are_typed() {
     let script = Script::start(|peer| {
         peer.open_13("");
