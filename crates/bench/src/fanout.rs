@@ -96,7 +96,8 @@ impl Delivery for Seat {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let message = envelope.shared.message();
         let capabilities = writer.codec.capabilities();
-        let Outcome::Send(rendering) = translate::message(message, &capabilities, &POLICY) else {
+        let decided = translate::message(&envelope.shared, &capabilities, &POLICY);
+        let Outcome::Send(rendering) = decided else {
             return Verdict::Dropped(Reason::NoBinary);
         };
         let render = |message: &Message| translate::render(message, rendering, None);

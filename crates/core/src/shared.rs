@@ -5,7 +5,7 @@
 //! once per [`Rendering`] and encodes it at most once per [`WireClass`] and
 //! rendering. A refusal is kept like an encoding.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bytes::Bytes;
 
@@ -47,6 +47,7 @@ type Encoding = (WireClass, Rendering, Result<Bytes, SendError>);
 #[derive(Debug)]
 pub struct Shared {
     message: Message,
+    utf8: OnceLock<bool>,
     made: Mutex<Made>,
 }
 
@@ -61,6 +62,7 @@ impl Shared {
     pub fn new(message: Message) -> Self {
         Self {
             message,
+            utf8: OnceLock::new(),
             made: Mutex::default(),
         }
     }
@@ -68,6 +70,15 @@ impl Shared {
     /// The message as it was published.
     pub fn message(&self) -> &Message {
         &self.message
+    }
+
+    /// Whether the message is UTF-8, binary or not; found out on first use, for
+    /// a channel of thousands may ask.
+    pub fn is_utf8(&self) -> bool {
+        *self.utf8.get_or_init(|| match &self.message {
+            Message::Text(_) => true,
+            Message::Binary(octets) => std::str::from_utf8(octets).is_ok(),
+        })
     }
 
     /// The message in `rendering`, made by `render` on first use.
@@ -141,6 +152,19 @@ mod tests {
             }
         }
         assert_eq!((calls, shared.encodings()), (2, 2));
+    }
+
+    #[test]
+    fn binary_may_be_utf8_and_text_always_is() {
+        let binary = |octets: &'static [u8]| Message::Binary(Bytes::from_static(octets));
+        for (message, utf8) in [
+            (Message::from("Grün"), true),
+            (binary("Grün".as_bytes()), true),
+            (binary(b"\xff"), false),
+        ] {
+            let shared = Shared::new(message);
+            assert_eq!((shared.is_utf8(), shared.is_utf8()), (utf8, utf8));
+        }
     }
 
     #[test]

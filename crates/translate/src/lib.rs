@@ -7,14 +7,15 @@
 //! here because they go hop by hop: the gateway answers them and forwards none.
 //!
 //! ```
-//! use draftgate_core::{Capabilities, Closing, Message};
+//! use draftgate_core::{Capabilities, Closing, Message, Shared};
 //! use draftgate_translate::{BinaryPolicy, Outcome, Policy, message, render};
 //!
 //! let hixie = Capabilities { binary: false, ping: false, fragments: false, closing: Closing::Marker };
 //! let policy = Policy { binary: BinaryPolicy::Hex, ..Policy::default() };
 //! let binary = Message::Binary(vec![0xca, 0xfe].into());
-//! let Outcome::Send(rendering) = message(&binary, &hixie, &policy) else { panic!() };
-//! assert_eq!(render(&binary, rendering, None), Message::from("cafe"));
+//! let shared = Shared::new(binary);
+//! let Outcome::Send(rendering) = message(&shared, &hixie, &policy) else { panic!() };
+//! assert_eq!(render(shared.message(), rendering, None), Message::from("cafe"));
 //! ```
 
 mod close;

@@ -12,7 +12,7 @@ use base64::{
     alphabet::STANDARD,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
-use draftgate_core::{Capabilities, Close, Message, Rendering, Rule, Violation};
+use draftgate_core::{Capabilities, Close, Message, Rendering, Rule, Shared, Violation};
 
 use crate::{BinaryPolicy, Policy};
 
@@ -54,27 +54,24 @@ impl fmt::Display for DropReason {
     }
 }
 
-/// Decides what becomes of `message` for a peer with these `capabilities`.
+/// Decides what becomes of a message for a peer with these `capabilities`.
 ///
-/// Costs nothing per octet, but for `text-if-utf8`, which reads a binary
-/// message once per call.
-pub fn message(message: &Message, capabilities: &Capabilities, policy: &Policy) -> Outcome {
+/// Costs nothing per octet, but for `text-if-utf8`, for which a binary message
+/// is read once, however many peers it is for.
+pub fn message(shared: &Shared, capabilities: &Capabilities, policy: &Policy) -> Outcome {
     if policy.envelope {
         return Outcome::Send(Rendering::Envelope);
     }
     if policy.base64 {
         return Outcome::Send(Rendering::Base64);
     }
-    let octets = match message {
-        Message::Binary(octets) if !capabilities.binary => octets,
-        _ => return Outcome::Send(Rendering::AsIs),
-    };
+    if capabilities.binary || matches!(shared.message(), Message::Text(_)) {
+        return Outcome::Send(Rendering::AsIs);
+    }
     match policy.binary {
         BinaryPolicy::Base64 => Outcome::Send(Rendering::Base64),
         BinaryPolicy::Hex => Outcome::Send(Rendering::Hex),
-        BinaryPolicy::TextIfUtf8 if std::str::from_utf8(octets).is_ok() => {
-            Outcome::Send(Rendering::Utf8)
-        }
+        BinaryPolicy::TextIfUtf8 if shared.is_utf8() => Outcome::Send(Rendering::Utf8),
         BinaryPolicy::TextIfUtf8 => Outcome::Drop(DropReason::NotUtf8),
         BinaryPolicy::LengthFrame | BinaryPolicy::Drop => Outcome::Drop(DropReason::NoBinary),
         BinaryPolicy::Close => Outcome::Close(Close::new(

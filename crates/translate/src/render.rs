@@ -4,12 +4,16 @@
 //! The JSON is `{"from":{"id":"c4","draft":"hybi-13"},"text":"Hello"}`, with
 //! `base64` in place of `text` for binary. `from` is `null` where no peer
 //! spoke but the gateway. The first text such a peer gets is the [`greeting`].
+//!
+//! JSON takes six octets for a control character: a text of which it would make
+//! more than twice as much goes as `text-base64`, so that nobody can have the
+//! gateway hold many times what it was sent.
 
 use std::borrow::Cow;
 
-use base64::{Engine, engine::general_purpose::STANDARD};
-use draftgate_core::{Message, Rendering, Speaker};
-use serde::Serialize;
+use base64::{Engine, display::Base64Display, engine::general_purpose::STANDARD};
+use draftgate_core::{Message, Rendering, Speaker, Text};
+use serde::{Serialize, Serializer};
 
 /// Makes `rendering` of `message`. `sender` is used by
 /// [`Rendering::Envelope`] alone.
@@ -25,7 +29,7 @@ pub fn render(message: &Message, rendering: Rendering, sender: Option<&Speaker>)
         (Rendering::Utf8, Message::Binary(octets)) => {
             String::from_utf8_lossy(octets).into_owned().into()
         }
-        (Rendering::Envelope, _) => envelope(message, sender).into(),
+        (Rendering::Envelope, _) => envelope(message, sender),
         _ => message.clone(),
     }
 }
@@ -33,22 +37,36 @@ pub fn render(message: &Message, rendering: Rendering, sender: Option<&Speaker>)
 /// The first text for a peer that wants envelopes: who it is itself,
 /// `{"you":{"id":"c3","draft":"hixie-76"}}`.
 pub fn greeting(you: &Speaker) -> Message {
-    json(&Greeting { you: you.into() }).into()
+    json(&Greeting { you: you.into() }, 0)
 }
 
-fn envelope(message: &Message, sender: Option<&Speaker>) -> String {
+fn envelope(message: &Message, sender: Option<&Speaker>) -> Message {
     let from = sender.map(Named::from);
-    match message {
-        Message::Text(text) => json(&Envelope::Text {
-            from,
-            // A Text is UTF-8 by its promise; were it broken, nothing here may panic.
-            text: String::from_utf8_lossy(text.as_bytes()),
-        }),
-        Message::Binary(octets) => json(&Envelope::Binary {
-            from,
-            base64: STANDARD.encode(octets),
-        }),
+    let payload = message.payload();
+    // A third more than there is, as base64 takes.
+    let encoded = payload.len() / 3 * 4 + 4;
+    let Message::Text(text) = message else {
+        let base64 = AsBase64(payload);
+        return json(&Envelope::Binary { from, base64 }, encoded);
+    };
+    let escaped = escaped(payload);
+    if escaped > 2 * payload.len() {
+        let text_base64 = AsBase64(payload);
+        return json(&Envelope::Controls { from, text_base64 }, encoded);
     }
+    // A Text is UTF-8 by its promise; were it broken, nothing here may panic.
+    let text = String::from_utf8_lossy(text.as_bytes());
+    json(&Envelope::Text { from, text }, escaped)
+}
+
+/// How many octets `text` takes in a JSON string.
+fn escaped(text: &[u8]) -> usize {
+    let takes = |octet: &u8| match octet {
+        b'"' | b'\\' | 0x08 | 0x09 | 0x0a | 0x0c | 0x0d => 2,
+        0..0x20 => 6,
+        _ => 1,
+    };
+    text.iter().map(takes).sum()
 }
 
 fn hex(octets: &[u8]) -> String {
@@ -61,8 +79,13 @@ fn hex(octets: &[u8]) -> String {
     text
 }
 
-fn json(value: &impl Serialize) -> String {
-    serde_json::to_string(value).expect("strings under fixed keys are always JSON")
+/// The fields around a payload of `payload` octets: an id, a draft, names.
+const AROUND: usize = 128;
+
+fn json(value: &impl Serialize, payload: usize) -> Message {
+    let mut octets = Vec::with_capacity(payload + AROUND);
+    serde_json::to_writer(&mut octets, value).expect("strings under fixed keys are always JSON");
+    Message::Text(Text::from_validated(octets.into()))
 }
 
 #[derive(Serialize)]
@@ -79,8 +102,22 @@ enum Envelope<'a> {
     },
     Binary {
         from: Option<Named<'a>>,
-        base64: String,
+        base64: AsBase64<'a>,
     },
+    #[serde(rename_all = "kebab-case")]
+    Controls {
+        from: Option<Named<'a>>,
+        text_base64: AsBase64<'a>,
+    },
+}
+
+/// Written as base64 without being held as that first.
+struct AsBase64<'a>(&'a [u8]);
+
+impl Serialize for AsBase64<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&Base64Display::new(self.0, &STANDARD))
+    }
 }
 
 #[derive(Serialize)]
@@ -130,6 +167,24 @@ mod tests {
             text(&made),
             "{\"from\":null,\"text\":\"\\\"\\n\\u0001é\u{10348}\"}"
         );
+    }
+
+    #[test]
+    fn a_text_of_control_characters_is_no_more_than_twice_as_long() {
+        let made = render(&"\u{1}\u{2}".into(), Rendering::Envelope, None);
+        assert_eq!(text(&made), r#"{"from":null,"text-base64":"AQI="}"#);
+        for unit in ["\u{1}", "\"", "a\u{1}", "abcd\u{1}", "\n"] {
+            let long = unit.repeat(10_000);
+            let made = render(&long.as_str().into(), Rendering::Envelope, None);
+            assert!(made.len() <= 2 * long.len() + AROUND, "{unit:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_text_takes_in_json_is_known_before() {
+        let all: String = (0..0x300).filter_map(char::from_u32).collect();
+        let made = serde_json::to_string(&all).unwrap();
+        assert_eq!(escaped(all.as_bytes()), made.len() - 2);
     }
 
     #[test]

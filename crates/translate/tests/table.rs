@@ -1,7 +1,7 @@
 //! Every set of capabilities × every kind of message × every policy, against
 //! a table written from the documentation; and what holds for any input.
 
-use draftgate_core::{Capabilities, Close, Closing, Draft, Message, Rendering, Speaker};
+use draftgate_core::{Capabilities, Close, Closing, Draft, Message, Rendering, Shared, Speaker};
 use draftgate_translate::{
     BinaryPolicy, DropReason, Outcome, Policy, REASON_OCTETS, close, inbound, message, render,
 };
@@ -14,6 +14,10 @@ const CLOSINGS: [Closing; 5] = [
     Closing::Lettered,
     Closing::Coded,
 ];
+
+fn shared(message: &Message) -> Shared {
+    Shared::new(message.clone())
+}
 
 fn every_capability() -> impl Iterator<Item = Capabilities> {
     CLOSINGS.into_iter().flat_map(|closing| {
@@ -63,14 +67,14 @@ fn every_peer_gets_every_message_as_its_policy_says() {
             } else {
                 without_binary(binary)
             };
-            assert_eq!(message(&text, &peer, &plain), as_is);
+            assert_eq!(message(&shared(&text), &peer, &plain), as_is);
             assert_eq!(
-                message(&utf8, &peer, &plain),
+                message(&shared(&utf8), &peer, &plain),
                 for_utf8,
                 "{binary} to {peer:?}"
             );
             assert_eq!(
-                message(&octets, &peer, &plain),
+                message(&shared(&octets), &peer, &plain),
                 for_octets,
                 "{binary} to {peer:?}"
             );
@@ -82,9 +86,12 @@ fn every_peer_gets_every_message_as_its_policy_says() {
                 };
                 let base64 = Outcome::Send(Rendering::Base64);
                 let envelope = Outcome::Send(Rendering::Envelope);
-                assert_eq!(message(what, &peer, &agreed(true, false)), base64);
-                assert_eq!(message(what, &peer, &agreed(false, true)), envelope);
-                assert_eq!(message(what, &peer, &agreed(true, true)), envelope);
+                assert_eq!(message(&shared(what), &peer, &agreed(true, false)), base64);
+                assert_eq!(
+                    message(&shared(what), &peer, &agreed(false, true)),
+                    envelope
+                );
+                assert_eq!(message(&shared(what), &peer, &agreed(true, true)), envelope);
                 rows += 1;
             }
         }
@@ -124,7 +131,7 @@ proptest! {
     #[test]
     fn a_peer_without_binary_is_never_sent_binary(what in any_message(), policy in any_policy()) {
         for peer in every_capability() {
-            if let Outcome::Send(rendering) = message(&what, &peer, &policy) {
+            if let Outcome::Send(rendering) = message(&shared(&what), &peer, &policy) {
                 let sent = render(&what, rendering, Some(&Speaker::new("c1", Draft::Hixie75)));
                 prop_assert!(peer.binary || matches!(sent, Message::Text(_)), "{rendering:?}");
                 if let Message::Text(text) = &sent {
@@ -164,10 +171,16 @@ proptest! {
         let json: serde_json::Value = serde_json::from_str(text.as_str()).unwrap();
         prop_assert_eq!(&json["from"]["id"], &serde_json::json!(id));
         prop_assert_eq!(&json["from"]["draft"], "hixie-76");
-        let held = match (json["text"].as_str(), json["base64"].as_str()) {
-            (Some(text), None) => Message::from(text),
-            (None, Some(base64)) => inbound(base64.into(), true).unwrap(),
-            both => return Err(TestCaseError::fail(format!("{both:?}"))),
+        let payload = ["text", "text-base64", "base64"].map(|name| json[name].as_str());
+        let decoded = |base64: &str| inbound(base64.into(), true).unwrap();
+        let held = match payload {
+            [Some(text), None, None] => Message::from(text),
+            [None, Some(text), None] => match decoded(text) {
+                Message::Binary(octets) => String::from_utf8(octets.into()).unwrap().into(),
+                Message::Text(_) => return Err(TestCaseError::fail("base64 became text")),
+            },
+            [None, None, Some(base64)] => decoded(base64),
+            others => return Err(TestCaseError::fail(format!("{others:?}"))),
         };
         prop_assert_eq!(held, what);
     }

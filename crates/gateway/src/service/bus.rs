@@ -148,8 +148,7 @@ struct Outlet {
 
 impl Delivery for Outlet {
     fn deliver(&self, envelope: &Arc<Envelope>) -> Verdict {
-        let message = envelope.shared.message();
-        match translate::message(message, &self.capabilities, &self.policy) {
+        match translate::message(&envelope.shared, &self.capabilities, &self.policy) {
             Outcome::Send(rendering) => {
                 let message = envelope.shared.rendered(rendering, |message| {
                     translate::render(message, rendering, envelope.sender.as_ref())

@@ -13,7 +13,9 @@ mod markdown;
 
 use std::fmt;
 
-use draftgate_core::{BadUtf8, Close, Closing, Message, Rendering, Rule, Traits, Violation};
+use draftgate_core::{
+    BadUtf8, Close, Closing, Message, Rendering, Rule, Shared, Traits, Violation,
+};
 
 use crate::{BinaryPolicy, DropReason, Outcome, Policy, close, logged, message};
 
@@ -221,7 +223,7 @@ fn arrival(said: &Message, change: Change, to: &Traits, binary: BinaryPolicy) ->
         binary,
         ..Policy::default()
     };
-    match message(said, able, &policy) {
+    match message(&Shared::new(said.clone()), able, &policy) {
         Outcome::Send(rendering) => Arrival::Message(Change {
             rendering,
             length_frame: rendering == Rendering::AsIs
