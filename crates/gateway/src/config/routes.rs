@@ -3,7 +3,7 @@
 use draftgate_core::Draft;
 
 use super::{
-    Heartbeat, PathPattern, Route, Service,
+    BinaryPolicy, Heartbeat, PathPattern, Route, Service,
     file::{Shared, octets, route_limits},
     lists::{self, Chosen, names_of},
     problem::{Place, Problem},
@@ -134,9 +134,14 @@ fn one(
 fn heartbeat(table: &mut Table<'_>, route: &mut Route) {
     let said = table.said("heartbeat");
     table.set("heartbeat", &mut route.heartbeat);
-    if let (Heartbeat::UnknownFrame, Some(said)) = (&route.heartbeat, said)
-        && route.speaks(Draft::Hixie76)
-    {
+    let (Heartbeat::UnknownFrame, Some(said)) = (&route.heartbeat, said) else {
+        return;
+    };
+    if route.binary == BinaryPolicy::LengthFrame {
+        let wrong = Wrong::new("must not be \"unknown-frame\" beside `binary = \"length-frame\"`")
+            .help("clients that read such frames as binary would get an empty message each time; use \"empty-text\" or `{ text = \"…\" }`");
+        table.wrong_value("heartbeat", &said, wrong);
+    } else if route.speaks(Draft::Hixie76) {
         let wrong = Wrong::new("must not be \"unknown-frame\" on a route that speaks hixie-76")
             .help("a hixie-76 client reports an error for each frame of an unknown type, only hixie-75 discards it in silence; use \"empty-text\" or `{ text = \"…\" }`, or leave hixie-76 to another route");
         table.wrong_value("heartbeat", &said, wrong);
