@@ -91,6 +91,23 @@ pub enum Why {
 }
 
 impl Why {
+    /// Every kind of end, in alphabetical order of its code. One error and one
+    /// rule stand for all of theirs.
+    pub const KINDS: [Self; 12] = [
+        Self::Aborted,
+        Self::CloseTimeout,
+        Self::IdleTimeout,
+        Self::Io(io::ErrorKind::ConnectionReset),
+        Self::MessageTimeout,
+        Self::OpeningTimeout,
+        Self::PeerClosed,
+        Self::PeerGone,
+        Self::Requested,
+        Self::SlowConsumer,
+        Self::Violation(Rule::NotUtf8),
+        Self::WriteTimeout,
+    ];
+
     /// A stable word for logs and metrics; a violation's own word is
     /// [`Rule::code`].
     pub fn code(self) -> &'static str {
@@ -180,6 +197,12 @@ mod tests {
             closed.to_string(),
             r"closed by the peer, code 4000 (bye\nfake line): the peer closed"
         );
+    }
+
+    #[test]
+    fn kinds_of_ends_have_codes_of_their_own() {
+        let codes = Why::KINDS.map(Why::code);
+        assert!(codes.windows(2).all(|w| w[0] < w[1]), "{codes:?}");
     }
 
     #[test]

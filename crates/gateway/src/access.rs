@@ -1,8 +1,10 @@
 //! The one line that every connection leaves behind. No payload, no cookie,
 //! no query (it may hold a token).
 
+use std::fmt::Write;
+
 use draftgate_conn::{Closed, Why};
-use draftgate_core::{Capabilities, Close};
+use draftgate_core::{Capabilities, Close, Rule};
 use draftgate_translate::logged;
 use tokio::time::Instant;
 use tracing::info;
@@ -86,6 +88,58 @@ impl<'a> Line<'a> {
     }
 }
 
+/// What stands in such a line as `why`, with where to look, as a table in
+/// Markdown.
+#[must_use]
+pub fn ends_table() -> String {
+    let mut table = String::from("| `why` | what happened | look at |\n| --- | --- | --- |\n");
+    for why in Why::KINDS {
+        let what = match why {
+            Why::Aborted => "the gateway cut it".to_owned(),
+            Why::Io(_) => "reading or writing failed".to_owned(),
+            Why::Violation(_) => "the peer broke its draft, or a limit".to_owned(),
+            why => why.to_string(),
+        };
+        // Writing to a String cannot fail.
+        let _ = writeln!(table, "| `{}` | {what} | {} |", why.code(), look_at(why));
+    }
+    table
+}
+
+fn look_at(why: Why) -> &'static str {
+    match why {
+        Why::Aborted => "`timeouts.drain`, at whose end what is left is cut",
+        Why::CloseTimeout => {
+            "`timeouts.close`, `timeouts.close-hixie-76`; browsers of 2010 never answer"
+        }
+        Why::IdleTimeout => {
+            "`timeouts.idle` and `timeouts.ping`; the client vanished, or answers no ping"
+        }
+        Why::Io(_) => "the network, or a client that resets: the line says which error it was",
+        Why::MessageTimeout => "`timeouts.message`",
+        Why::OpeningTimeout => "`timeouts.key3`; a proxy in front that holds key3",
+        Why::PeerClosed => "`code`: 1000, 1001, 1005 or none is an ordinary end",
+        Why::PeerGone => "nothing: a device was switched off, or its page was left",
+        Why::Requested => {
+            "`code`: 1001, the gateway stops; 1003, the route has `binary = \"close\"`"
+        }
+        Why::SlowConsumer => "`limits.queue` and the route's `queue` and `overflow`",
+        Why::Violation(_) => "`rule`, below",
+        Why::WriteTimeout => "`timeouts.write`",
+        _ => "",
+    }
+}
+
+/// What stands there as `rule`, as a table in Markdown.
+#[must_use]
+pub fn rules_table() -> String {
+    let mut table = String::from("| `rule` | what the client did |\n| --- | --- |\n");
+    for rule in Rule::ALL {
+        let _ = writeln!(table, "| `{}` | {rule} |", rule.code());
+    }
+    table
+}
+
 /// The close code, in those of RFC 6455 where the peer closed properly.
 fn code(closed: &Closed, capabilities: &Capabilities) -> Option<u16> {
     if closed.why != Why::PeerClosed {
@@ -98,6 +152,13 @@ fn code(closed: &Closed, capabilities: &Capabilities) -> Option<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_end_says_where_to_look() {
+        for why in Why::KINDS {
+            assert!(!look_at(why).is_empty(), "{why}");
+        }
+    }
 
     #[test]
     fn long_texts_are_cut_between_two_characters() {

@@ -39,6 +39,7 @@ mod tap;
 mod throttle;
 mod turn;
 
+pub use access::{ends_table, rules_table};
 pub use counts::Counts;
 pub use refusal::{Refused, refusal_table};
 pub use running::{BindError, Gateway, Running};

@@ -8,7 +8,7 @@ use std::{fs, path::Path};
 use draftgate_core::{Draft, Traits};
 use draftgate_gateway::{
     config::{Config, Environment, KEYS_TABLE},
-    refusal_table,
+    ends_table, refusal_table, rules_table,
 };
 use draftgate_testkit::documents::holds;
 use draftgate_translate::table;
@@ -18,6 +18,13 @@ const OPERATING: &str = include_str!("../../../docs/operating.md");
 #[test]
 fn the_table_of_keys_stands_in_the_page_on_operating() {
     holds("docs/operating.md", "keys", KEYS_TABLE);
+}
+
+#[test]
+fn what_ends_a_connection_stands_in_the_page_on_operating() {
+    let page = "docs/operating.md";
+    holds(page, "ends", &ends_table());
+    holds(page, "rules", &rules_table());
 }
 
 #[test]
