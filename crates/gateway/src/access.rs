@@ -82,7 +82,7 @@ impl<'a> Line<'a> {
             by = closed.by.code(),
             why = closed.why.code(),
             rule,
-            seconds = self.since.elapsed().as_secs_f64(),
+            seconds = (self.since.elapsed().as_secs_f64() * 1e3).round() / 1e3,
             "{closed}"
         );
     }
