@@ -48,10 +48,11 @@ impl<'a> Line<'a> {
 
     pub(crate) fn write(self, closed: &Closed) {
         let throttle = &self.inner.throttle;
+        let client = self.peer.client.ip();
         let written = self.inner.config.log.access
             && match closed.opened {
-                true => throttle.lets_access(),
-                false => throttle.lets(closed.why.code(), self.peer.client.ip()),
+                true => throttle.lets_access(client),
+                false => throttle.lets(closed.why.code(), client),
             };
         if !written {
             return;

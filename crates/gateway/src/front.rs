@@ -144,7 +144,12 @@ impl Visit {
             return Ok(None);
         };
         self.peer = peer;
-        match self.place.count_for(peer.client.ip()) {
+        let client = peer.client.ip();
+        if peer.via.is_some() && self.listener.trusts(client) {
+            // Another proxy, which says in its request for whom it speaks.
+            return Ok(Some(ahead));
+        }
+        match self.place.count_for(client) {
             Ok(()) => Ok(Some(ahead)),
             Err(refused) => Err((refused, ahead.len())),
         }

@@ -27,7 +27,8 @@ const WINDOW: Duration = Duration::from_secs(10);
 
 /// An access line is the only trace of a peer that was let in, so more of them
 /// are written than of other lines: with the default rate, those of 10,000
-/// connections that all end in a drain.
+/// connections that all end in a drain; and a tenth of them is as many as one
+/// address has connections by default.
 const ACCESS: u32 = 100;
 
 /// What limits a gateway's log.
@@ -72,7 +73,18 @@ impl Throttle {
     /// Whether a line with this code about `peer` is to be written. If not, it
     /// is counted, and told with others of its kind.
     pub(crate) fn lets(&self, code: &'static str, peer: IpAddr) -> bool {
+        self.lets_times(1, code, peer)
+    }
+
+    /// The same for the access line of `peer`'s connection that was open.
+    pub(crate) fn lets_access(&self, peer: IpAddr) -> bool {
+        self.lets_times(ACCESS, "access", peer)
+    }
+
+    /// Whether it is among so many times the usual number of lines.
+    fn lets_times(&self, times: u32, code: &'static str, peer: IpAddr) -> bool {
         let Some(most) = self.most else { return true };
+        let most = most.saturating_mul(times);
         let peer = counted_as(peer);
         self.take(code, |kind| {
             if kind.written >= most {
@@ -85,13 +97,6 @@ impl Throttle {
             *here += 1;
             *here <= (most / 10).max(1)
         })
-    }
-
-    /// The same for the access line of a connection that was open.
-    pub(crate) fn lets_access(&self) -> bool {
-        let Some(most) = self.most else { return true };
-        let most = most.saturating_mul(ACCESS);
-        self.take("access", |kind| kind.written < most)
     }
 
     /// Tells what was left out so far.
@@ -215,9 +220,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn connections_that_were_open_have_a_hundred_times_as_many_lines() {
         let throttle = Throttle::new(Some(10));
-        let written = (0..20_000).filter(|_| throttle.lets_access()).count();
-        assert_eq!(written, 10_000);
-        assert_eq!(left_out(&throttle, "access"), 10_000);
+        let written = |peer: IpAddr| (0..20_000).filter(|_| throttle.lets_access(peer)).count();
+        // Who opens without end hides nobody else.
+        assert_eq!(written("192.0.2.1".parse().unwrap()), 1_000);
+        assert_eq!(written(LOOPBACK), 9_000);
+        assert_eq!(left_out(&throttle, "access"), 30_000);
     }
 
     #[tokio::test(start_paused = true)]
@@ -239,7 +246,7 @@ mod tests {
     async fn without_a_rate_every_line_is_written() {
         let throttle = Throttle::new(None);
         assert_eq!(written(&throttle, "a", LOOPBACK, 100_000), 100_000);
-        assert!((0..100_000).all(|_| throttle.lets_access()));
+        assert!((0..100_000).all(|_| throttle.lets_access(LOOPBACK)));
         assert!(throttle.window().kinds.is_empty());
     }
 }

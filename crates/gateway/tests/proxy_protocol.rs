@@ -156,6 +156,37 @@ async fn a_proxy_is_not_counted_for_those_whom_it_has_not_named_yet() {
 }
 
 #[tokio::test]
+async fn a_proxy_that_is_announced_is_not_counted_for_those_whom_it_has_not_named_yet() {
+    const BEHIND: &str = "10.0.0.9";
+    let mut config = behind_a_proxy();
+    let listener = &mut config.listeners[0];
+    let behind = BEHIND.parse::<std::net::IpAddr>().unwrap();
+    listener.trusted_proxies.push(behind.into());
+    listener.limits.per_ip = Some(1);
+    listener.limits.half_open_per_ip = Some(1);
+    let (running, address) = gateway(config);
+    let request = |client: &str| {
+        let (first, fields) = HYBI_13.split_once("\r\n").unwrap();
+        format!("{first}\r\nX-Forwarded-For: {client}\r\n{fields}")
+    };
+    let mut waiting = Vec::new();
+    for _ in 0..3 {
+        waiting.push(Raw::say(address, line(BEHIND) + "GET").await);
+    }
+    until("all came", || running.counts().connections == 3).await;
+    for (number, raw) in (1..).zip(&mut waiting) {
+        let rest = request(&format!("192.0.2.{number}")).split_off("GET".len());
+        raw.write(rest).await;
+        assert!(raw.head().await.starts_with("HTTP/1.1 101 "));
+    }
+    assert_eq!(running.counts().refused, [].into());
+    // Whom it named is counted.
+    let again = line(BEHIND) + &request("192.0.2.2");
+    let (_, body) = Raw::say(address, &again).await.refusal().await;
+    assert!(body.contains("Code: too-many-from-address"), "{body}");
+}
+
+#[tokio::test]
 async fn connections_without_their_header_count_in_the_whole() {
     let mut config = behind_a_proxy();
     config.listeners[0].limits.max_connections = 1;
