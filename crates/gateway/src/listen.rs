@@ -174,9 +174,11 @@ fn is_the_peers(error: &io::Error) -> bool {
 
 /// What the kernel takes of ours before a peer has room for it. Its own limit
 /// is 4 MiB a peer, which 10,000 that do not read would make 40 GB; what is on
-/// its way to a peer that does is not counted.
+/// its way to a peer that does is not counted. We hear of progress only when
+/// half of it has gone, so it is little enough for a peer of 1000 octets a
+/// second, which the write timeout is to let live.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-const UNSENT: u32 = 128 << 10;
+const UNSENT: u32 = 32 << 10;
 
 /// Small frames leave at once; and where a draft has no ping, TCP itself finds
 /// out that a peer is gone: by keep-alives after two minutes of silence, and
@@ -227,6 +229,18 @@ mod tests {
             let probes = socket.tcp_keepalive_retries().unwrap();
             assert_eq!(time + interval * probes, Duration::from_secs(120));
         }
+    }
+
+    #[tokio::test]
+    async fn progress_of_a_slow_reader_is_heard_of_before_the_write_timeout() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = address(&listener).unwrap();
+        let (tcp, _) = tokio::join!(TcpStream::connect(address), listener.accept());
+        let tcp = tcp.unwrap();
+        prepare(&tcp, None).unwrap();
+        let unsent = SockRef::from(&tcp).tcp_notsent_lowat().unwrap();
+        let at_1000_octets_a_second = Duration::from_millis(u64::from(unsent / 2));
+        assert!(at_1000_octets_a_second < Listener::default().timeouts.write);
     }
 
     #[test]
