@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    fmt,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -51,6 +52,39 @@ impl Counts {
     }
 }
 
+/// One line for the log; what did not happen is left out.
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} connections", self.accepted)?;
+        if self.accept_errors > 0 {
+            write!(f, ", {} times none could be accepted", self.accept_errors)?;
+        }
+        listed(f, "upgraded", &self.upgrades)?;
+        listed(f, "refused", &self.refused)?;
+        listed(f, "policies", &self.policies)?;
+        match self.muted {
+            0 => Ok(()),
+            muted => write!(f, "; {muted} messages of peers that may not publish"),
+        }
+    }
+}
+
+fn listed<K: fmt::Display>(
+    f: &mut fmt::Formatter<'_>,
+    what: &str,
+    counts: &BTreeMap<K, u64>,
+) -> fmt::Result {
+    let mut separator = ": ";
+    for (kind, count) in counts {
+        if separator == ": " {
+            write!(f, "; {what}")?;
+        }
+        write!(f, "{separator}{count} {kind}")?;
+        separator = ", ";
+    }
+    Ok(())
+}
+
 /// Where it is counted. Handshakes are rare enough for a lock.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
@@ -97,5 +131,27 @@ impl Counters {
         self.handshakes
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_one_line_of_what_happened() {
+        let counters = Counters::default();
+        assert_eq!(counters.read(0, 0, 0).to_string(), "0 connections");
+        counters.upgrade(Draft::Hixie76);
+        counters.upgrade(Draft::Hybi13);
+        counters.upgrade(Draft::Hixie76);
+        counters.refuse("path-unknown");
+        counters.policy(Plugin::Flash);
+        counters.muted.fetch_add(3, Relaxed);
+        assert_eq!(
+            counters.read(5, 0, 0).to_string(),
+            "5 connections; upgraded: 2 hixie-76, 1 hybi-13; refused: 1 path-unknown; \
+             policies: 1 Flash; 3 messages of peers that may not publish"
+        );
     }
 }

@@ -282,6 +282,8 @@ impl Running {
         self.inner.end();
         self.inner.tasks.wait().await;
         self.inner.throttle.tell();
+        let (counts, ledger) = (self.counts(), self.ledger());
+        info!("in all: {counts}; on the bus: {ledger}");
     }
 }
 

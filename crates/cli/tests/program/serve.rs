@@ -220,7 +220,14 @@ fn terminate_and_interrupt_end_every_draft_as_it_ends() {
             };
             client.finish().expect(0, &[said]);
         }
-        gateway.process.finish().expect(0, &["\"stopped\""]);
+        let upgraded: Vec<String> = DRAFTS.iter().map(|draft| format!("1 {draft}")).collect();
+        let counted = format!(
+            "in all: {} connections; upgraded: {}; on the bus: 0 published",
+            DRAFTS.len(),
+            upgraded.join(", ")
+        );
+        let ended = gateway.process.finish();
+        ended.expect(0, &[&counted, "\"stopped\""]);
     }
 }
 
