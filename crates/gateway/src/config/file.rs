@@ -7,7 +7,7 @@
 use std::{collections::BTreeSet, net::SocketAddr, path::Path};
 
 use draftgate_core::{Draft, Limits};
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 use toml::de::DeTable;
 
 use super::{
@@ -256,8 +256,19 @@ fn trusted_proxies(table: &mut Table<'_>) -> Vec<IpNet> {
     };
     lists::each(table, "trusted-proxies", &said, "a list of networks", read)
         .into_iter()
-        .map(|(net, _)| net)
+        .map(|(net, _)| unmapped(net))
         .collect()
+}
+
+/// A network of IPv4 addresses that are mapped into IPv6, as the network of
+/// IPv4 that it is: addresses are compared in that form.
+fn unmapped(net: IpNet) -> IpNet {
+    let IpNet::V6(v6) = net else { return net };
+    let (addr, prefix) = (v6.addr().to_ipv4_mapped(), v6.prefix_len().checked_sub(96));
+    let v4 = addr
+        .zip(prefix)
+        .map(|(addr, prefix)| Ipv4Net::new(addr, prefix));
+    v4.and_then(Result::ok).map_or(net, IpNet::V4)
 }
 
 /// Whether it is on, which makes no sense without a proxy to trust.
@@ -381,4 +392,24 @@ fn timeouts(table: &mut Table<'_>, timeouts: &mut Timeouts) {
     }
     table.set("close", &mut timeouts.close);
     table.set("close-hixie-76", &mut timeouts.close_hixie_76);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_of_mapped_addresses_is_one_of_ipv4() {
+        for (written, meant) in [
+            ("::ffff:10.0.0.0/104", "10.0.0.0/8"),
+            ("::ffff:192.0.2.1/128", "192.0.2.1/32"),
+            ("::ffff:0:0/96", "0.0.0.0/0"),
+            ("::ffff:0:0/95", "::ffff:0:0/95"),
+            ("2001:db8::/32", "2001:db8::/32"),
+            ("10.0.0.0/8", "10.0.0.0/8"),
+        ] {
+            let (net, meant) = (written.parse().unwrap(), meant.parse().unwrap());
+            assert_eq!(unmapped(net), meant, "{written}");
+        }
+    }
 }
