@@ -151,7 +151,7 @@ pub enum OriginRefused {
     )]
     Null,
     /// No rule accepts it.
-    #[error("the origin `{0}` is not accepted here; add it to the route's `origins`")]
+    #[error("the origin `{0}` is not accepted here")]
     NotListed(String),
 }
 
