@@ -10,7 +10,6 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
 };
 
-use draftgate_core::Draft;
 use draftgate_gateway::{
     Gateway, Running,
     config::{Config, Listener, Plugin, Service, Source},
@@ -186,10 +185,11 @@ impl Banner {
         let Some(route) = first_bus.or_else(|| self.config.routes.first()) else {
             return;
         };
-        let draft = match route.drafts.as_slice() {
-            drafts if drafts.contains(&Draft::Hixie76) => Draft::Hixie76,
-            [.., newest] => *newest,
-            [] => return,
+        // The newest that is unlike all of today's.
+        let mut drafts = route.drafts.iter();
+        let old = drafts.rfind(|draft| !draftgate_drafts::has_ping(**draft));
+        let Some(draft) = old.or_else(|| route.drafts.last()) else {
+            return;
         };
         let path = route.path.to_string();
         let path = path.replace("{channel}", "chat").replace("{rest}", "");

@@ -7,6 +7,8 @@ use draftgate_core::Draft;
 use draftgate_wire::opening::{Keyed, Refusal, RefusalKind, tokens};
 use http::{HeaderMap, Method, Version, request::Parts};
 
+use crate::{VERSION_ALIASED, WITHOUT_KEYS};
+
 /// What a route allows beyond the table.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Detection {
@@ -56,7 +58,7 @@ pub fn detect(request: &Parts, options: Detection) -> Result<Draft, Refusal> {
         return Err(RefusalKind::KeyStripped.into());
     }
     if has(fields, "origin") || options.without_origin {
-        return Ok(Draft::Hixie75);
+        return Ok(WITHOUT_KEYS);
     }
     Err(RefusalKind::OriginMissing.into())
 }
@@ -82,13 +84,13 @@ fn upgrade(fields: &HeaderMap) -> Result<(), Refusal> {
 
 /// hybi-04 on: `Sec-WebSocket-Version` and `Sec-WebSocket-Key`.
 fn versioned(fields: &HeaderMap, options: Detection) -> Result<Draft, Refusal> {
-    let version = match version(fields)? {
-        9..=12 if options.version_aliases => 8,
-        version => version,
+    let version = version(fields)?;
+    let draft = match version {
+        9..=12 if options.version_aliases => Some(VERSION_ALIASED),
+        _ => Draft::ALL
+            .into_iter()
+            .find(|d| d.version() == Some(version)),
     };
-    let draft = Draft::ALL
-        .into_iter()
-        .find(|d| d.version() == Some(version));
     let Some(draft) = draft else {
         let detail = format!("version {version}");
         return Err(Refusal::with(RefusalKind::VersionUnsupported, detail));

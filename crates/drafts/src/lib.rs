@@ -22,7 +22,7 @@ mod detect;
 mod random;
 mod table;
 
-use draftgate_core::{Draft, Traits};
+use draftgate_core::{Closing, Draft, Traits};
 use draftgate_wire::{
     Dialect,
     opening::{
@@ -90,6 +90,31 @@ pub fn traits() -> impl Iterator<Item = Traits> {
             with_length_frames: acceptor.capabilities(with),
             bad_utf8: dialect.bad_utf8,
         })
+}
+
+/// The draft whose opening has no key of any kind: it proves nothing, and an
+/// `Origin` alone tells it from a port scanner.
+pub const WITHOUT_KEYS: Draft = Draft::Hixie75;
+
+/// The draft that travelled as Version 8 under all of its numbers up to 12.
+pub const VERSION_ALIASED: Draft = Draft::Hybi08;
+
+/// Whether clients of `draft` mask what they send: hybi-04 on. hello-00 stands
+/// before it, in time, too.
+pub fn is_masked(draft: Draft) -> bool {
+    draft >= Draft::Hybi04
+}
+
+/// Whether `draft` is spoken and has ping.
+pub fn has_ping(draft: Draft) -> bool {
+    traits().any(|traits| traits.draft == draft && traits.capabilities.ping)
+}
+
+/// Whether clients of `draft` report an error for each frame of a type that
+/// they do not know: those that close by a marker, which is one more such frame
+/// to the draft before.
+pub fn reports_unknown_frames(draft: Draft) -> bool {
+    traits().any(|t| t.draft == draft && t.capabilities.closing == Closing::Marker)
 }
 
 /// The versions to list in `Sec-WebSocket-Version` when only `enabled` drafts

@@ -158,7 +158,7 @@ pub(crate) fn decide(request: &Request, asked: Asked<'_>) -> Result<Opened, Refu
     };
     let accepted =
         draftgate_drafts::accept(draft, parts, &terms, &mut RandomKeys).map_err(refuse)?;
-    let told = draft == Draft::Hixie75 && origin.is_none();
+    let told = draft == draftgate_drafts::WITHOUT_KEYS && origin.is_none();
     if told && asked.throttle.lets(WITHOUT_ORIGIN, asked.peer.client.ip()) {
         info!(id = asked.id, code = WITHOUT_ORIGIN, peer = %asked.peer, path = shown(path), "hixie-75 without Origin, as `hixie-75-without-origin` of the route allows");
     }

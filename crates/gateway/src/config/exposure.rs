@@ -184,17 +184,16 @@ fn networks(networks: &[IpNet]) -> String {
 
 fn of_route(route: &Route, listener: &Listener) -> Vec<Exposed> {
     let mut all = vec![Exposed::Speaks(route.drafts.clone())];
-    // Masking came with hybi-04; hello-00 stands before it in the enum and in time.
     let unmasked: Vec<Draft> = route
         .drafts
         .iter()
         .copied()
-        .filter(|draft| *draft < Draft::Hybi04)
+        .filter(|draft| !draftgate_drafts::is_masked(*draft))
         .collect();
     if !unmasked.is_empty() {
         all.push(Exposed::Unmasked(unmasked));
     }
-    if route.speaks(Draft::Hixie75) {
+    if route.speaks(draftgate_drafts::WITHOUT_KEYS) {
         all.push(Exposed::NoChallenge);
         if route.hixie_75_without_origin {
             all.push(Exposed::Hixie75WithoutOrigin);

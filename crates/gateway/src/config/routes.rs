@@ -1,7 +1,5 @@
 //! Reads the routes of a file, and what must hold among their keys.
 
-use draftgate_core::Draft;
-
 use super::{
     BinaryPolicy, Heartbeat, PathPattern, Route, Service,
     file::{Shared, octets, route_limits},
@@ -141,9 +139,13 @@ fn heartbeat(table: &mut Table<'_>, route: &mut Route) {
         let wrong = Wrong::new("must not be \"unknown-frame\" beside `binary = \"length-frame\"`")
             .help("clients that read such frames as binary would get an empty message each time; use \"empty-text\" or `{ text = \"…\" }`");
         table.wrong_value("heartbeat", &said, wrong);
-    } else if route.speaks(Draft::Hixie76) {
-        let wrong = Wrong::new("must not be \"unknown-frame\" on a route that speaks hixie-76")
-            .help("a hixie-76 client reports an error for each frame of an unknown type, only hixie-75 discards it in silence; use \"empty-text\" or `{ text = \"…\" }`, or leave hixie-76 to another route");
+        return;
+    }
+    let mut drafts = route.drafts.iter();
+    if let Some(draft) = drafts.find(|draft| draftgate_drafts::reports_unknown_frames(**draft)) {
+        let what = format!("must not be \"unknown-frame\" on a route that speaks {draft}");
+        let wrong = Wrong::new(what)
+            .help(format!("a {draft} client reports an error for each frame of an unknown type, only {} discards it in silence; use \"empty-text\" or `{{ text = \"…\" }}`, or leave {draft} to another route", draftgate_drafts::WITHOUT_KEYS));
         table.wrong_value("heartbeat", &said, wrong);
     }
 }

@@ -225,17 +225,18 @@ fn route_warnings(route: &super::Route, warnings: &mut Vec<Warning>) {
             queue,
         });
     }
-    if route.version_aliases && !route.speaks(Draft::Hybi08) {
+    let draft = draftgate_drafts::VERSION_ALIASED;
+    if route.version_aliases && !route.speaks(draft) {
         warnings.push(Warning::VersionAliasesHaveNoEffect {
             path: path(),
-            draft: Draft::Hybi08,
+            draft,
         });
     }
     if route.hixie_75_without_origin {
         let missing = [OriginRule::Missing, OriginRule::Any]
             .iter()
             .any(|rule| route.origins.has(rule));
-        let why = match (route.speaks(Draft::Hixie75), missing) {
+        let why = match (route.speaks(draftgate_drafts::WITHOUT_KEYS), missing) {
             (false, _) => "the route does not speak hixie-75",
             (true, false) => "`origins` does not accept \"missing\"",
             (true, true) => return heartbeat_warning(route, warnings),
@@ -246,7 +247,10 @@ fn route_warnings(route: &super::Route, warnings: &mut Vec<Warning>) {
 }
 
 fn heartbeat_warning(route: &super::Route, warnings: &mut Vec<Warning>) {
-    let without_ping = route.drafts.iter().any(|draft| *draft <= Draft::Hixie76);
+    let without_ping = route
+        .drafts
+        .iter()
+        .any(|draft| !draftgate_drafts::has_ping(*draft));
     if route.heartbeat != Heartbeat::Off && !without_ping {
         warnings.push(Warning::HeartbeatHasNoEffect {
             path: route.path.to_string(),
