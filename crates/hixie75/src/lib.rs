@@ -104,11 +104,7 @@ impl Offerer for Hixie75 {
             fields.push(("WebSocket-Protocol", one.as_bytes()));
         }
         fields.extend(ask.fields.iter().map(|(n, v)| (*n, v.as_bytes())));
-        let request = Asked::write(ask.resource, fields)?.freeze();
-        Ok(Offer {
-            pending: self.resume(&request, ask.resume(), keys)?,
-            request,
-        })
+        Offer::new(self, Asked::write(ask.resource, fields)?, ask, keys)
     }
 
     fn resume(

@@ -120,10 +120,7 @@ impl Offerer for Hixie76 {
         let mut key3 = [0; challenge::KEY3];
         keys.fill(&mut key3);
         request.extend_from_slice(&key3);
-        Ok(Offer {
-            pending: self.resume(&request, ask.resume(), keys)?,
-            request: request.freeze(),
-        })
+        Offer::new(self, request, ask, keys)
     }
 
     fn resume(

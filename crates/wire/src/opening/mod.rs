@@ -185,6 +185,25 @@ pub struct Offer {
     pub pending: Box<dyn Pending>,
 }
 
+impl Offer {
+    /// `request`, which `offerer` wrote for `ask`, read back by
+    /// [`Offerer::resume`], so that both are judged by the same code.
+    ///
+    /// # Errors
+    /// Those of [`Offerer::resume`].
+    pub fn new(
+        offerer: &dyn Offerer,
+        request: BytesMut,
+        ask: &Ask<'_>,
+        keys: &mut dyn KeySource,
+    ) -> Result<Self, Refusal> {
+        Ok(Self {
+            pending: offerer.resume(&request, ask.resume(), keys)?,
+            request: request.freeze(),
+        })
+    }
+}
+
 /// A client that waits for the answer to its request.
 pub trait Pending: Debug + Send {
     /// Takes the octets of the answer from the front of `input`, and only

@@ -99,11 +99,7 @@ impl Offerer for Versioned {
             fields.push(("Sec-WebSocket-Protocol", subprotocols.as_bytes()));
         }
         fields.extend(ask.fields.iter().map(|(n, v)| (*n, v.as_bytes())));
-        let request = Asked::write(ask.resource, fields)?.freeze();
-        Ok(Offer {
-            pending: self.resume(&request, ask.resume(), keys)?,
-            request,
-        })
+        Offer::new(self, Asked::write(ask.resource, fields)?, ask, keys)
     }
 
     fn resume(
