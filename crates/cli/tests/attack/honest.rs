@@ -5,10 +5,7 @@
 use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
+    sync::mpsc::{self, RecvTimeoutError},
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -26,7 +23,8 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// A client that comes anew and echoes, over and over, beside a connection
 /// that stays and echoes.
 pub(crate) struct Honest {
-    stop: Arc<AtomicBool>,
+    /// Dropped, it is the word to stop.
+    stop: mpsc::Sender<()>,
     thread: JoinHandle<Served>,
 }
 
@@ -42,12 +40,11 @@ pub(crate) struct Served {
 
 impl Honest {
     pub(crate) fn start(gateway: SocketAddr) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let until = Arc::clone(&stop);
+        let (stop, stopped) = mpsc::channel();
         let thread = thread::spawn(move || {
             let mut lasting = Client::open(gateway, Draft::Hixie76);
             let mut served = Served::default();
-            while !until.load(Relaxed) {
+            loop {
                 served.rounds += 1;
                 let began = Instant::now();
                 let mut fresh = Client::open(gateway, Draft::Hixie76);
@@ -57,7 +54,9 @@ impl Honest {
                 let began = Instant::now();
                 lasting.echo("lasting");
                 served.lasting = served.lasting.max(began.elapsed());
-                thread::sleep(PAUSE);
+                if stopped.recv_timeout(PAUSE) != Err(RecvTimeoutError::Timeout) {
+                    break;
+                }
             }
             lasting.close();
             served
@@ -67,7 +66,7 @@ impl Honest {
 
     /// Ends it and tells how it was served.
     pub(crate) fn end(self) -> Served {
-        self.stop.store(true, Relaxed);
+        drop(self.stop);
         self.thread.join().expect("the honest client was served")
     }
 }

@@ -20,6 +20,7 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpSocket, TcpStream},
     task::JoinSet,
+    time::timeout,
 };
 
 /// What a client of any draft asks for.
@@ -115,28 +116,23 @@ pub(crate) async fn watch(tcp: &mut TcpStream) -> End {
     End { octets }
 }
 
-/// Writes `octets` one by one, with `pause` between, until they are all said,
-/// and reads until TCP ends.
+/// Writes `octets` one by one, waiting for an answer to each for `pause`, and
+/// reads until TCP ends.
 pub(crate) async fn dribble(
     tcp: &mut TcpStream,
     octets: impl IntoIterator<Item = u8>,
     pause: Duration,
 ) -> End {
-    let (mut reader, mut writer) = tcp.split();
     let mut came = Vec::new();
-    let write = async {
-        for octet in octets {
-            if writer.write_all(&[octet]).await.is_err() {
-                break;
-            }
-            tokio::time::sleep(pause).await;
+    for octet in octets {
+        if tcp.write_all(&[octet]).await.is_err() {
+            break;
         }
-        std::future::pending::<()>().await;
-    };
-    tokio::select! {
-        _ = reader.read_to_end(&mut came) => {}
-        () = write => {}
+        if let Ok(Ok(0) | Err(_)) = timeout(pause, tcp.read_buf(&mut came)).await {
+            return End { octets: came };
+        }
     }
+    let _ = tcp.read_to_end(&mut came).await;
     End { octets: came }
 }
 
