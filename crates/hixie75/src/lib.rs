@@ -17,6 +17,7 @@ use bytes::BytesMut;
 use draftgate_core::{BadUtf8, Capabilities, Closing, Codec, Draft, Limits};
 use draftgate_wire::{
     Breach, Dialect, KeySource, Machine, Sentinel,
+    dissect::Frames,
     opening::{
         Accepted, Acceptor, Answer, Ask, Asked, Connected, Head, LengthFrames, Offer, Offerer,
         Pending, Refusal, RefusalKind, Resume, Terms, echoed_origin,
@@ -58,6 +59,12 @@ fn codec(limits: Limits, length_frames: LengthFrames) -> Box<dyn Codec> {
 impl Acceptor for Hixie75 {
     fn draft(&self) -> Draft {
         Draft::Hixie75
+    }
+
+    fn frames(&self) -> Frames {
+        Frames::Sentinel {
+            closing: DIALECTS[0].closing,
+        }
     }
 
     fn capabilities(&self, length_frames: LengthFrames) -> Capabilities {

@@ -17,6 +17,7 @@ use bytes::{Buf, BytesMut};
 use draftgate_core::{BadUtf8, Capabilities, Closing, Codec, Draft, Limits};
 use draftgate_wire::{
     Breach, Dialect, KeySource, Machine, Sentinel,
+    dissect::Frames,
     opening::{
         Accepted, Acceptor, Answer, Ask, Asked, Challenge, Connected, Head, LengthFrames, Offer,
         Offerer, Pending, Refusal, RefusalKind, Resume, Terms, challenge, echoed_origin,
@@ -55,6 +56,12 @@ fn machine(limits: Limits, length_frames: LengthFrames) -> Machine<Sentinel> {
 impl Acceptor for Hixie76 {
     fn draft(&self) -> Draft {
         Draft::Hixie76
+    }
+
+    fn frames(&self) -> Frames {
+        Frames::Sentinel {
+            closing: DIALECTS[0].closing,
+        }
     }
 
     fn capabilities(&self, length_frames: LengthFrames) -> Capabilities {

@@ -29,6 +29,7 @@
 
 mod assembly;
 mod dialect;
+pub mod dissect;
 mod frame;
 mod hybi;
 mod keys;

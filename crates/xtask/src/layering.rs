@@ -20,9 +20,8 @@ enum Place {
     Beside,
 }
 
-/// Every crate of the workspace. Row 4 is kept free for what stands between
-/// `drafts` and the gateway.
-const PLACES: [(&str, Place); 17] = [
+/// Every crate of the workspace.
+const PLACES: [(&str, Place); 22] = [
     (CORE, Place::Row(0)),
     (WIRE, Place::Row(1)),
     ("draftgate-translate", Place::Row(1)),
@@ -35,8 +34,13 @@ const PLACES: [(&str, Place); 17] = [
     ("draftgate-hybi07", Place::Draft),
     ("draftgate-hybi13", Place::Draft),
     (DRAFTS, Place::Row(3)),
-    ("draftgate-gateway", Place::Row(5)),
-    (CLI, Place::Row(6)),
+    ("draftgate-explain", Place::Row(4)),
+    ("draftgate-compare", Place::Row(5)),
+    ("draftgate-record", Place::Row(5)),
+    ("draftgate-replay", Place::Row(5)),
+    ("draftgate-pcap", Place::Row(6)),
+    ("draftgate-gateway", Place::Row(6)),
+    (CLI, Place::Row(7)),
     ("draftgate-testkit", Place::Testkit),
     (BENCH, Place::Bench),
     ("xtask", Place::Beside),

@@ -29,7 +29,7 @@ pub use refusal::{Refusal, RefusalKind};
 pub use request::{echoed_origin, only_field, origin, subprotocols, tokens};
 pub use versioned::Versioned;
 
-use crate::KeySource;
+use crate::{KeySource, dissect::Frames};
 
 /// What the front end has decided before a draft answers.
 #[derive(Debug, Clone)]
@@ -63,6 +63,9 @@ pub trait Acceptor: Debug + Sync {
     /// What a client of this draft can be told on a route with these
     /// `length_frames`.
     fn capabilities(&self, length_frames: LengthFrames) -> Capabilities;
+
+    /// How this draft lays out its frames, for who explains them.
+    fn frames(&self) -> Frames;
 
     /// Octets that belong to the request although they follow its empty line
     /// (key3 of hixie-76); some clients announce them with `Content-Length`.

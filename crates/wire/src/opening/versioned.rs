@@ -12,7 +12,7 @@ use super::{
     Accepted, Acceptor, Answer, Ask, Asked, Connected, Head, Keyed, LengthFrames, Offer, Offerer,
     Pending, Refusal, RefusalKind, Resume, Terms, only_field,
 };
-use crate::{Dialect, Hybi, KeySource, Layout, Machine, Masking};
+use crate::{Dialect, Hybi, KeySource, Layout, Machine, Masking, dissect::Frames};
 
 /// Both halves of the opening of one such draft.
 #[derive(Debug)]
@@ -36,6 +36,10 @@ impl Versioned {
 impl Acceptor for Versioned {
     fn draft(&self) -> Draft {
         self.dialect.draft
+    }
+
+    fn frames(&self) -> Frames {
+        Frames::Hybi(self.layout)
     }
 
     fn capabilities(&self, _: LengthFrames) -> Capabilities {

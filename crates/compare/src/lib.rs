@@ -1,0 +1,1 @@
+//! One message in every draft, octet by octet.

@@ -1,0 +1,1 @@
+//! Archived exchanges from packet captures, and back.

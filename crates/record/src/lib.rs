@@ -1,0 +1,1 @@
+//! Recording of connections as archived exchanges.

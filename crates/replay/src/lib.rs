@@ -1,0 +1,1 @@
+//! Replay of archived exchanges against codecs, servers and clients.
