@@ -1,5 +1,7 @@
 //! What a draft can say, and how much a peer may say.
 
+use std::fmt;
+
 /// Which end of a connection a codec speaks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Role {
@@ -16,6 +18,20 @@ impl Role {
             Self::Client => Self::Server,
             Self::Server => Self::Client,
         }
+    }
+
+    /// `client` or `server`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Server => "server",
+        }
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 

@@ -9,11 +9,12 @@ use draftgate_core::{Close, Event, Message, Notice, Role, Text};
 use toml::Spanned;
 
 use crate::{
-    About, AnswerFacts, Broken, Content, Ends, Expectation, Stated, Step, Stream,
+    About, Action, AnswerFacts, Broken, Deviation, Ends, Expectation, Stated, Step, Stream,
     format::{
-        File, Piece, RawAbout, RawAnswer, RawClose, RawEvent, RawExpectation, RawStep, RawStream,
-        Side,
+        File, Piece, RawAbout, RawAnswer, RawClose, RawDeviation, RawEvent, RawExpect,
+        RawExpectation, RawStream, Side, Tested,
     },
+    step,
 };
 
 /// What the rest of the crate makes of a file.
@@ -22,6 +23,7 @@ pub(crate) struct Contents {
     pub(crate) steps: Vec<Step>,
     pub(crate) server: Expectation,
     pub(crate) client: Expectation,
+    pub(crate) deviations: Vec<Deviation>,
 }
 
 /// Something wrong at a place of the file, in words.
@@ -30,7 +32,7 @@ pub(crate) struct Fault {
     pub(crate) what: String,
 }
 
-type Found<T> = Result<T, String>;
+pub(crate) type Found<T> = Result<T, String>;
 
 /// Fetches a file that a vector names.
 pub(crate) type Read<'a> = dyn FnMut(&str) -> Found<Bytes> + 'a;
@@ -38,61 +40,60 @@ pub(crate) type Read<'a> = dyn FnMut(&str) -> Found<Bytes> + 'a;
 impl File {
     /// Checks what serde cannot, and fetches the files named with `read`.
     pub(crate) fn contents(self, read: &mut Read<'_>) -> Result<Contents, Fault> {
+        let about: About = self.about.into();
         let mut steps = Vec::with_capacity(self.step.len());
         for raw in self.step {
-            steps.push(located(raw, |raw| step(raw, read))?);
+            let at = raw.span();
+            let step = step::step(raw.into_inner(), read).map_err(|what| Fault {
+                at: at.clone(),
+                what,
+            })?;
+            if matches!(step.action, Action::Gap(_)) && about.partial.is_none() {
+                let what = "octets are missing here; say why in `partial` of [about]".to_owned();
+                return Err(Fault { at, what });
+            }
+            steps.push(step);
         }
-        let server = expectation(self.expect.server, read)?;
-        let at = self.expect.client.span();
-        let client = expectation(self.expect.client, read)?;
-        if client
-            .stated()
-            .is_some_and(|c| c.answer != AnswerFacts::default())
-        {
+        let at = self.expect.span();
+        let RawExpect { server, client } = self.expect.into_inner();
+        let at_client = client.as_ref().map_or_else(|| at.clone(), Spanned::span);
+        let mut of = |raw, role| match (raw, about.roles.contains(&role)) {
+            (Some(raw), true) => expectation(raw, read),
+            (None, false) => Ok(Expectation::Unstated(NOT_TESTED.to_owned())),
+            (raw, _) => Err(Fault {
+                at: raw.as_ref().map_or_else(|| at.clone(), Spanned::span),
+                what: format!(
+                    "[expect.{role}] and `role` of [about] disagree; `role` says which roles are expected anything of"
+                ),
+            }),
+        };
+        let server = of(server, Role::Server)?;
+        let client = of(client, Role::Client)?;
+        let answers = |client: &Stated| client.answer != AnswerFacts::default();
+        if client.stated().is_some_and(answers) {
             let what =
                 "a client answers no request; `answer` belongs to [expect.server]".to_owned();
-            return Err(Fault { at, what });
+            return Err(Fault {
+                at: at_client,
+                what,
+            });
         }
         Ok(Contents {
-            about: self.about.into(),
+            about,
             steps,
             server,
             client,
+            deviations: self.deviation.into_iter().map(Into::into).collect(),
         })
     }
 }
 
+/// Why nothing is expected of a role that an exchange does not test.
+const NOT_TESTED: &str = "this exchange tests the other role";
+
 fn located<T, U>(spanned: Spanned<T>, convert: impl FnOnce(T) -> Found<U>) -> Result<U, Fault> {
     let at = spanned.span();
     convert(spanned.into_inner()).map_err(|what| Fault { at, what })
-}
-
-fn step(raw: RawStep, read: &mut Read<'_>) -> Found<Step> {
-    let content = match (raw.text, raw.hex, raw.file) {
-        (Some(text), None, None) => Content::Text(text.into()),
-        (None, Some(hex), None) => Content::Hex(hex.0),
-        (None, None, Some(name)) => Content::File {
-            octets: read(&name)?,
-            name,
-        },
-        (None, None, None) => {
-            return Err("this step has no octets; give it `text`, `hex` or `file`".to_owned());
-        }
-        _ => {
-            return Err(
-                "this step gives its octets more than once; keep one of `text`, `hex` and `file`"
-                    .to_owned(),
-            );
-        }
-    };
-    Ok(Step {
-        from: match raw.from {
-            Side::Client => Role::Client,
-            Side::Server => Role::Server,
-        },
-        note: raw.note,
-        content,
-    })
 }
 
 fn expectation(raw: Spanned<RawExpectation>, read: &mut Read<'_>) -> Result<Expectation, Fault> {
@@ -236,6 +237,11 @@ impl From<RawAbout> for About {
         Self {
             draft: raw.draft,
             kind: raw.kind,
+            roles: match raw.role {
+                Tested::Server => vec![Role::Server],
+                Tested::Client => vec![Role::Client],
+                Tested::Both => vec![Role::Client, Role::Server],
+            },
             scenario: raw.scenario,
             client: raw.client,
             server: raw.server,
@@ -244,8 +250,33 @@ impl From<RawAbout> for About {
             altered: raw.altered,
             restored: raw.restored,
             note: raw.note,
+            basis: raw.basis,
+            attested: raw.attested,
+            tags: raw.tags,
+            service: raw.service,
+            partial: raw.partial,
             client_stream: raw.streams.client.map(stream),
             server_stream: raw.streams.server.map(stream),
+        }
+    }
+}
+
+impl From<RawDeviation> for Deviation {
+    fn from(raw: RawDeviation) -> Self {
+        Self {
+            peer: raw.peer,
+            role: raw.role.into(),
+            reason: raw.reason,
+            source: raw.source,
+        }
+    }
+}
+
+impl From<Side> for Role {
+    fn from(side: Side) -> Self {
+        match side {
+            Side::Client => Self::Client,
+            Side::Server => Self::Server,
         }
     }
 }

@@ -2,16 +2,16 @@
 //! readers use. Unknown keys are refused: a misspelt `tolerated` would
 //! otherwise silently expect less.
 //!
-//! The format is meant to grow (steps that pause, match or close); what it
-//! gains will be new keys under a new number, so that old files stay readable.
+//! The format is stable: a file that is valid today stays valid, with the same
+//! meaning. What the format gains will be new keys under a new number.
 
-use std::str::FromStr;
+use std::{collections::BTreeMap, str::FromStr};
 
 use draftgate_core::{Draft, Rule};
 use serde::{Deserialize, Deserializer, de::Error as _};
 use toml::Spanned;
 
-use crate::{Ends, Kind, Refused, Tolerated, hex::Hex};
+use crate::{Ending, Ends, GapReason, Kind, Refused, Service, Tolerated, hex::Hex};
 
 /// The version of the format that this crate reads.
 pub(crate) const FORMAT: u32 = 1;
@@ -30,7 +30,9 @@ pub(crate) struct File {
     pub(crate) about: RawAbout,
     #[serde(default)]
     pub(crate) step: Vec<Spanned<RawStep>>,
-    pub(crate) expect: RawExpect,
+    pub(crate) expect: Spanned<RawExpect>,
+    #[serde(default)]
+    pub(crate) deviation: Vec<RawDeviation>,
 }
 
 #[derive(Deserialize)]
@@ -39,6 +41,8 @@ pub(crate) struct RawAbout {
     #[serde(deserialize_with = "draft")]
     pub(crate) draft: Draft,
     pub(crate) kind: Kind,
+    #[serde(default)]
+    pub(crate) role: Tested,
     pub(crate) scenario: String,
     pub(crate) client: String,
     pub(crate) server: String,
@@ -47,6 +51,13 @@ pub(crate) struct RawAbout {
     pub(crate) altered: Option<String>,
     pub(crate) restored: Option<String>,
     pub(crate) note: Option<String>,
+    pub(crate) basis: Option<String>,
+    #[serde(default)]
+    pub(crate) attested: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(crate) tags: Vec<String>,
+    pub(crate) service: Option<Service>,
+    pub(crate) partial: Option<String>,
     pub(crate) streams: RawStreams,
 }
 
@@ -69,9 +80,42 @@ pub(crate) struct RawStream {
 pub(crate) struct RawStep {
     pub(crate) from: Side,
     pub(crate) note: Option<String>,
+    pub(crate) pause: Option<String>,
     pub(crate) text: Option<String>,
-    pub(crate) hex: Option<Hex>,
+    pub(crate) hex: Option<String>,
     pub(crate) file: Option<String>,
+    #[serde(rename = "as")]
+    pub(crate) placeholder: Option<String>,
+    pub(crate) eof: Option<bool>,
+    pub(crate) close: Option<Ending>,
+    pub(crate) timeout: Option<String>,
+    pub(crate) gap: Option<RawGap>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawGap {
+    pub(crate) octets: Option<u64>,
+    pub(crate) reason: GapReason,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawDeviation {
+    pub(crate) peer: String,
+    pub(crate) role: Side,
+    pub(crate) reason: String,
+    pub(crate) source: Option<String>,
+}
+
+/// The role or roles that an exchange tests.
+#[derive(Deserialize, Clone, Copy, Default, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Tested {
+    Client,
+    Server,
+    #[default]
+    Both,
 }
 
 #[derive(Deserialize, Clone, Copy)]
@@ -84,8 +128,8 @@ pub(crate) enum Side {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawExpect {
-    pub(crate) server: Spanned<RawExpectation>,
-    pub(crate) client: Spanned<RawExpectation>,
+    pub(crate) server: Option<Spanned<RawExpectation>>,
+    pub(crate) client: Option<Spanned<RawExpectation>>,
 }
 
 #[derive(Deserialize)]

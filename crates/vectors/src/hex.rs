@@ -15,7 +15,7 @@ impl<'de> Deserialize<'de> for Hex {
     }
 }
 
-fn octets(text: &str) -> Result<Bytes, String> {
+pub(crate) fn octets(text: &str) -> Result<Bytes, String> {
     let mut digits = Vec::with_capacity(text.len());
     for c in text.chars().filter(|c| !c.is_whitespace()) {
         match c.to_digit(16) {

@@ -24,6 +24,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod content;
 mod contents;
 mod expect;
 mod format;
@@ -31,10 +32,14 @@ mod head;
 mod hex;
 mod index;
 mod load;
+mod step;
 mod vector;
 
+pub use content::{Content, Form, Placeholder, Slot};
 pub use expect::{AnswerFacts, Broken, Ends, Expectation, Mismatch, Refused, Stated, Tolerated};
 pub use head::Head;
 pub use index::{NoIndex, index, with_index};
 pub use load::{LoadError, load, load_dir};
-pub use vector::{About, Content, Kind, Step, Stream, Vector};
+pub use vector::{
+    About, Action, Deviation, Ending, Gap, GapReason, Kind, Service, Step, Stream, Vector,
+};

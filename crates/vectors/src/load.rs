@@ -152,6 +152,7 @@ fn parse(text: &str, path: &Path, name: &Path, read: &mut Read<'_>) -> Result<Ve
         steps,
         server,
         client,
+        deviations,
     } = toml::<File>(text, path)?
         .contents(&mut |file| match plain(file) {
             true => read(file),
@@ -171,6 +172,7 @@ fn parse(text: &str, path: &Path, name: &Path, read: &mut Read<'_>) -> Result<Ve
         steps,
         server,
         client,
+        deviations,
     };
     for (role, side) in [(Role::Client, "client"), (Role::Server, "server")] {
         stream_is_as_stated(&vector, role).map_err(|what| LoadError::Stream {

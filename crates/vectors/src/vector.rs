@@ -1,13 +1,13 @@
-//! One archived exchange in memory: who spoke, which octets, what to expect.
+//! One archived exchange in memory: who did what, which octets, what to expect.
 //! Streams are put together from the steps on demand and not stored twice.
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use draftgate_core::{Draft, Role};
 use serde::Deserialize;
 
-use crate::{Expectation, Head};
+use crate::{Content, Expectation, Head};
 
 /// One archived exchange.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub struct Vector {
     pub(crate) server: Expectation,
     /// What a client must make of the server's stream.
     pub(crate) client: Expectation,
+    /// Peers that are known to do otherwise.
+    pub deviations: Vec<Deviation>,
 }
 
 /// Where an exchange comes from.
@@ -33,6 +35,8 @@ pub struct About {
     pub draft: Draft,
     /// How the octets came to us.
     pub kind: Kind,
+    /// Which roles the exchange tests: none is tested twice.
+    pub roles: Vec<Role>,
     /// What the two did: `text`, `close`, `handshake` …
     pub scenario: String,
     /// Implementation and version of the client.
@@ -49,6 +53,17 @@ pub struct About {
     pub restored: Option<String>,
     /// What is worth knowing about it.
     pub note: Option<String>,
+    /// Of a constructed exchange: what it is derived from, and why it is there.
+    pub basis: Option<String>,
+    /// Of a reconstructed exchange: the source of each field of the head, and
+    /// of their `order`.
+    pub attested: BTreeMap<String, String>,
+    /// Words to choose exchanges by.
+    pub tags: Vec<String>,
+    /// What the server does with messages, if it does it with all of them.
+    pub service: Option<Service>,
+    /// Why octets are missing, where some are.
+    pub partial: Option<String>,
     /// The client's stream; `None` if it was not recorded, which is not the
     /// same as a recorded stream of no octets.
     pub client_stream: Option<Stream>,
@@ -56,7 +71,7 @@ pub struct About {
     pub server_stream: Option<Stream>,
 }
 
-/// How the octets of an exchange came to us.
+/// How the octets of an exchange came to us. The four are never mixed up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
@@ -64,6 +79,31 @@ pub enum Kind {
     Captured,
     /// Quoted from a public text.
     Published,
+    /// Put together from sources that attest each field and their order.
+    Reconstructed,
+    /// Written to show one rule; no program is known to have sent it.
+    Constructed,
+}
+
+/// What a server does with messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Service {
+    /// It gives every message back.
+    Echo,
+}
+
+/// A peer that is known to do otherwise than the exchange expects.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deviation {
+    /// Implementation and version: `websocket-driver 0.6.5 (npm)`.
+    pub peer: String,
+    /// The role in which it deviates.
+    pub role: Role,
+    /// What it does instead.
+    pub reason: String,
+    /// Where that is known from.
+    pub source: Option<String>,
 }
 
 /// What one side's stream must come to; checked when a vector is loaded.
@@ -75,40 +115,78 @@ pub struct Stream {
     pub sha256: String,
 }
 
-/// One piece of one side's stream.
+/// One thing that one side did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
-    /// Which side wrote it.
+    /// Which side.
     pub from: Role,
+    /// The time since the step before, if it was recorded.
+    pub pause: Option<Duration>,
     /// What it is, for people.
     pub note: Option<String>,
-    /// How the file writes it.
-    pub content: Content,
+    /// What it did.
+    pub action: Action,
 }
 
-/// How a file writes the octets of a step.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Content {
-    /// As text, line ends spelt out.
-    Text(Bytes),
-    /// In hexadecimal.
-    Hex(Bytes),
-    /// In a file of its own beside the vector.
-    File {
-        /// Its name.
-        name: String,
-        /// What it holds.
-        octets: Bytes,
-    },
-}
-
-impl Content {
-    /// The octets.
-    pub fn octets(&self) -> &Bytes {
-        match self {
-            Self::Text(octets) | Self::Hex(octets) | Self::File { octets, .. } => octets,
+impl Step {
+    /// The octets that the side sent, if that is what it did.
+    pub fn content(&self) -> Option<&Content> {
+        match &self.action {
+            Action::Send(content) => Some(content),
+            _ => None,
         }
     }
+}
+
+/// What one side did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// It sent octets.
+    Send(Content),
+    /// It ended its half of the connection, and still reads.
+    Eof,
+    /// It is gone: it neither sends nor reads.
+    Close(Ending),
+    /// It stays silent. The other side must have ended the connection when
+    /// this time is over.
+    Timeout(Duration),
+    /// It sent octets that the recording lacks.
+    Gap(Gap),
+}
+
+/// How a side that is gone ended the connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ending {
+    /// By FIN.
+    Fin,
+    /// By RST.
+    Reset,
+}
+
+/// Octets that are known to be missing; never invented.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gap {
+    /// How many, if that is known.
+    pub octets: Option<u64>,
+    /// Why.
+    pub reason: GapReason,
+}
+
+/// Why octets are missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GapReason {
+    /// Packets of them are not in the capture.
+    Lost,
+    /// The capture begins after they were sent.
+    MidStream,
+    /// The capture holds the other direction only.
+    OneDirection,
+    /// The capture cut long packets off.
+    Snapped,
+    /// A bound of the recorder was reached.
+    Bounded,
 }
 
 impl About {
@@ -126,7 +204,9 @@ impl Vector {
     pub fn octets(&self, side: Role) -> Bytes {
         let mut whole = BytesMut::new();
         for step in self.steps.iter().filter(|step| step.from == side) {
-            whole.extend_from_slice(step.content.octets());
+            if let Some(content) = step.content() {
+                whole.extend_from_slice(&content.octets);
+            }
         }
         whole.freeze()
     }

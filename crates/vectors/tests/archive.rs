@@ -9,7 +9,7 @@ use std::{
 };
 
 use draftgate_core::{Draft, Role};
-use draftgate_vectors::{Content, Ends, Head, Vector, load_dir, with_index};
+use draftgate_vectors::{Ends, Form, Head, Vector, load_dir, with_index};
 
 fn archive() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../interop-vectors")
@@ -59,7 +59,7 @@ fn every_file_of_octets_belongs_to_a_vector() {
     let mut named = BTreeSet::new();
     for vector in vectors() {
         for step in &vector.steps {
-            if let Content::File { name, .. } = &step.content {
+            if let Some(Form::File(name)) = step.content().map(|content| &content.form) {
                 named.insert(vector.path.with_file_name(name));
             }
         }
