@@ -93,6 +93,53 @@ impl Hybi {
         }
     }
 
+    /// Writes one frame of a message, its last one if `fin` (RFC 6455 §5.4). The
+    /// machine sends whole messages; this is for who shows what fragments look
+    /// like. The caller sees to it that a message begins with its own opcode,
+    /// goes on with [`Opcode::Continuation`], and that control frames are whole.
+    pub fn write_fragment(&mut self, opcode: Opcode, fin: bool, payload: &Bytes, out: &mut Outbox) {
+        let mut header = [0; HEADER];
+        header[0] = if fin { FIN } else { 0 } | self.layout.number(opcode);
+        let size = match payload.len() {
+            length @ ..=125 => {
+                header[1] = length as u8;
+                2
+            }
+            length @ 126..=0xffff => {
+                header[1] = 126;
+                BigEndian::write_u16(&mut header[2..], length as u16);
+                4
+            }
+            length => {
+                header[1] = 127;
+                BigEndian::write_u64(&mut header[2..], length as u64);
+                10
+            }
+        };
+        let header = &mut header[..size];
+        let Masking::Outgoing(keys) = &mut self.masking else {
+            out.put(header);
+            return out.put_shared(payload);
+        };
+        let mut key = [0; KEY];
+        keys.fill(&mut key);
+        let phase = match self.layout.masked {
+            Masked::WholeFrame => {
+                mask(header, key, 0);
+                out.put(&key);
+                out.put(header);
+                size
+            }
+            Masked::Payload => {
+                header[1] |= MASKED;
+                out.put(header);
+                out.put(&key);
+                0
+            }
+        };
+        out.put_with(payload, |octets| mask(octets, key, phase));
+    }
+
     /// The key that covers a whole frame which comes; `Err` until it is there.
     fn key_in_front(&self, input: &[u8]) -> Result<Option<[u8; KEY]>, Missing> {
         match (self.layout.masked, &self.masking) {
@@ -271,46 +318,7 @@ impl Framing for Hybi {
     }
 
     fn write(&mut self, opcode: Opcode, payload: &Bytes, out: &mut Outbox) {
-        let mut header = [0; HEADER];
-        header[0] = FIN | self.layout.number(opcode);
-        let size = match payload.len() {
-            length @ ..=125 => {
-                header[1] = length as u8;
-                2
-            }
-            length @ 126..=0xffff => {
-                header[1] = 126;
-                BigEndian::write_u16(&mut header[2..], length as u16);
-                4
-            }
-            length => {
-                header[1] = 127;
-                BigEndian::write_u64(&mut header[2..], length as u64);
-                10
-            }
-        };
-        let header = &mut header[..size];
-        let Masking::Outgoing(keys) = &mut self.masking else {
-            out.put(header);
-            return out.put_shared(payload);
-        };
-        let mut key = [0; KEY];
-        keys.fill(&mut key);
-        let phase = match self.layout.masked {
-            Masked::WholeFrame => {
-                mask(header, key, 0);
-                out.put(&key);
-                out.put(header);
-                size
-            }
-            Masked::Payload => {
-                header[1] |= MASKED;
-                out.put(header);
-                out.put(&key);
-                0
-            }
-        };
-        out.put_with(payload, |octets| mask(octets, key, phase));
+        self.write_fragment(opcode, true, payload, out);
     }
 
     fn binary(&self) -> bool {
@@ -463,5 +471,19 @@ mod tests {
             Hybi::new(&STRICT, Masking::Incoming).write(Opcode::Binary, &payload, &mut out);
             assert_eq!(&out.take_all()[..], [head, &payload].concat());
         }
+    }
+
+    #[test]
+    fn fragments_say_whether_they_are_the_last() {
+        let mut out = Outbox::new();
+        let mut framing = Hybi::new(&STRICT, Masking::Incoming);
+        framing.write_fragment(Opcode::Text, false, &Bytes::from_static(b"Hel"), &mut out);
+        framing.write_fragment(
+            Opcode::Continuation,
+            true,
+            &Bytes::from_static(b"lo"),
+            &mut out,
+        );
+        assert_eq!(&out.take_all()[..], b"\x01\x03Hel\x80\x02lo");
     }
 }
