@@ -45,6 +45,8 @@ pub(crate) enum Command {
     Echo(Echo),
     /// Connect to a server: lines in, messages out
     Connect(Connect),
+    /// Look after archived exchanges
+    Vectors(crate::vectors::Vectors),
 }
 
 const FILE_HELP: &str = "\

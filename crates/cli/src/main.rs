@@ -17,6 +17,7 @@ mod exit;
 mod log;
 mod serve;
 mod signals;
+mod vectors;
 
 use std::process::ExitCode;
 
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Echo(args) => echo::run(&args),
         Command::Connect(args) => connect::run(&args),
+        Command::Vectors(args) => vectors::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
