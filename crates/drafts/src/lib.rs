@@ -19,6 +19,7 @@
 //! ```
 
 mod detect;
+pub mod dissect;
 mod random;
 mod table;
 

@@ -6,61 +6,15 @@
 mod common;
 
 use bytes::BytesMut;
-use common::{ROLES, end, frames::masked_with};
-use draftgate_core::{Codec, Draft, Event, Limits, Outbox, Role};
+use common::{
+    ROLES, end,
+    frames::{octets, pieces},
+};
+use draftgate_core::{Codec, Event, Limits, Outbox};
 use draftgate_drafts::{Detection, FixedKeys, detect, offer, opening, spoken};
 use draftgate_testkit::codecs::{Heard, hear};
 use http::Request;
 use proptest::prelude::*;
-
-/// A piece of what a peer sends.
-#[derive(Debug, Clone)]
-enum Piece {
-    /// As it is.
-    Octets(Vec<u8>),
-    /// A frame of RFC 6455, to be laid out as the draft does, under this key.
-    Frame([u8; 4], Vec<u8>),
-}
-
-/// Octets that often look like frames of some draft.
-fn pieces() -> impl Strategy<Value = Vec<Piece>> {
-    let short = || prop::collection::vec(any::<u8>(), 0..20);
-    let payload = prop::collection::vec(any::<u8>(), 0..126);
-    let frame = (any::<[u8; 4]>(), any::<u8>(), any::<u8>(), payload).prop_map(
-        |(key, first, odd, payload)| {
-            // Mostly opcodes that are defined, and no reserved bits.
-            let first = match first % 8 {
-                0 => first,
-                pick => first & 0x80 | [0, 1, 2, 8, 9, 10, 1][usize::from(pick) - 1],
-            };
-            let length = payload.len();
-            let head = match odd % 8 {
-                0 => vec![first, 126, 0, length as u8],
-                1 => [&[first, 127][..], &(length as u64).to_be_bytes()].concat(),
-                2 => vec![first, odd >> 1],
-                _ => vec![first, length as u8],
-            };
-            Piece::Frame(key, [head, payload].concat())
-        },
-    );
-    let piece = prop_oneof![
-        1 => short().prop_map(Piece::Octets),
-        1 => short().prop_map(|p| Piece::Octets([&[0][..], &p, &[0xff]].concat())),
-        1 => Just(Piece::Octets(vec![0xff, 0x00])),
-        1 => Just(Piece::Octets(vec![0x80, 0x03, 1, 2, 3])),
-        4 => frame,
-    ];
-    prop::collection::vec(piece, 0..8)
-}
-
-/// `pieces` as the peer of `role` sends them in `draft`.
-fn octets(draft: Draft, role: Role, pieces: &[Piece]) -> Vec<u8> {
-    let octets = pieces.iter().map(|piece| match piece {
-        Piece::Octets(octets) => octets.clone(),
-        Piece::Frame(key, frame) => masked_with(draft, role, *key, frame),
-    });
-    octets.collect::<Vec<_>>().concat()
-}
 
 /// Octets of payload in what was heard.
 fn delivered(heard: &Heard) -> usize {

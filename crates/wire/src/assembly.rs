@@ -16,7 +16,7 @@ const GATHERED: usize = 32 << 10;
 /// How much longer a text may become by its repair: a bad octet is one, U+FFFD
 /// is three. Sixteen thousand bad octets are a text in another encoding, say; a
 /// message of nothing else would cost four times what was sent.
-const GROWTH: u64 = 32 << 10;
+pub(crate) const GROWTH: u64 = 32 << 10;
 
 /// The fragments of one message so far: gathered in pieces and joined once, at
 /// the end. One buffer that doubles would hold three times what was received

@@ -23,6 +23,18 @@ pub enum Opcode {
 }
 
 impl Opcode {
+    /// What the drafts call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Continuation => "continuation",
+            Self::Text => "text",
+            Self::Binary => "binary",
+            Self::Close => "close",
+            Self::Ping => "ping",
+            Self::Pong => "pong",
+        }
+    }
+
     /// Whether this is a control frame, which is never fragmented.
     pub fn is_control(self) -> bool {
         matches!(self, Self::Close | Self::Ping | Self::Pong)

@@ -8,23 +8,23 @@ use draftgate_core::{Limits, Notice, Outbox, Rule, Violation, WireClass};
 
 use crate::{Breach, Frame, Framing, Header, KeySource, Layout, Masked, Opcode, Part, mask};
 
-const FIN: u8 = 0x80;
+pub(crate) const FIN: u8 = 0x80;
 const RESERVED: u8 = 0x70;
 /// The top bit of the second octet: MASK, or RSV4 where the whole frame is masked.
-const MASKED: u8 = 0x80;
+pub(crate) const MASKED: u8 = 0x80;
 
 /// Octets of a masking key.
-const KEY: usize = 4;
+pub(crate) const KEY: usize = 4;
 
 /// The longest header without a key: two octets and a 64-bit length.
-const HEADER: usize = 10;
+pub(crate) const HEADER: usize = 10;
 
 /// The longest body of a control frame that is sent (RFC 6455 §5.5).
-const CONTROL_MAX: usize = 125;
+pub(crate) const CONTROL_MAX: usize = 125;
 
 /// The longest that is taken where that is [`Breach::Tolerated`]. A control
 /// frame is gathered whole before it counts, so it needs a limit of its own.
-const CONTROL_TOLERATED: u64 = 0xffff;
+pub(crate) const CONTROL_TOLERATED: u64 = 0xffff;
 
 /// Which side masks: always the client (RFC 6455 §5.1).
 #[derive(Debug)]

@@ -21,7 +21,7 @@ use crate::{
 
 /// How much longer a Close's reason may become by its repair: one that fits a
 /// control frame of 125 octets always can.
-const REASON_GROWTH: usize = 256;
+pub(crate) const REASON_GROWTH: usize = 256;
 
 /// What a peer has to prove after the heads, before messages may flow.
 pub trait Proof: Debug + Send {

@@ -9,12 +9,12 @@ use draftgate_core::{Closing, Limits, Outbox, Rule, Violation, WireClass};
 
 use crate::{Frame, Framing, Header, Opcode, Part, opening::LengthFrames};
 
-const TEXT: u8 = 0x00;
-const BINARY: u8 = 0x80;
-const END: u8 = 0xff;
+pub(crate) const TEXT: u8 = 0x00;
+pub(crate) const BINARY: u8 = 0x80;
+pub(crate) const END: u8 = 0xff;
 
 /// 63 bits in groups of seven; more groups could only be leading zeros.
-const MAX_LENGTH_GROUPS: u32 = 9;
+pub(crate) const MAX_LENGTH_GROUPS: u32 = 9;
 
 /// `00 … FF`, and `80`–`FF` with a length.
 #[derive(Debug)]

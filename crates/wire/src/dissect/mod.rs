@@ -5,9 +5,38 @@
 //! `replay` names the field in which two streams differ, and a recorder learns
 //! from it which octets are fresh in each run. It judges nothing that a codec
 //! acts on; it looks at whole streams, after the fact, and may be slow.
+//!
+//! Its judgement is that of the codecs, read from the same tables, but for the
+//! limits, which are a receiver's own: a frame of any length is dissected.
+//!
+//! ```
+//! use bytes::Bytes;
+//! use draftgate_core::{BadUtf8, Closing, Draft, Role};
+//! use draftgate_wire::{Breach, Dialect, dissect::{Frames, Stream}};
+//!
+//! static DIALECT: Dialect = Dialect {
+//!     draft: Draft::Hixie76,
+//!     closing: Closing::Marker,
+//!     bad_utf8: BadUtf8::Repair,
+//!     undefined_codes: Breach::Tolerated,
+//! };
+//! let frames = Frames::Sentinel { closing: DIALECT.closing };
+//! let octets = Bytes::from_static(b"\x00Hello\xff\xff\x00");
+//! let units: Vec<_> = Stream::new(frames, &DIALECT, Role::Client, octets).collect();
+//! assert_eq!(units[0].fields[1].value, "\"Hello\"");
+//! assert_eq!((units[0].overhead(), units[1].offset), (2, 7));
+//! ```
+
+mod hybi;
+mod sentinel;
+mod stream;
+mod values;
 
 use bytes::Bytes;
 use draftgate_core::{Closing, Draft, Role};
+
+pub use stream::Stream;
+pub use values::{hex, quoted};
 
 use crate::Layout;
 
