@@ -66,6 +66,20 @@ pub enum Ends {
 }
 
 impl Ends {
+    /// The name that stands in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Nothing => "nothing",
+            Self::MidHead => "mid-head",
+            Self::MidChallenge => "mid-challenge",
+            Self::Refused => "refused",
+            Self::Violation => "violation",
+            Self::MidFrame => "mid-frame",
+            Self::Open => "open",
+            Self::Closed => "closed",
+        }
+    }
+
     /// Whether the connection was open at some time, so that
     /// [`Event::Opened`] is among the events.
     pub fn after_opening(self) -> bool {

@@ -1,6 +1,8 @@
 //! Octets as people write them in a vector: pairs of hexadecimal digits, with
 //! white space wherever it helps the eye.
 
+use std::fmt::Write as _;
+
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer, de::Error};
 
@@ -37,6 +39,17 @@ pub(crate) fn octets(text: &str) -> Result<Bytes, String> {
         .chunks_exact(2)
         .map(|pair| pair[0] << 4 | pair[1])
         .collect())
+}
+
+/// `octets` in pairs of digits, a space between them.
+pub(crate) fn digits(octets: &[u8]) -> String {
+    let mut digits = String::with_capacity(3 * octets.len());
+    for (at, octet) in octets.iter().enumerate() {
+        let gap = if at == 0 { "" } else { " " };
+        // Writing to a String cannot fail.
+        let _ = write!(digits, "{gap}{octet:02x}");
+    }
+    digits
 }
 
 #[cfg(test)]

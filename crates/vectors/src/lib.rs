@@ -34,6 +34,7 @@ mod index;
 mod load;
 mod step;
 mod vector;
+mod write;
 
 pub use content::{Content, Form, Placeholder, Slot};
 pub use expect::{AnswerFacts, Broken, Ends, Expectation, Mismatch, Refused, Stated, Tolerated};
@@ -43,3 +44,4 @@ pub use load::{LoadError, load, load_dir};
 pub use vector::{
     About, Action, Deviation, Ending, Gap, GapReason, Kind, Service, Step, Stream, Vector,
 };
+pub use write::{WriteError, Written, write};

@@ -139,7 +139,12 @@ fn named(path: &Path, name: &Path) -> Result<Vector, LoadError> {
 }
 
 /// The vector in `text`; `read` fetches the files it names.
-fn parse(text: &str, path: &Path, name: &Path, read: &mut Read<'_>) -> Result<Vector, LoadError> {
+pub(crate) fn parse(
+    text: &str,
+    path: &Path,
+    name: &Path,
+    read: &mut Read<'_>,
+) -> Result<Vector, LoadError> {
     let found = toml::<Numbered>(text, path)?.format;
     if found != FORMAT {
         return Err(LoadError::Format {
@@ -231,7 +236,7 @@ fn stream_is_as_stated(vector: &Vector, side: Role) -> Result<(), String> {
     Ok(())
 }
 
-fn sha256(octets: &[u8]) -> String {
+pub(crate) fn sha256(octets: &[u8]) -> String {
     let mut digits = String::with_capacity(64);
     for octet in Sha256::digest(octets) {
         let _ = write!(digits, "{octet:02x}");

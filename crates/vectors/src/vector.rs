@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 use draftgate_core::{Draft, Role};
 use serde::Deserialize;
 
-use crate::{Content, Expectation, Head};
+use crate::{Content, Expectation, Head, load::sha256};
 
 /// One archived exchange.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -189,6 +189,29 @@ pub enum GapReason {
     Bounded,
 }
 
+impl GapReason {
+    /// The name that stands in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Lost => "lost",
+            Self::MidStream => "mid-stream",
+            Self::OneDirection => "one-direction",
+            Self::Snapped => "snapped",
+            Self::Bounded => "bounded",
+        }
+    }
+}
+
+impl Stream {
+    /// What `octets` come to.
+    pub fn of(octets: &[u8]) -> Self {
+        Self {
+            octets: octets.len() as u64,
+            sha256: sha256(octets),
+        }
+    }
+}
+
 impl About {
     /// What the stream that `side` wrote must come to; `None` if it was not recorded.
     pub fn stream(&self, side: Role) -> Option<&Stream> {
@@ -200,6 +223,26 @@ impl About {
 }
 
 impl Vector {
+    /// An exchange that no file holds yet; `name` is what the file is to be
+    /// called, without `.toml`.
+    pub fn new(
+        name: String,
+        about: About,
+        steps: Vec<Step>,
+        server: Expectation,
+        client: Expectation,
+    ) -> Self {
+        Self {
+            path: PathBuf::from(format!("{name}.toml")),
+            name,
+            about,
+            steps,
+            server,
+            client,
+            deviations: Vec::new(),
+        }
+    }
+
     /// Everything that `side` wrote.
     pub fn octets(&self, side: Role) -> Bytes {
         let mut whole = BytesMut::new();
