@@ -72,6 +72,10 @@ impl Acceptor for Hixie76 {
         challenge::KEY3
     }
 
+    fn octets_after_answer(&self) -> usize {
+        challenge::ANSWER
+    }
+
     fn accept(
         &self,
         request: &Parts,

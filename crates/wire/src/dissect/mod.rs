@@ -27,6 +27,7 @@
 //! assert_eq!((units[0].overhead(), units[1].offset), (2, 7));
 //! ```
 
+mod head;
 mod hybi;
 mod sentinel;
 mod stream;

@@ -73,7 +73,7 @@ impl Fields {
 
 impl Field {
     /// Adds `note` behind what is noted already.
-    pub(super) fn noting(&mut self, note: impl Into<String>) -> &mut Self {
+    pub fn noting(&mut self, note: impl Into<String>) -> &mut Self {
         let note = note.into();
         match &mut self.note {
             Some(before) => {
@@ -125,6 +125,20 @@ pub fn quoted(octets: &[u8]) -> String {
         0 => format!("\"{escaped}\""),
         _ => format!("\"{escaped}\" … ({} octets)", octets.len()),
     }
+}
+
+/// `octets` as text without quotes, what does not print escaped; as long as it
+/// is, for a line has its limits.
+pub(super) fn printed(octets: &[u8]) -> String {
+    let mut text = String::new();
+    for c in String::from_utf8_lossy(octets).chars() {
+        if c.is_control() {
+            text.extend(c.escape_debug());
+        } else {
+            text.push(c);
+        }
+    }
+    text
 }
 
 /// What a status code says (RFC 6455 §7.4.1, hybi-06 §7.4).

@@ -31,10 +31,12 @@ impl Challenge {
     /// [`RefusalKind::ChallengeKeyInvalid`], which says what is wrong with which key.
     pub fn from_keys(key1: &[u8], key2: &[u8]) -> Result<Self, Refusal> {
         let number = |name, key| {
-            number(key).map_err(|why| {
-                let kind = RefusalKind::ChallengeKeyInvalid;
-                Refusal::with(kind, format!("Sec-WebSocket-{name} {why}"))
-            })
+            Hidden::in_key(key)
+                .map(|hidden| hidden.number)
+                .map_err(|why| {
+                    let kind = RefusalKind::ChallengeKeyInvalid;
+                    Refusal::with(kind, format!("Sec-WebSocket-{name} {why}"))
+                })
         };
         Ok(Self {
             number1: number("Key1", key1)?,
@@ -64,26 +66,47 @@ impl Proof for Challenge {
     }
 }
 
-/// hixie-76 §5.2: all digits as one number, divided by the count of spaces.
-fn number(key: &[u8]) -> Result<u32, &'static str> {
-    let spaces = key.iter().filter(|o| **o == b' ').count() as u64;
-    let mut digits = key.iter().filter(|o| o.is_ascii_digit()).peekable();
-    if digits.peek().is_none() {
-        return Err("holds no digit");
-    }
-    if spaces == 0 {
-        // "This is a symptom of a cross-protocol attack."
-        return Err("holds no space");
-    }
-    let number = digits
-        .try_fold(0_u64, |n, d| {
-            n.checked_mul(10)?.checked_add(u64::from(d - b'0'))
+/// The number that a key hides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hidden {
+    /// All digits of the key as one number.
+    pub digits: u64,
+    /// Its spaces.
+    pub spaces: u64,
+    /// The one divided by the other.
+    pub number: u32,
+}
+
+impl Hidden {
+    /// hixie-76 §5.2: all digits as one number, divided by the count of spaces.
+    ///
+    /// # Errors
+    /// What is wrong with the key, to be put behind its name.
+    pub fn in_key(key: &[u8]) -> Result<Self, &'static str> {
+        let spaces = key.iter().filter(|o| **o == b' ').count() as u64;
+        let mut digits = key.iter().filter(|o| o.is_ascii_digit()).peekable();
+        if digits.peek().is_none() {
+            return Err("holds no digit");
+        }
+        if spaces == 0 {
+            // "This is a symptom of a cross-protocol attack."
+            return Err("holds no space");
+        }
+        let digits = digits
+            .try_fold(0_u64, |n, d| {
+                n.checked_mul(10)?.checked_add(u64::from(d - b'0'))
+            })
+            .ok_or("holds a number above 64 bits")?;
+        if digits % spaces != 0 {
+            return Err("holds a number that is not a multiple of its spaces");
+        }
+        let number = u32::try_from(digits / spaces);
+        Ok(Self {
+            digits,
+            spaces,
+            number: number.map_err(|_| "gives a number above 32 bits")?,
         })
-        .ok_or("holds a number above 64 bits")?;
-    if number % spaces != 0 {
-        return Err("holds a number that is not a multiple of its spaces");
     }
-    u32::try_from(number / spaces).map_err(|_| "gives a number above 32 bits")
 }
 
 /// As a client: a key and the number hidden in it (hixie-76 §4.1, steps 16 to 22).
@@ -205,7 +228,7 @@ mod tests {
         #[test]
         fn a_key_that_was_made_hides_its_number(seed in prop::collection::vec(any::<u8>(), 64)) {
             let (key, hidden) = make_key(&mut FixedKeys::new(seed));
-            prop_assert_eq!(number(key.as_bytes()), Ok(hidden));
+            prop_assert_eq!(Hidden::in_key(key.as_bytes()).map(|found| found.number), Ok(hidden));
             let digits: String = key.chars().filter(char::is_ascii_digit).collect();
             prop_assert!(digits.parse::<u32>().is_ok(), "{digits} is above 32 bits");
             prop_assert!(!key.starts_with(' ') && !key.ends_with(' '));

@@ -26,7 +26,7 @@ pub use challenge::Challenge;
 pub use head::Head;
 pub use keyed::Keyed;
 pub use refusal::{Refusal, RefusalKind};
-pub use request::{echoed_origin, only_field, origin, subprotocols, tokens};
+pub use request::{HeadMalformed, echoed_origin, only_field, origin, parts, subprotocols, tokens};
 pub use versioned::Versioned;
 
 use crate::{KeySource, dissect::Frames};
@@ -70,6 +70,12 @@ pub trait Acceptor: Debug + Sync {
     /// Octets that belong to the request although they follow its empty line
     /// (key3 of hixie-76); some clients announce them with `Content-Length`.
     fn octets_after_head(&self) -> usize {
+        0
+    }
+
+    /// Octets that belong to the answer although they follow its empty line
+    /// (the challenge's answer of hixie-76).
+    fn octets_after_answer(&self) -> usize {
         0
     }
 

@@ -1,8 +1,44 @@
 //! Reading a request's fields the way every draft needs it.
 
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, Request, Version, request::Parts};
 
 use super::{Refusal, RefusalKind};
+
+/// Most fields of a request; the limit that servers set as well.
+const MAX_FIELDS: usize = 100;
+
+/// A request's head is no well-formed HTTP/1; says what is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the request's head is not well-formed HTTP/1.1 ({0})")]
+pub struct HeadMalformed(pub String);
+
+/// The request that `octets` begin with, as an HTTP library sees it, and the
+/// octets of its head; `None` until its empty line is there.
+///
+/// # Errors
+/// It is no request.
+pub fn parts(octets: &[u8]) -> Result<Option<(Parts, usize)>, HeadMalformed> {
+    let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
+    let mut parsed = httparse::Request::new(&mut fields);
+    let malformed = |why: String| HeadMalformed(why);
+    let end = match parsed.parse(octets) {
+        Ok(httparse::Status::Complete(end)) => end,
+        Ok(httparse::Status::Partial) => return Ok(None),
+        Err(error) => return Err(malformed(error.to_string())),
+    };
+    let mut request = Request::builder()
+        .method(parsed.method.unwrap_or_default())
+        .uri(parsed.path.unwrap_or_default())
+        .version(match parsed.version {
+            Some(0) => Version::HTTP_10,
+            _ => Version::HTTP_11,
+        });
+    for field in parsed.headers {
+        request = request.header(field.name, field.value);
+    }
+    let request = request.body(()).map_err(|e| malformed(e.to_string()))?;
+    Ok(Some((request.into_parts().0, end)))
+}
 
 /// The value of the field `name` if it stands exactly once.
 ///
@@ -96,6 +132,22 @@ mod tests {
             map.append(*name, HeaderValue::from_static(value));
         }
         map
+    }
+
+    #[test]
+    fn a_request_is_read_to_its_empty_line() {
+        let octets = b"GET /a HTTP/1.0\r\nHost: b\r\n\r\n12345678";
+        let (request, size) = parts(octets).unwrap().unwrap();
+        assert_eq!((request.uri.path(), size), ("/a", octets.len() - 8));
+        assert_eq!(request.version, Version::HTTP_10);
+        assert_eq!(parts(&octets[..20]).unwrap().map(|(_, size)| size), None);
+        for odd in [
+            &b"GET / HTTP/1.1\r\nno colon\r\n\r\n"[..],
+            b"\x00Hi\xff",
+            b"GET  HTTP/1.1\r\n\r\n",
+        ] {
+            assert!(parts(odd).is_err(), "{odd:?}");
+        }
     }
 
     #[test]

@@ -1,0 +1,244 @@
+//! Whole streams of octets, field by field, in any draft: heads, the octets
+//! behind them, frames.
+//!
+//! The field model is `draftgate_wire::dissect`; here is what takes the table
+//! of drafts: which draft a request is in or why it is none, whether an answer
+//! belongs to it, where the frames begin. Whatever the octets are, all of them
+//! are in the units, and nothing panics.
+//!
+//! ```
+//! use draftgate_core::{Draft, Role};
+//! use draftgate_drafts::dissect::Dissected;
+//!
+//! let request = b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
+//!     Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+//!     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n\x81\x80\0\0\0\0";
+//! let seen = Dissected::of(&request[..], &b""[..], None);
+//! assert_eq!(seen.told, Some(Ok(Draft::Hybi13)));
+//! assert_eq!(seen.units(Role::Client).len(), 2);
+//! ```
+
+mod answer;
+mod notes;
+mod request;
+mod sections;
+
+use bytes::Bytes;
+use draftgate_core::{Draft, Role};
+use draftgate_wire::{
+    Dialect,
+    dissect::{self, Fault, Kind, Unit, What},
+    opening::{HeadMalformed, Refusal},
+};
+
+use crate::{acceptor, dialects, not_built, spoken};
+
+/// Both sides of one connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dissected {
+    /// The draft by whose rules it was read: the one that was given, else the
+    /// one that the request is in.
+    pub draft: Option<Draft>,
+    /// What the request says of itself, whichever draft was given; `None`
+    /// without a whole request.
+    pub told: Option<Result<Draft, Refused>>,
+    /// What the client sent.
+    pub client: Vec<Unit>,
+    /// What the server sent.
+    pub server: Vec<Unit>,
+}
+
+/// A request that no server would serve.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{sentence}")]
+pub struct Refused {
+    /// The stable code; that of the [`Refusal`], or `head-malformed`.
+    pub code: &'static str,
+    /// What is wrong.
+    pub sentence: String,
+    /// What to do about it.
+    pub remedy: &'static str,
+}
+
+impl From<&Refusal> for Refused {
+    fn from(refusal: &Refusal) -> Self {
+        Self {
+            code: refusal.code(),
+            sentence: refusal.to_string(),
+            remedy: refusal.remedy(),
+        }
+    }
+}
+
+impl From<HeadMalformed> for Refused {
+    fn from(malformed: HeadMalformed) -> Self {
+        Self {
+            code: "head-malformed",
+            sentence: malformed.to_string(),
+            remedy: "correct the client; spaces and quotes in a path must be percent-encoded",
+        }
+    }
+}
+
+impl Dissected {
+    /// Dissects what both sides sent, either of which may be empty or begin
+    /// after its head. Without a `draft` the request's is taken; where neither
+    /// is to be had, frames are [`What::Unknown`].
+    pub fn of(client: impl Into<Bytes>, server: impl Into<Bytes>, draft: Option<Draft>) -> Self {
+        let (client, server) = (client.into(), server.into());
+        let asked =
+            begins_with_head(Role::Client, &client).then(|| request::Request::read(&client, draft));
+        let told = asked.as_ref().and_then(|asked| asked.told.clone());
+        let draft = draft.or_else(|| told.clone()?.ok());
+        let mut this = Self {
+            draft,
+            told,
+            client: Vec::new(),
+            server: Vec::new(),
+        };
+        let served = this.draft.is_some();
+        let answer = begins_with_head(Role::Server, &server)
+            .then(|| answer::Answer::read(&client, &server, this.draft));
+        if let Some(asked) = asked {
+            let open = served && !asked.unit.cut_off;
+            this.head(asked.unit, &client, open);
+        } else {
+            this.frames(Role::Client, 0, client);
+        }
+        if let Some(mut answer) = answer {
+            let open = served && answer.switches && !answer.unit.cut_off;
+            let digest = answer.digest.take();
+            this.head(answer.unit, &server, open);
+            if let Some(fault) = digest
+                && let Some(unit) = this.server.iter_mut().find(|u| u.what == What::Digest)
+            {
+                fault.put_on(unit);
+            }
+        } else {
+            this.frames(Role::Server, 0, server);
+        }
+        this
+    }
+
+    /// What `side` sent.
+    pub fn units(&self, side: Role) -> &[Unit] {
+        match side {
+            Role::Client => &self.client,
+            Role::Server => &self.server,
+        }
+    }
+
+    /// The first fault of each side.
+    pub fn faults(&self) -> impl Iterator<Item = (&Unit, &Fault)> {
+        [&self.client, &self.server].into_iter().filter_map(|side| {
+            side.iter()
+                .find_map(|unit| Some((unit, unit.fault.as_ref()?)))
+        })
+    }
+
+    fn side(&mut self, side: Role) -> &mut Vec<Unit> {
+        match side {
+            Role::Client => &mut self.client,
+            Role::Server => &mut self.server,
+        }
+    }
+
+    /// A head, the octets of the proof behind it, and frames if it is `open`.
+    fn head(&mut self, head: Unit, octets: &Bytes, open: bool) {
+        let from = head.from;
+        let mut offset = head.octets.len();
+        let what_follows = match (from, &head.fault) {
+            _ if open => None,
+            (Role::Server, _) => Some("the answer opens no connection: this is its body"),
+            (Role::Client, Some(_)) => Some("the request is refused: this counts for nothing"),
+            (Role::Client, None) => Some("of which draft it is cannot be told"),
+        };
+        self.side(from).push(head);
+        if let Some(note) = what_follows {
+            return self.unknown(from, offset, octets.slice(offset..), note);
+        }
+        let behind = self.draft.and_then(|draft| acceptor(draft).ok());
+        let (size, what) = match from {
+            Role::Client => (behind.map_or(0, |a| a.octets_after_head()), What::Challenge),
+            Role::Server => (behind.map_or(0, |a| a.octets_after_answer()), What::Digest),
+        };
+        let end = octets.len().min(offset + size);
+        if offset < end {
+            let proof = octets.slice(offset..end);
+            let unit = notes::proof(what, self.reads_in(), from, proof, size);
+            self.side(from).push(Unit {
+                offset: offset as u64,
+                ..unit
+            });
+            offset = end;
+        }
+        self.frames(from, offset, octets.slice(offset..));
+    }
+
+    fn frames(&mut self, from: Role, offset: usize, octets: Bytes) {
+        match self.draft.map(|draft| frames(draft, from, octets.clone())) {
+            Some(Ok(stream)) => self.side(from).extend(stream.starting_at(offset as u64)),
+            Some(Err(refusal)) => self.unknown(from, offset, octets, &refusal.to_string()),
+            None => self.unknown(from, offset, octets, "of which draft it is cannot be told"),
+        }
+    }
+
+    fn unknown(&mut self, from: Role, offset: usize, octets: Bytes, note: &str) {
+        if octets.is_empty() {
+            return;
+        }
+        let what = (What::Unknown, Kind::Unknown);
+        let mut unit = Unit::whole(what, self.reads_in(), from, octets, "octets");
+        unit.offset = offset as u64;
+        if let Some(field) = unit.fields.first_mut() {
+            field.noting(note);
+        }
+        self.side(from).push(unit);
+    }
+
+    /// The draft that is written into units: where none is known the newest.
+    fn reads_in(&self) -> Draft {
+        self.draft.unwrap_or_else(newest)
+    }
+}
+
+/// What `from` sent in `draft`, beginning with its head or behind it.
+pub fn stream(draft: Draft, from: Role, octets: impl Into<Bytes>) -> Vec<Unit> {
+    let none = Bytes::new();
+    match from {
+        Role::Client => Dissected::of(octets, none, Some(draft)).client,
+        Role::Server => Dissected::of(none, octets, Some(draft)).server,
+    }
+}
+
+/// The frames of `draft` in `octets`, which `from` sent after the opening.
+///
+/// # Errors
+/// The draft is not spoken, so that nothing is known of its frames.
+pub fn frames(draft: Draft, from: Role, octets: Bytes) -> Result<dissect::Stream, Refusal> {
+    let layout = acceptor(draft)?.frames();
+    Ok(dissect::Stream::new(layout, dialect(draft)?, from, octets))
+}
+
+/// Whether `octets` begin with the head of `from`, or with so much of one as is
+/// there: with a method, or with `HTTP/`. A server that answers with a request
+/// has a head, if a wrong one. No frame of hybi begins like that, but for a
+/// masking key by chance.
+pub fn begins_with_head(from: Role, octets: &[u8]) -> bool {
+    let word = octets.iter().take_while(|o| o.is_ascii_uppercase()).count();
+    let method = (1..20).contains(&word) && octets.get(word).is_none_or(|o| *o == b' ');
+    match from {
+        Role::Client => method,
+        Role::Server => method || octets.starts_with(b"HTTP/"),
+    }
+}
+
+fn dialect(draft: Draft) -> Result<&'static Dialect, Refusal> {
+    dialects()
+        .find(|dialect| dialect.draft == draft)
+        .ok_or_else(|| not_built(draft))
+}
+
+fn newest() -> Draft {
+    spoken().last().unwrap_or(Draft::ALL[Draft::ALL.len() - 1])
+}

@@ -1,0 +1,73 @@
+//! Where in a head a refusal shows, and where the draft says so.
+
+use draftgate_core::Draft;
+use draftgate_wire::{
+    dissect::{Fault, Unit},
+    opening::{Refusal, RefusalKind},
+};
+
+use super::Refused;
+
+/// `refusal` at its place in the head `unit`.
+pub(super) fn fault(unit: &Unit, refusal: &Refusal) -> Fault {
+    let named = names(refusal.kind)
+        .iter()
+        .find_map(|name| unit.head_field(name));
+    Fault {
+        at_bit: named.map_or(0, |field| 8 * unit.place_of_value(field).start as u64),
+        code: refusal.code(),
+        sentence: refusal.to_string(),
+        section: section(refusal.kind, unit.draft),
+    }
+}
+
+/// A head that is no HTTP.
+pub(super) fn malformed(refused: &Refused) -> Fault {
+    Fault {
+        at_bit: 0,
+        code: refused.code,
+        sentence: refused.sentence.clone(),
+        section: None,
+    }
+}
+
+/// The fields that a refusal is about; the start line if there is none.
+fn names(kind: RefusalKind) -> &'static [&'static str] {
+    match kind {
+        RefusalKind::AnswerAccept => &["sec-websocket-accept"],
+        RefusalKind::AnswerConnection | RefusalKind::UpgradeMissing => &["connection"],
+        RefusalKind::AnswerExtension => &["sec-websocket-extensions"],
+        RefusalKind::AnswerLocation => &["sec-websocket-location", "websocket-location"],
+        RefusalKind::AnswerOrigin => &["sec-websocket-origin", "websocket-origin"],
+        RefusalKind::AnswerSubprotocol => &["sec-websocket-protocol", "websocket-protocol"],
+        RefusalKind::AnswerUpgrade => &["upgrade"],
+        RefusalKind::ChallengeDraftUnknown | RefusalKind::DraftAlone => &["sec-websocket-draft"],
+        RefusalKind::ChallengeKeyInvalid | RefusalKind::ChallengeKeyMissing => {
+            &["sec-websocket-key1", "sec-websocket-key2"]
+        }
+        RefusalKind::HostMissing => &["host"],
+        RefusalKind::KeyInvalid | RefusalKind::VersionMissing => &["sec-websocket-key"],
+        RefusalKind::KeyStripped => &["sec-websocket-extensions", "sec-websocket-origin"],
+        RefusalKind::NonceInvalid => &["sec-websocket-nonce"],
+        RefusalKind::OriginAmbiguous => &["sec-websocket-origin"],
+        RefusalKind::VersionMalformed | RefusalKind::VersionUnsupported => {
+            &["sec-websocket-version"]
+        }
+        _ => &[],
+    }
+}
+
+/// Where `draft` says what an opening must hold; `None` where its text is not
+/// known, and for what is a rule of ours.
+fn section(kind: RefusalKind, draft: Draft) -> Option<&'static str> {
+    let clients = kind.status() == 0;
+    match (kind, draft) {
+        (RefusalKind::AskUnspeakable | RefusalKind::NotWebSocket, _) => None,
+        (_, Draft::Hixie75) if clients => Some("hixie-75 §3.1"),
+        (_, Draft::Hixie76) if clients => Some("hixie-76 §4.1"),
+        (RefusalKind::ChallengeKeyInvalid, Draft::Hixie76) => Some("hixie-76 §5.2"),
+        (_, Draft::Hybi13) if clients => Some("RFC 6455 §4.1"),
+        (_, Draft::Hybi13) => Some("RFC 6455 §4.2.1"),
+        _ => None,
+    }
+}

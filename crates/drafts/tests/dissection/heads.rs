@@ -1,0 +1,248 @@
+//! Heads and what stands behind them: the draft that a request is in, or why
+//! none, whether an answer belongs to it, and where the frames begin.
+
+use std::path::Path;
+
+use bytes::Bytes;
+use draftgate_core::{Draft, Role};
+use draftgate_drafts::{
+    FixedKeys, accept, acceptor,
+    dissect::{Dissected, stream},
+    offer,
+    opening::{self, Ask, LengthFrames, Terms},
+    spoken,
+};
+use draftgate_testkit::codecs::hear;
+use draftgate_vectors::{Vector, load_dir};
+use draftgate_wire::dissect::{Kind, Unit, What};
+use proptest::prelude::*;
+
+use crate::{common::ROLES, covers};
+
+fn archive() -> Vec<Vector> {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../interop-vectors");
+    load_dir(&dir).unwrap()
+}
+
+/// A request of `draft` and our answer to it, proofs included.
+fn opening_of(draft: Draft) -> (Bytes, Bytes) {
+    let mut keys = FixedKeys::new(*b"a fixed run of octets for keys..");
+    let ask = Ask {
+        secure: false,
+        host: "example.com",
+        resource: "/demo",
+        origin: Some("http://example.com"),
+        subprotocols: &[],
+        fields: &[("Cookie", http::HeaderValue::from_static("a=b"))],
+        limits: draftgate_core::Limits::default(),
+        length_frames: LengthFrames::default(),
+    };
+    let request = offer(draft, &ask, &mut keys).unwrap().request;
+    let (parts, head) = opening::parts(&request).unwrap().unwrap();
+    let terms = Terms {
+        subprotocol: None,
+        public_url: "ws://example.com/demo",
+        limits: ask.limits,
+        length_frames: ask.length_frames,
+    };
+    let mut accepted = accept(draft, &parts, &terms, &mut keys).unwrap();
+    let wrote = hear(&mut *accepted.codec, [&request[head..]]).wrote;
+    let answer = [accepted.head.to_bytes(), wrote].concat();
+    (request, answer.into())
+}
+
+fn whats(units: &[Unit]) -> Vec<What> {
+    units.iter().map(|unit| unit.what).collect()
+}
+
+fn both(seen: &Dissected, client: &[u8], server: &[u8]) {
+    covers(&seen.client, client);
+    covers(&seen.server, server);
+}
+
+#[test]
+fn an_opening_is_told_from_its_octets_alone() {
+    for draft in spoken() {
+        let (request, answer) = opening_of(draft);
+        let seen = Dissected::of(request.clone(), answer.clone(), None);
+        both(&seen, &request, &answer);
+        assert_eq!(
+            (seen.draft, seen.told.clone()),
+            (Some(draft), Some(Ok(draft)))
+        );
+        assert_eq!(seen.faults().count(), 0, "{draft}: {seen:?}");
+        let proof = acceptor(draft).unwrap().octets_after_head() > 0;
+        let wanted = match proof {
+            true => (
+                [What::Request, What::Challenge],
+                [What::Answer, What::Digest],
+            ),
+            false => ([What::Request; 2], [What::Answer; 2]),
+        };
+        let count = if proof { 2 } else { 1 };
+        assert_eq!(whats(&seen.client), wanted.0[..count]);
+        assert_eq!(whats(&seen.server), wanted.1[..count]);
+        let secret = seen.client[0].head_field("cookie").unwrap();
+        assert_eq!(secret.kind, Kind::Secret);
+        assert_eq!(seen.client[0].value_octets(secret), b"a=b");
+        assert_eq!(stream(draft, Role::Client, request), seen.client);
+    }
+}
+
+#[test]
+fn a_proof_that_is_wrong_is_the_fault_of_its_unit() {
+    for draft in spoken() {
+        let (request, answer) = opening_of(draft);
+        let seen = Dissected::of(request.clone(), answer.clone(), None);
+        let proof = |unit: &Unit| unit.fields.iter().find(|f| f.kind == Kind::Proof).cloned();
+        let Some((unit, field)) = seen.server.iter().find_map(|u| Some((u, proof(u)?))) else {
+            continue; // nothing is proved in this draft
+        };
+        assert!(
+            field.note.clone().unwrap().contains("right for the key"),
+            "{field:?}"
+        );
+        let mut wrong = answer.to_vec();
+        let at = unit.offset as usize + unit.place_of_value(&field).start;
+        wrong[at] ^= 1;
+        let seen = Dissected::of(request.clone(), wrong.clone(), None);
+        both(&seen, &request, &wrong);
+        let (found, fault) = seen.faults().next().unwrap();
+        assert_eq!(found.offset, unit.offset);
+        assert_eq!(fault.at_bit, 8 * unit.place_of_value(&field).start as u64);
+        let codes = ["answer-accept", "answer-challenge"];
+        assert!(codes.contains(&fault.code), "{fault:?}");
+        // Without the request nothing can be said of it.
+        let alone = Dissected::of(Bytes::new(), answer, Some(draft));
+        assert_eq!((alone.faults().count(), alone.told), (0, None));
+    }
+}
+
+#[test]
+fn every_recorded_exchange_is_told_by_its_request() {
+    let (mut told, mut refused, mut right) = (0, 0, 0);
+    for vector in archive() {
+        let (client, server) = (vector.octets(Role::Client), vector.octets(Role::Server));
+        let seen = Dissected::of(client.clone(), server.clone(), None);
+        both(&seen, &client, &server);
+        let name = &vector.name;
+        if let Some(stated) = vector.expectation(Role::Server).stated() {
+            match (&stated.refused, &seen.told) {
+                (Some(wanted), Some(Err(seen))) => {
+                    assert!(
+                        wanted.rules.iter().any(|rule| rule == seen.code),
+                        "{name}: {seen:?}"
+                    );
+                    refused += 1;
+                }
+                (None, Some(Ok(draft))) => {
+                    assert_eq!(*draft, vector.about.draft, "{name}");
+                    told += 1;
+                }
+                (None, None) => {}
+                (wanted, seen) => panic!("{name}: {wanted:?} but {seen:?}"),
+            }
+        }
+        if let Some(stated) = vector.expectation(Role::Client).stated() {
+            let fault = |unit: &Unit| unit.fault.clone().filter(|_| unit.what != What::Frame);
+            let fault = seen.server.iter().find_map(fault);
+            match (&stated.refused, fault) {
+                (Some(wanted), Some(fault)) => {
+                    assert!(
+                        wanted.rules.iter().any(|rule| rule == fault.code),
+                        "{name}: {fault:?}"
+                    );
+                    refused += 1;
+                }
+                (None, None) => {}
+                (Some(_), None) if client.is_empty() || seen.draft.is_none() => {}
+                (wanted, seen) => panic!("{name}: {wanted:?} but {seen:?}"),
+            }
+        }
+        let notes = seen.server.iter().flat_map(|unit| &unit.fields);
+        right += notes
+            .filter(|f| {
+                f.note
+                    .as_ref()
+                    .is_some_and(|n| n.contains("right for the key"))
+            })
+            .count();
+    }
+    assert!(
+        told >= 190 && refused >= 15 && right >= 150,
+        "{told} {refused} {right}"
+    );
+}
+
+#[test]
+fn a_draft_that_is_not_spoken_is_told_and_its_frames_are_unknown() {
+    let unspoken = Draft::ALL
+        .into_iter()
+        .filter(|d| !spoken().any(|s| s == *d));
+    for draft in unspoken.filter(|draft| draft.version().is_some()) {
+        let version = draft.version().unwrap();
+        let request = format!(
+            "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Version: {version}\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n\
+             \x01\x02\x03\x04abc"
+        );
+        let seen = Dissected::of(request.clone(), &b""[..], None);
+        both(&seen, request.as_bytes(), b"");
+        assert_eq!(seen.told, Some(Ok(draft)));
+        assert_eq!(whats(&seen.client), [What::Request, What::Unknown]);
+        assert_eq!(seen.faults().count(), 0);
+        let note = seen.client[1].fields[0].note.clone().unwrap();
+        assert!(note.contains("not spoken"), "{note}");
+    }
+}
+
+#[test]
+fn a_refused_request_tells_code_place_and_remedy() {
+    let request = b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: short\r\n\r\n\x81\x00";
+    let seen = Dissected::of(&request[..], &b""[..], None);
+    let refused = seen.told.clone().unwrap().unwrap_err();
+    assert_eq!(refused.code, "key-invalid");
+    assert!(!refused.remedy.is_empty());
+    let unit = &seen.client[0];
+    let fault = unit.fault.as_ref().unwrap();
+    let place = (fault.at_bit / 8) as usize;
+    assert!(unit.octets[place..].starts_with(b"short"));
+    assert_eq!(fault.section, Some("RFC 6455 §4.2.1"));
+    assert_eq!(seen.client[1].what, What::Unknown);
+    let malformed = Dissected::of(&b"GET / HTTP/1.1\r\nno colon\r\n\r\n"[..], &b""[..], None);
+    assert_eq!(malformed.told.unwrap().unwrap_err().code, "head-malformed");
+}
+
+proptest! {
+    #[test]
+    fn any_octets_of_both_sides_are_covered(
+        begins in any::<[bool; 2]>(),
+        client: Vec<u8>,
+        server: Vec<u8>,
+        lines in "(GET / HTTP/1.1\r\n)?([A-Za-z0-9-]{0,20}: ?[ -~]{0,20}\r\n){0,6}(\r\n)?",
+        cut in 0_usize..400,
+    ) {
+        for draft in spoken().map(Some).chain([None]) {
+            let (request, answer) = draft.map_or_else(Default::default, opening_of);
+            let head = |octets: &[u8], begins: bool| match begins {
+                true => octets.to_vec(),
+                false => lines.clone().into_bytes(),
+            };
+            let client = [&head(&request, begins[0])[..], &client].concat();
+            let server = [&head(&answer, begins[1])[..], &server].concat();
+            let (client, server) = (&client[..cut.min(client.len())], &server[..cut.min(server.len())]);
+            for given in [draft, None] {
+                let seen = Dissected::of(client.to_vec(), server.to_vec(), given);
+                both(&seen, client, server);
+                for side in ROLES {
+                    for unit in seen.units(side) {
+                        for field in &unit.fields {
+                            prop_assert!(unit.place_of_value(field).end <= unit.octets.len());
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

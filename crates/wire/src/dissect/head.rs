@@ -1,0 +1,199 @@
+//! A head, line by line: the start line, each field, the empty line. It names
+//! no fault: whoever reads the head as HTTP does.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use draftgate_core::{Draft, Role};
+
+use super::{
+    Field, Kind, Unit, What,
+    values::{Fields, hex, printed},
+};
+
+impl Unit {
+    /// The request or answer at the front of `octets`, to its empty line. Lines
+    /// may end in a bare line feed: that it may not stand there is judged
+    /// elsewhere.
+    pub fn head(draft: Draft, from: Role, octets: &Bytes) -> Self {
+        let (what, start_line) = match from {
+            Role::Client => (What::Request, "request line"),
+            Role::Server => (What::Answer, "status line"),
+        };
+        let mut fields = Fields::default();
+        let (mut size, mut ended) = (0, false);
+        while !ended && size < octets.len() {
+            let rest = &octets[size..];
+            let end = memchr::memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
+            let line = &rest[..end];
+            let text = line.trim_ascii_end();
+            let bits = 8 * end as u64;
+            if size == 0 {
+                fields.put(start_line, Kind::StartLine, bits, printed(text));
+            } else if line == b"\r\n" || line == b"\n" {
+                fields.put("empty line", Kind::End, bits, "");
+                ended = true;
+            } else {
+                let (name, value) = parted(line);
+                let kind = kind(name);
+                let value = printed(&line[value]);
+                fields.put(&printed(name), kind, bits, value);
+            }
+            size += end;
+        }
+        Self {
+            cut_off: !ended,
+            ..Self::of(what, draft, from, octets.slice(..size), fields)
+        }
+    }
+
+    /// All of `octets` as one field.
+    pub fn whole(
+        (what, kind): (What, Kind),
+        draft: Draft,
+        from: Role,
+        octets: Bytes,
+        name: &str,
+    ) -> Self {
+        let mut fields = Fields::default();
+        fields.put(name, kind, 8 * octets.len() as u64, hex(&octets));
+        Self::of(what, draft, from, octets, fields)
+    }
+
+    fn of(what: What, draft: Draft, from: Role, octets: Bytes, fields: Fields) -> Self {
+        Self {
+            what,
+            draft,
+            from,
+            offset: 0,
+            octets,
+            fields: fields.done(),
+            payload: Bytes::new(),
+            cut_off: false,
+            fault: None,
+        }
+    }
+
+    /// Where in [`Unit::octets`] the value of `field` stands: of a line of a
+    /// head what follows its name and colon, without the spaces around it; of
+    /// anything else all octets that it touches.
+    pub fn place_of_value(&self, field: &Field) -> Range<usize> {
+        let begin = (field.start_bit / 8) as usize;
+        let octets = self.octets_of(field);
+        let within = match (self.what, field.kind) {
+            (What::Request | What::Answer, Kind::StartLine | Kind::End) => {
+                0..octets.trim_ascii_end().len()
+            }
+            (What::Request | What::Answer, _) => parted(octets).1,
+            _ => 0..octets.len(),
+        };
+        begin + within.start..begin + within.end
+    }
+
+    /// The octets of the value of `field`, as they are on the wire.
+    pub fn value_octets(&self, field: &Field) -> &[u8] {
+        self.octets
+            .get(self.place_of_value(field))
+            .unwrap_or_default()
+    }
+
+    /// The field of a head called `name`, in any letter case; the first one.
+    pub fn head_field(&self, name: &str) -> Option<&Field> {
+        self.fields
+            .iter()
+            .find(|field| field.name.eq_ignore_ascii_case(name))
+    }
+}
+
+/// The name in a line of a head, and where its value stands; a line without a
+/// colon is all name.
+fn parted(line: &[u8]) -> (&[u8], Range<usize>) {
+    let end = line.trim_ascii_end().len();
+    let Some(colon) = memchr::memchr(b':', &line[..end]) else {
+        return (&line[..end], end..end);
+    };
+    let behind = &line[colon + 1..end];
+    let begin = end - behind.trim_ascii_start().len();
+    (&line[..colon], begin..end)
+}
+
+/// What kind of field `name` is, in any letter case.
+fn kind(name: &[u8]) -> Kind {
+    const KINDS: [(&str, Kind); 18] = [
+        ("sec-websocket-key", Kind::Key),
+        ("sec-websocket-key1", Kind::Key),
+        ("sec-websocket-key2", Kind::Key),
+        ("sec-websocket-nonce", Kind::Key),
+        ("sec-websocket-accept", Kind::Proof),
+        ("date", Kind::Date),
+        ("expires", Kind::Date),
+        ("last-modified", Kind::Date),
+        ("cookie", Kind::Secret),
+        ("cookie2", Kind::Secret),
+        ("set-cookie", Kind::Secret),
+        ("set-cookie2", Kind::Secret),
+        ("authorization", Kind::Secret),
+        ("proxy-authorization", Kind::Secret),
+        ("authentication-info", Kind::Secret),
+        ("x-api-key", Kind::Secret),
+        ("x-auth-token", Kind::Secret),
+        ("x-csrf-token", Kind::Secret),
+    ];
+    let known = KINDS
+        .iter()
+        .find(|(known, _)| name.eq_ignore_ascii_case(known.as_bytes()));
+    known.map_or(Kind::HeadField, |(_, kind)| *kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head(octets: &'static [u8]) -> Unit {
+        Unit::head(Draft::Hixie75, Role::Client, &Bytes::from_static(octets))
+    }
+
+    #[test]
+    fn a_head_is_its_lines() {
+        let unit = head(b"GET / HTTP/1.1\r\nHost:  a \r\nCOOKIE:b=c\r\n\r\n\x00Hi\xff");
+        let named: Vec<_> = unit
+            .fields
+            .iter()
+            .map(|f| (&*f.name, f.kind, unit.value_octets(f)))
+            .collect();
+        assert_eq!(
+            named,
+            [
+                ("request line", Kind::StartLine, &b"GET / HTTP/1.1"[..]),
+                ("Host", Kind::HeadField, b"a"),
+                ("COOKIE", Kind::Secret, b"b=c"),
+                ("empty line", Kind::End, b""),
+            ]
+        );
+        assert!(!unit.cut_off);
+        assert_eq!(unit.octets.len(), 41);
+        assert_eq!(unit.head_field("host").unwrap().value, "a");
+    }
+
+    #[test]
+    fn a_head_without_its_empty_line_is_cut_off() {
+        for octets in [
+            &b"GET / HTTP/1.1\r\nHost: a\r\n"[..],
+            b"GET",
+            b"GET /\r\nHost",
+            b"",
+        ] {
+            let unit = head(octets);
+            assert!(unit.cut_off);
+            assert_eq!(unit.octets, octets);
+        }
+    }
+
+    #[test]
+    fn odd_lines_are_lines_all_the_same() {
+        let unit = head(b"x\n: y\nno colon \r\n a: b\r\n\n");
+        let values: Vec<_> = unit.fields.iter().map(|f| unit.value_octets(f)).collect();
+        assert_eq!(values, [&b"x"[..], b"y", b"", b"b", b""]);
+        assert_eq!(unit.fields[2].name, "no colon");
+    }
+}
