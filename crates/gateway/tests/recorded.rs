@@ -71,7 +71,9 @@ fn answer(vector: &Vector) -> Vec<u8> {
     if closes(vector, Role::Client) {
         steps.pop();
     }
-    let octets = steps.iter().filter_map(|step| Some(&step.content()?.octets[..]));
+    let octets = steps
+        .iter()
+        .filter_map(|step| Some(&step.content()?.octets[..]));
     octets.collect::<Vec<&[u8]>>().concat()
 }
 

@@ -125,6 +125,9 @@ fn every_recorded_exchange_is_told_by_its_request() {
         let (client, server) = (vector.octets(Role::Client), vector.octets(Role::Server));
         let seen = Dissected::of(client.clone(), server.clone(), None);
         both(&seen, &client, &server);
+        if acceptor(vector.about.draft).is_err() {
+            continue; // what such a request must hold is not built
+        }
         let name = &vector.name;
         if let Some(stated) = vector.expectation(Role::Server).stated() {
             match (&stated.refused, &seen.told) {
