@@ -179,6 +179,7 @@ impl fmt::Display for Mismatch {
         for i in 0..self.expected.len().max(self.seen.len()) {
             let (expected, seen) = (self.expected.get(i), self.seen.get(i));
             let mark = if expected == seen { ' ' } else { '!' };
+            let shown = |event: Option<&Event>| event.map_or_else(|| "nothing".to_owned(), shown);
             let (expected, seen) = (shown(expected), shown(seen));
             write!(f, "\n {mark} {i}: expected {expected}, got {seen}")?;
         }
@@ -187,15 +188,14 @@ impl fmt::Display for Mismatch {
 }
 
 /// An event on one line, however long its payload.
-fn shown(event: Option<&Event>) -> String {
+pub fn shown(event: &Event) -> String {
     const LONGEST: usize = 60;
     let (kind, payload) = match event {
-        None => return "nothing".to_owned(),
-        Some(Event::Message(Message::Text(text))) => ("text", text.as_bytes()),
-        Some(Event::Message(Message::Binary(octets))) => ("binary", octets),
-        Some(Event::Ping(body)) => ("ping", body),
-        Some(Event::Pong(body)) => ("pong", body),
-        Some(other) => return format!("{other:?}"),
+        Event::Message(Message::Text(text)) => ("text", text.as_bytes()),
+        Event::Message(Message::Binary(octets)) => ("binary", octets),
+        Event::Ping(body) => ("ping", body),
+        Event::Pong(body) => ("pong", body),
+        other => return format!("{other:?}"),
     };
     let begin = &payload[..payload.len().min(LONGEST)];
     let more = if begin.len() < payload.len() {
@@ -266,7 +266,7 @@ mod tests {
     #[test]
     fn a_long_payload_is_shown_by_its_beginning() {
         let long = Event::Message("a".repeat(70_000).into());
-        let line = shown(Some(&long));
+        let line = shown(&long);
         assert!(
             line.starts_with("text of 70000 octets") && line.len() < 120,
             "{line}"

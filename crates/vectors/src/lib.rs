@@ -37,7 +37,9 @@ mod vector;
 mod write;
 
 pub use content::{Content, Form, Placeholder, Slot};
-pub use expect::{AnswerFacts, Broken, Ends, Expectation, Mismatch, Refused, Stated, Tolerated};
+pub use expect::{
+    AnswerFacts, Broken, Ends, Expectation, Mismatch, Refused, Stated, Tolerated, shown,
+};
 pub use head::Head;
 pub use index::{NoIndex, index, with_index};
 pub use load::{LoadError, load, load_dir};

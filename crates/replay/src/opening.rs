@@ -1,0 +1,72 @@
+//! The opening handshake of an exchange, judged by our own halves of it: the
+//! recorded request as a server reads it, the recorded answer as a client.
+
+use bytes::{Bytes, BytesMut};
+use draftgate_core::{Draft, Limits};
+use draftgate_drafts::{
+    Detection, FixedKeys, KeySource, accept, detect, offerer,
+    opening::{Accepted, LengthFrames, Pending, Refusal, Resume, Terms, origin, parts},
+    subprotocols,
+};
+use http::request::Parts;
+
+/// Answers `request` with whatever subprotocol it asks for first, for a server
+/// that is known as the request's own `Host`.
+///
+/// # Errors
+/// Why it must be refused.
+pub fn answer(request: &Parts) -> Result<(Draft, Accepted), Refusal> {
+    let draft = detect(request, Detection::default())?;
+    origin(&request.headers)?;
+    let host = request.headers.get("host").and_then(|h| h.to_str().ok());
+    let host = host.unwrap_or_default().to_ascii_lowercase();
+    let url = format!("ws://{host}{}", request.uri);
+    let asked = subprotocols(draft, &request.headers);
+    let terms = Terms {
+        subprotocol: asked.first().copied(),
+        public_url: &url,
+        limits: Limits::default(),
+        length_frames: LengthFrames::default(),
+    };
+    let accepted = accept(draft, request, &terms, &mut FixedKeys::new([0]))?;
+    Ok((draft, accepted))
+}
+
+/// The client that sent `request`, which waits for the answer.
+///
+/// `request` goes on with key3 where the draft has one; eight zeros stand in
+/// for a key3 that a source left out, for any will do to judge a head.
+///
+/// # Errors
+/// No client of the draft may send that.
+pub fn resume(
+    draft: Draft,
+    request: &[u8],
+    keys: &mut dyn KeySource,
+) -> Result<Box<dyn Pending>, Refusal> {
+    let terms = Resume {
+        secure: false,
+        limits: Limits::default(),
+        length_frames: LengthFrames::default(),
+    };
+    let mut whole = BytesMut::from(request);
+    let behind = draftgate_drafts::acceptor(draft)?.octets_after_head();
+    if let Ok(Some((_, head))) = parts(request)
+        && request.len() < head + behind
+    {
+        whole.resize(head + behind, 0);
+    }
+    offerer(draft)?.resume(&whole, terms, keys)
+}
+
+/// The field of our answer that goes by one of `names`, as it is written.
+pub(crate) fn field(accepted: &Accepted, names: &[&str]) -> Option<String> {
+    let fields = &accepted.head.fields;
+    let (_, value) = fields.iter().find(|(name, _)| names.contains(&&**name))?;
+    Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
+}
+
+/// The octets of our answer's head.
+pub(crate) fn octets(accepted: &Accepted) -> Bytes {
+    accepted.head.to_bytes()
+}

@@ -1,0 +1,94 @@
+//! What a replay came to, as values; the report is made from them.
+
+use draftgate_core::{Draft, Role};
+
+/// What one exchange came to in one role.
+#[derive(Debug, Clone)]
+pub struct Judged {
+    /// The name of the exchange.
+    pub name: String,
+    /// Its draft.
+    pub draft: Draft,
+    /// The role that was tested.
+    pub role: Role,
+    /// What it came to.
+    pub outcome: Outcome,
+}
+
+/// What a replay came to.
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    /// All is as expected.
+    Passed,
+    /// It was not replayed; the text says why.
+    Skipped(String),
+    /// Something is not as expected.
+    Mismatch(Box<Mismatch>),
+    /// Something is not as expected, and the file says so of this peer.
+    Deviation {
+        /// What the file says that the peer does instead.
+        reason: String,
+        /// What was seen.
+        mismatch: Box<Mismatch>,
+    },
+    /// All is as expected, although the file says that this peer does
+    /// otherwise: the text is what it says.
+    UnexpectedlyFine(String),
+}
+
+impl Outcome {
+    /// One word for it: `passed`, `skipped`, `mismatch`, `deviation`,
+    /// `unexpectedly-fine`.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Skipped(_) => "skipped",
+            Self::Mismatch(_) => "mismatch",
+            Self::Deviation { .. } => "deviation",
+            Self::UnexpectedlyFine(_) => "unexpectedly-fine",
+        }
+    }
+}
+
+/// What is not as expected.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Mismatch {
+    /// What, in a sentence without its stop.
+    pub what: String,
+    /// How the streams were cut, and what else tells this replay from others.
+    pub how: String,
+    /// What should have come, an event or a fact in each line.
+    pub expected: Vec<String>,
+    /// What came.
+    pub seen: Vec<String>,
+    /// The names of the fields of the wire that differ, where octets can be
+    /// laid beside each other.
+    pub fields: Vec<String>,
+    /// Those octets, annotated field by field; empty where there are none.
+    pub octets: String,
+}
+
+impl Mismatch {
+    /// A mismatch of one fact.
+    pub(crate) fn of(
+        what: impl Into<String>,
+        expected: impl Into<String>,
+        seen: impl Into<String>,
+    ) -> Self {
+        Self {
+            what: what.into(),
+            expected: vec![expected.into()],
+            seen: vec![seen.into()],
+            ..Self::default()
+        }
+    }
+}
+
+impl From<Result<(), Mismatch>> for Outcome {
+    fn from(result: Result<(), Mismatch>) -> Self {
+        match result {
+            Ok(()) => Self::Passed,
+            Err(mismatch) => Self::Mismatch(Box::new(mismatch)),
+        }
+    }
+}
