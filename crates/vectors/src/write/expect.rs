@@ -4,10 +4,7 @@ use std::fmt::Write as _;
 
 use draftgate_core::{Close, Event, Message, Notice, Role};
 
-use super::{
-    Beside, WriteError,
-    string::{self, quoted},
-};
+use super::{Beside, WriteError, string::quoted};
 use crate::{AnswerFacts, Broken, Tolerated, hex};
 
 /// A payload of more octets than these stands in a file beside.
@@ -98,7 +95,7 @@ pub(super) fn answer(facts: &AnswerFacts, role: Role, out: &mut String) {
         ("accept", accept),
     ] {
         if let Some(value) = value {
-            let _ = writeln!(out, "{key} = {}", string::quoted(value));
+            let _ = writeln!(out, "{key} = {}", quoted(value));
         }
     }
     if let Some(md5) = md5 {

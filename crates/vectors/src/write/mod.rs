@@ -212,8 +212,8 @@ fn step(
 fn time(time: Duration) -> String {
     let micros = time.as_micros();
     match micros {
-        _ if micros % 1_000_000 == 0 => format!("{}s", micros / 1_000_000),
-        _ if micros % 1000 == 0 => format!("{}ms", micros / 1000),
+        _ if micros.is_multiple_of(1_000_000) => format!("{}s", micros / 1_000_000),
+        _ if micros.is_multiple_of(1000) => format!("{}ms", micros / 1000),
         _ => format!("{micros}us"),
     }
 }
