@@ -58,15 +58,27 @@ fn names(kind: RefusalKind) -> &'static [&'static str] {
 }
 
 /// Where `draft` says what an opening must hold; `None` where its text is not
-/// known, and for what is a rule of ours.
+/// known, and for what is a rule of ours. A request that is refused by its
+/// version or its key is in no draft yet; the newest text has rules for them.
 fn section(kind: RefusalKind, draft: Draft) -> Option<&'static str> {
     let clients = kind.status() == 0;
     match (kind, draft) {
         (RefusalKind::AskUnspeakable | RefusalKind::NotWebSocket, _) => None,
+        (RefusalKind::ChallengeKeyInvalid, _) => Some("hixie-76 §5.2"),
+        (
+            RefusalKind::ChallengeKeyMissing
+            | RefusalKind::ChallengeDraftUnknown
+            | RefusalKind::DraftAlone
+            | RefusalKind::NonceInvalid
+            | RefusalKind::OriginMissing
+            | RefusalKind::KeyStripped
+            | RefusalKind::OriginAmbiguous,
+            _,
+        ) => None,
         (_, Draft::Hixie75) if clients => Some("hixie-75 §3.1"),
         (_, Draft::Hixie76) if clients => Some("hixie-76 §4.1"),
-        (RefusalKind::ChallengeKeyInvalid, Draft::Hixie76) => Some("hixie-76 §5.2"),
         (_, Draft::Hybi13) if clients => Some("RFC 6455 §4.1"),
+        (RefusalKind::VersionUnsupported, Draft::Hybi13) => Some("RFC 6455 §4.4"),
         (_, Draft::Hybi13) => Some("RFC 6455 §4.2.1"),
         _ => None,
     }
