@@ -45,6 +45,8 @@ pub(crate) enum Command {
     Echo(Echo),
     /// Connect to a server: lines in, messages out
     Connect(Connect),
+    /// Replay archived exchanges against our codecs, a server or a client
+    Replay(crate::replay::Replay),
     /// Look after archived exchanges
     Vectors(crate::vectors::Vectors),
 }

@@ -15,6 +15,7 @@ mod connect;
 mod echo;
 mod exit;
 mod log;
+mod replay;
 mod serve;
 mod signals;
 mod vectors;
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Echo(args) => echo::run(&args),
         Command::Connect(args) => connect::run(&args),
+        Command::Replay(args) => replay::run(&args),
         Command::Vectors(args) => vectors::run(&args),
     };
     match done {

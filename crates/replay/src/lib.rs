@@ -22,10 +22,14 @@ mod hear;
 pub mod offline;
 pub mod opening;
 mod outcome;
+mod report;
+mod run;
 mod select;
 mod split;
 mod units;
 
 pub use outcome::{Judged, Mismatch, Outcome};
+pub use report::{Against, Counts, Report, Table};
+pub use run::{Task, offline as run_offline};
 pub use select::{NoGlob, Selection};
 pub use split::{NoSplit, Split, Way};

@@ -1,6 +1,7 @@
 //! What a replay came to, as values; the report is made from them.
 
 use draftgate_core::{Draft, Role};
+use draftgate_vectors::Vector;
 
 /// What one exchange came to in one role.
 #[derive(Debug, Clone)]
@@ -13,6 +14,33 @@ pub struct Judged {
     pub role: Role,
     /// What it came to.
     pub outcome: Outcome,
+}
+
+impl Judged {
+    pub(crate) fn new(vector: &Vector, role: Role, outcome: Outcome) -> Self {
+        Self {
+            name: vector.name.clone(),
+            draft: vector.about.draft,
+            role,
+            outcome,
+        }
+    }
+
+    /// Takes what `vector` says of `peer` into account: what it is known to do
+    /// otherwise is no mismatch. The name of the peer need only begin so.
+    pub fn known(&mut self, vector: &Vector, peer: &str) {
+        let known = vector
+            .deviations
+            .iter()
+            .find(|deviation| deviation.role == self.role && deviation.peer.starts_with(peer));
+        let Some(known) = known else { return };
+        let reason = known.reason.clone();
+        self.outcome = match std::mem::replace(&mut self.outcome, Outcome::Passed) {
+            Outcome::Mismatch(mismatch) => Outcome::Deviation { reason, mismatch },
+            Outcome::Passed => Outcome::UnexpectedlyFine(reason),
+            other => other,
+        };
+    }
 }
 
 /// What a replay came to.

@@ -1,0 +1,79 @@
+//! The arguments of `draftgate replay`.
+
+use std::{num::NonZeroUsize, path::PathBuf};
+
+use clap::ValueEnum;
+use draftgate_core::{Draft, Role};
+use draftgate_replay::Split;
+
+pub(super) const HELP: &str = "\
+Exit codes: 0 all is as expected, 1 something is not, 2 wrong usage, a file
+that is no vector, or nothing to replay.
+
+Examples:
+  draftgate replay interop-vectors
+  draftgate replay interop-vectors/hixie-76 --split each
+  draftgate replay interop-vectors --draft hybi-13 --format junit -o report.xml";
+
+/// `draftgate replay`
+#[derive(Debug, clap::Args)]
+#[command(after_help = HELP)]
+pub(crate) struct Replay {
+    /// Files, and directories of files
+    #[arg(value_name = "PATH", required = true)]
+    pub(super) paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) choice: Choice,
+    /// Cut streams: `each` in two at each octet and octet by octet, `random:SEED`, or in pieces of N octets
+    #[arg(long, value_name = "each|random:SEED|N")]
+    pub(super) split: Option<Split>,
+    /// How many exchanges are replayed at once; by default as many as there are processors
+    #[arg(long, value_name = "N")]
+    pub(super) jobs: Option<NonZeroUsize>,
+    /// How the report looks
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub(super) format: Format,
+    /// Where the report goes; by default to standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+}
+
+/// Which exchanges, in which roles.
+#[derive(Debug, clap::Args)]
+pub(super) struct Choice {
+    /// Exchanges in this draft alone; may be repeated
+    #[arg(long, value_name = "DRAFT", value_parser = draft)]
+    pub(super) draft: Vec<Draft>,
+    /// This role alone is tested
+    #[arg(long, value_name = "client|server", value_parser = role)]
+    pub(super) role: Option<Role>,
+    /// Exchanges with this tag; may be repeated
+    #[arg(long, value_name = "TAG")]
+    pub(super) tag: Vec<String>,
+    /// Exchanges whose names match, as in `*netty*`; may be repeated
+    #[arg(long, value_name = "GLOB")]
+    pub(super) name: Vec<String>,
+}
+
+/// How a report looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// For people
+    Table,
+    /// For programs
+    Json,
+    /// For build servers
+    Junit,
+}
+
+/// A draft by any of its names, spoken or not: what is not is skipped.
+fn draft(name: &str) -> Result<Draft, String> {
+    name.parse()
+        .map_err(|unknown: draftgate_core::UnknownDraft| unknown.to_string())
+}
+
+fn role(name: &str) -> Result<Role, String> {
+    let roles = [Role::Client, Role::Server];
+    let found = roles.into_iter().find(|role| role.name() == name);
+    found.ok_or_else(|| "write `client` or `server`".to_owned())
+}

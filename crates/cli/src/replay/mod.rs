@@ -1,0 +1,104 @@
+//! `draftgate replay`: archived exchanges against our own codecs, a server or
+//! a client. Here is what a program adds to `draftgate_replay`: files are
+//! found, progress is shown, the report is written, and the exit code says
+//! whether all was as expected.
+
+mod args;
+mod files;
+mod progress;
+
+use std::{fs, io, num::NonZeroUsize, thread};
+
+use draftgate_replay::{Against, Report, Selection, run_offline};
+use tokio::time::Instant;
+
+pub(crate) use args::Replay;
+use args::{Choice, Format};
+use progress::Progress;
+
+use crate::exit::{Failure, quiet_pipe};
+
+/// Replays, and reports.
+///
+/// # Errors
+/// A file is no vector, nothing is to be replayed, the report cannot be
+/// written, or something is not as expected.
+pub(crate) fn run(args: &Replay) -> Result<(), Failure> {
+    let vectors = files::load(&args.paths).map_err(Failure::usage)?;
+    let selection = selection(&args.choice)?;
+    let tasks: Vec<_> = vectors
+        .iter()
+        .flat_map(|vector| {
+            let roles = selection.roles(vector).into_iter();
+            roles.map(move |role| (vector, role))
+        })
+        .collect();
+    if tasks.is_empty() {
+        return Err(Failure::usage(format_args!(
+            "none of {} exchanges is chosen: nothing was replayed; give other values for --draft, --role, --tag and --name",
+            vectors.len()
+        )));
+    }
+    let progress = Progress::of(tasks.len());
+    let began = Instant::now();
+    let split = args.split.unwrap_or_default();
+    let jobs = args.jobs.unwrap_or_else(processors);
+    let judged = run_offline(&tasks, split, jobs, &|| progress.step());
+    progress.end();
+    let report = Report {
+        against: Against::Codecs,
+        peer: None,
+        took: began.elapsed(),
+        judged,
+    };
+    write(&report, args)?;
+    judge(&report)
+}
+
+fn selection(choice: &Choice) -> Result<Selection, Failure> {
+    let mut selection = Selection::default();
+    selection.drafts.clone_from(&choice.draft);
+    selection.roles.extend(choice.role);
+    selection.tags.clone_from(&choice.tag);
+    for pattern in &choice.name {
+        selection.name(pattern).map_err(Failure::usage)?;
+    }
+    Ok(selection)
+}
+
+fn processors() -> NonZeroUsize {
+    thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+}
+
+fn write(report: &Report, args: &Replay) -> Result<(), Failure> {
+    let text = match args.format {
+        Format::Table => report.table().to_string(),
+        Format::Json => report.json().map_err(Failure::new)?,
+        Format::Junit => report.junit().map_err(Failure::new)?,
+    };
+    let Some(path) = &args.output else {
+        return quiet_pipe(io::Write::write_all(
+            &mut io::stdout().lock(),
+            text.as_bytes(),
+        ));
+    };
+    fs::write(path, text)
+        .map_err(|error| Failure::new(format_args!("cannot write {}: {error}", path.display())))
+}
+
+fn judge(report: &Report) -> Result<(), Failure> {
+    let counts = report.counts();
+    if counts.replayed() == 0 {
+        return Err(Failure::usage(format_args!(
+            "nothing was replayed: all {} were skipped, see why in the report",
+            counts.skipped
+        )));
+    }
+    match counts.mismatches {
+        0 => Ok(()),
+        many => Err(Failure::new(format_args!(
+            "{many} of {} replays are not as expected",
+            counts.replayed()
+        ))),
+    }
+}
