@@ -16,6 +16,7 @@ use crate::{
     Mismatch, Outcome, Split,
     hear::Hearing,
     opening::{self, answer, resume},
+    outcome::Compared,
     units::{self, Frames},
 };
 
@@ -74,7 +75,7 @@ pub(crate) fn gap(vector: &Vector, side: Role) -> bool {
     steps.any(|step| matches!(step.action, Action::Gap(_)))
 }
 
-fn as_server(vector: &Vector, stated: &Stated, split: Split) -> Result<(), Mismatch> {
+fn as_server(vector: &Vector, stated: &Stated, split: Split) -> Compared {
     let octets = vector.octets(Role::Client);
     let (parts, head) = match parts(&octets) {
         Ok(Some(whole)) => whole,
@@ -133,7 +134,7 @@ fn as_server(vector: &Vector, stated: &Stated, split: Split) -> Result<(), Misma
     Ok(())
 }
 
-fn as_client(vector: &Vector, stated: &Stated, split: Split) -> Result<(), Mismatch> {
+fn as_client(vector: &Vector, stated: &Stated, split: Split) -> Compared {
     let octets = vector.octets(Role::Server);
     for way in split.ways(octets.len()) {
         answered(vector, stated, &octets, &way.cut(&octets)).map_err(|mut mismatch| {
@@ -150,12 +151,7 @@ fn pending(vector: &Vector) -> Result<Box<dyn Pending>, Refusal> {
     resume(vector.about.draft, &vector.octets(Role::Client), keys)
 }
 
-fn answered(
-    vector: &Vector,
-    stated: &Stated,
-    octets: &Bytes,
-    pieces: &[&[u8]],
-) -> Result<(), Mismatch> {
+fn answered(vector: &Vector, stated: &Stated, octets: &Bytes, pieces: &[&[u8]]) -> Compared {
     let mut waiting = match pending(vector) {
         Ok(pending) => pending,
         Err(refusal) => return refused(stated, Err::<(), _>(told(&refusal))),
@@ -203,7 +199,7 @@ fn told(refusal: &Refusal) -> (&'static str, String) {
 }
 
 /// Compares a refusal, or that there was none.
-fn refused<T>(stated: &Stated, seen: Result<T, (&'static str, String)>) -> Result<(), Mismatch> {
+fn refused<T>(stated: &Stated, seen: Result<T, (&'static str, String)>) -> Compared {
     let wanted = |refused: &Refused| format!("refused: {}", refused.rules.join(" or "));
     match (&stated.refused, seen) {
         (Some(refused), Err((code, _))) if refused.rules.iter().any(|rule| rule == code) => Ok(()),
@@ -227,7 +223,7 @@ fn refused<T>(stated: &Stated, seen: Result<T, (&'static str, String)>) -> Resul
 }
 
 /// Compares the fields of our answer that the file states.
-fn facts(draft: Draft, stated: &Stated, accepted: &Accepted) -> Result<(), Mismatch> {
+fn facts(draft: Draft, stated: &Stated, accepted: &Accepted) -> Compared {
     let facts = &stated.answer;
     for (fact, names) in [
         (&facts.accept, &["Sec-WebSocket-Accept"][..]),
@@ -265,7 +261,7 @@ fn facts(draft: Draft, stated: &Stated, accepted: &Accepted) -> Result<(), Misma
     Ok(())
 }
 
-fn digest(draft: Draft, stated: &Stated, said: &Bytes) -> Result<(), Mismatch> {
+fn digest(draft: Draft, stated: &Stated, said: &Bytes) -> Compared {
     let Some(md5) = &stated.answer.md5 else {
         return Ok(());
     };
@@ -288,7 +284,7 @@ fn digest(draft: Draft, stated: &Stated, said: &Bytes) -> Result<(), Mismatch> {
 }
 
 /// Compares what was heard.
-fn conclude(vector: &Vector, stated: &Stated, mut hearing: Hearing) -> Result<(), Mismatch> {
+fn conclude(vector: &Vector, stated: &Stated, mut hearing: Hearing) -> Compared {
     let rule = |rule: Option<draftgate_core::Rule>| match rule {
         Some(rule) => format!("violation: {}", rule.code()),
         None => "no violation".to_owned(),
@@ -301,12 +297,12 @@ fn conclude(vector: &Vector, stated: &Stated, mut hearing: Hearing) -> Result<()
             let events = events.iter().map(draftgate_vectors::shown);
             events.chain(broken).collect::<Vec<_>>()
         };
-        return Err(Mismatch {
+        return Err(Box::new(Mismatch {
             what: "the events are not the expected ones".to_owned(),
             expected: lines(&mismatch.expected, wanted),
             seen: lines(&mismatch.seen, seen),
             ..Mismatch::default()
-        });
+        }));
     }
     if seen != wanted {
         return Err(Mismatch::of(
@@ -340,8 +336,8 @@ fn explained(
     role: Role,
     codec: Option<Box<dyn Codec>>,
     (rest, proof): (&Bytes, usize),
-    mut mismatch: Mismatch,
-) -> Mismatch {
+    mut mismatch: Box<Mismatch>,
+) -> Box<Mismatch> {
     let (draft, from): (Draft, Role) = (vector.about.draft, role.peer());
     let Some(codec) = codec.filter(|_| mismatch.octets.is_empty() && mismatch.fields.is_empty())
     else {

@@ -102,21 +102,24 @@ impl Mismatch {
         what: impl Into<String>,
         expected: impl Into<String>,
         seen: impl Into<String>,
-    ) -> Self {
-        Self {
+    ) -> Box<Self> {
+        Box::new(Self {
             what: what.into(),
             expected: vec![expected.into()],
             seen: vec![seen.into()],
             ..Self::default()
-        }
+        })
     }
 }
 
-impl From<Result<(), Mismatch>> for Outcome {
-    fn from(result: Result<(), Mismatch>) -> Self {
+/// Whether something is as expected.
+pub(crate) type Compared = Result<(), Box<Mismatch>>;
+
+impl From<Compared> for Outcome {
+    fn from(result: Compared) -> Self {
         match result {
             Ok(()) => Self::Passed,
-            Err(mismatch) => Self::Mismatch(Box::new(mismatch)),
+            Err(mismatch) => Self::Mismatch(mismatch),
         }
     }
 }
