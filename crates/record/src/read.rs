@@ -1,0 +1,195 @@
+//! What draftgate itself made of a recorded exchange when it was recorded.
+//!
+//! That is no judgement: a file in which it stands is tagged so, and whoever
+//! puts it into an archive of expectations reads the octets first. What it is
+//! good for is to see later whether anything has changed.
+
+use bytes::{Bytes, BytesMut};
+use draftgate_core::{Codec, Draft, Event, Limits, Notice, Outbox, Role, State, Violation};
+use draftgate_drafts::{
+    Detection, FixedKeys, accept, acceptor, detect, offerer,
+    opening::{Accepted, LengthFrames, Refusal, RefusalKind, Resume, Terms, origin, parts},
+    subprotocols,
+};
+use draftgate_vectors::{AnswerFacts, Broken, Ends, Expectation, Refused, Stated};
+
+/// What `role` makes of its peer's stream, of an exchange in `draft`.
+pub(crate) fn expectation(draft: Draft, role: Role, client: &Bytes, server: &Bytes) -> Expectation {
+    match role {
+        Role::Server => as_server(draft, client, server),
+        Role::Client => as_client(draft, client, server),
+    }
+}
+
+fn as_server(draft: Draft, client: &Bytes, server: &Bytes) -> Expectation {
+    if client.is_empty() {
+        return stated(Ends::Nothing);
+    }
+    let (request, head) = match parts(client) {
+        Ok(Some(whole)) => whole,
+        Ok(None) => return stated(Ends::MidHead),
+        Err(malformed) => return refused("head-malformed", malformed.to_string()),
+    };
+    let url = |scheme| {
+        let host = request.headers.get("host").and_then(|h| h.to_str().ok());
+        let host = host.unwrap_or_default().to_ascii_lowercase();
+        format!("{scheme}://{host}{}", request.uri)
+    };
+    let public_url = url("ws");
+    let answered = detect(&request, Detection::default()).and_then(|detected| {
+        origin(&request.headers)?;
+        let asked = subprotocols(detected, &request.headers);
+        let terms = Terms {
+            subprotocol: asked.first().copied(),
+            public_url: &public_url,
+            limits: Limits::default(),
+            length_frames: LengthFrames::default(),
+        };
+        accept(detected, &request, &terms, &mut FixedKeys::new([0]))
+    });
+    let accepted = match answered {
+        Ok(accepted) => accepted,
+        Err(refusal) => return of_refusal(&refusal),
+    };
+    let mut answer = facts(&accepted, server);
+    let proof = acceptor(draft).map_or(0, |acceptor| acceptor.octets_after_answer());
+    let (mut found, wrote) = heard(accepted.codec, client.slice(head..));
+    if found.ends.after_opening() && proof > 0 {
+        answer.md5 = wrote.first_chunk().copied();
+    }
+    found.answer = answer;
+    Expectation::Stated(Box::new(found))
+}
+
+/// What our answer says, as far as the recorded one says the same: the rest is
+/// the choice of a server and of its configuration.
+fn facts(accepted: &Accepted, server: &Bytes) -> AnswerFacts {
+    let ours = |names: [&str; 2]| {
+        let fields = &accepted.head.fields;
+        let (_, value) = fields.iter().find(|(name, _)| names.contains(&&**name))?;
+        let line = value.as_bytes();
+        let said = server.windows(line.len() + 2).any(|window| {
+            window
+                .strip_suffix(b"\r\n")
+                .is_some_and(|said| said == line)
+        });
+        said.then(|| String::from_utf8_lossy(line).into_owned())
+    };
+    AnswerFacts {
+        origin: ours(["Sec-WebSocket-Origin", "WebSocket-Origin"]),
+        location: ours(["Sec-WebSocket-Location", "WebSocket-Location"]),
+        subprotocol: ours(["Sec-WebSocket-Protocol", "WebSocket-Protocol"]),
+        accept: ours(["Sec-WebSocket-Accept", ""]),
+        md5: None,
+    }
+}
+
+fn as_client(draft: Draft, client: &Bytes, server: &Bytes) -> Expectation {
+    if server.is_empty() {
+        return stated(Ends::Nothing);
+    }
+    let terms = Resume {
+        secure: false,
+        limits: Limits::default(),
+        length_frames: LengthFrames::default(),
+    };
+    let pending = offerer(draft).and_then(|offerer| {
+        let (_, head) = parts(client)
+            .ok()
+            .flatten()
+            .ok_or(RefusalKind::NotWebSocket)?;
+        let mut request = client.to_vec();
+        let behind = acceptor(draft)?.octets_after_head();
+        request.resize(request.len().max(head + behind), 0);
+        offerer.resume(&request, terms, &mut FixedKeys::new([0]))
+    });
+    let mut pending = match pending {
+        Ok(pending) => pending,
+        Err(refusal) => {
+            return Expectation::Unstated(format!(
+                "the request is none that a client of {draft} sends ({}), so that there is nothing to hold the answer to",
+                refusal.code()
+            ));
+        }
+    };
+    let mut input = BytesMut::from(&server[..]);
+    match pending.answer(&mut input) {
+        Err(refusal) => of_refusal(&refusal),
+        Ok(None) if server.windows(4).any(|w| w == b"\r\n\r\n") => stated(Ends::MidChallenge),
+        Ok(None) => stated(Ends::MidHead),
+        Ok(Some(connected)) => {
+            let (found, _) = heard(connected.codec, input.freeze());
+            Expectation::Stated(Box::new(found))
+        }
+    }
+}
+
+fn of_refusal(refusal: &Refusal) -> Expectation {
+    refused(refusal.code(), refusal.to_string())
+}
+
+fn refused(code: &str, reason: String) -> Expectation {
+    Expectation::Stated(Box::new(Stated {
+        refused: Some(Refused {
+            rules: vec![code.to_owned()],
+            reason,
+        }),
+        ..nothing(Ends::Refused)
+    }))
+}
+
+fn stated(ends: Ends) -> Expectation {
+    Expectation::Stated(Box::new(nothing(ends)))
+}
+
+fn nothing(ends: Ends) -> Stated {
+    Stated {
+        events: Vec::new(),
+        ends,
+        refused: None,
+        violation: None,
+        tolerated: Vec::new(),
+        answer: AnswerFacts::default(),
+    }
+}
+
+/// What `codec` makes of `octets`, and what it writes of its own accord.
+fn heard(mut codec: Box<dyn Codec>, octets: Bytes) -> (Stated, Bytes) {
+    let mut input = BytesMut::from(&octets[..]);
+    let mut out = Outbox::new();
+    let mut events = Vec::new();
+    codec.start(&mut out);
+    let mut broken: Option<Violation> = None;
+    loop {
+        match codec.receive(&mut input, &mut out) {
+            Ok(None) => break,
+            Ok(Some(Event::Notice(Notice::AfterClose { .. }))) => {}
+            Ok(Some(event)) => events.push(event),
+            Err(violation) => {
+                codec.fail(&violation, &mut out);
+                broken = Some(violation);
+                break;
+            }
+        }
+    }
+    let opened = events.contains(&Event::Opened);
+    let closed = events.iter().any(|event| matches!(event, Event::Close(_)));
+    let ends = match &broken {
+        Some(_) if opened => Ends::Violation,
+        _ if !opened => Ends::MidChallenge,
+        _ if closed || codec.state() == State::Closed => Ends::Closed,
+        _ if codec.is_within_message() || !input.is_empty() => Ends::MidFrame,
+        _ => Ends::Open,
+    };
+    // Notices are expected where somebody says that they matter.
+    events.retain(|event| !matches!(event, Event::Notice(_)));
+    let found = Stated {
+        events,
+        violation: broken.filter(|_| opened).map(|violation| Broken {
+            rule: violation.rule,
+            reason: violation.rule.to_string(),
+        }),
+        ..nothing(ends)
+    };
+    (found, out.take_all())
+}

@@ -1,0 +1,163 @@
+//! Secrets in heads: found by the names of their fields, wherever a head may
+//! stand, whole or cut off; and taken out of the octets themselves.
+
+use std::ops::Range;
+
+/// What stands in the place of a secret.
+pub const REDACTED: &str = "redacted";
+
+/// Fields that carry a secret.
+const NAMES: [&str; 11] = [
+    "cookie",
+    "cookie2",
+    "set-cookie",
+    "set-cookie2",
+    "authorization",
+    "proxy-authorization",
+    "authentication-info",
+    "proxy-authentication-info",
+    "x-api-key",
+    "x-auth-token",
+    "x-csrf-token",
+];
+
+/// What is taken out of a recording.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Secrets {
+    /// Take nothing out.
+    pub keep: bool,
+    /// More names, in any letter case: of fields of a head, and of parameters
+    /// in a URL of one.
+    pub more: Vec<String>,
+}
+
+/// A secret in some octets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// Its value.
+    pub(crate) range: Range<usize>,
+    /// The field or parameter.
+    pub(crate) name: String,
+    /// Whether it goes to the end of its line.
+    pub(crate) is_field: bool,
+}
+
+impl Secrets {
+    /// The secrets in `octets`, which are a head or may hold some; in order.
+    pub(crate) fn find(&self, octets: &[u8]) -> Vec<Found> {
+        let mut found = Vec::new();
+        if self.keep {
+            return found;
+        }
+        let mut at = 0;
+        while at < octets.len() {
+            let mut end = line_end(octets, at);
+            let line = &octets[at..end];
+            let colon = line.iter().position(|octet| *octet == b':');
+            let name = colon.map(|colon| line[..colon].trim_ascii());
+            match (colon, name.filter(|name| self.is_secret(name))) {
+                (Some(colon), Some(name)) => {
+                    // A line that begins with white space goes on with the one before.
+                    while matches!(octets.get(end), Some(b' ' | b'\t')) {
+                        end = line_end(octets, end);
+                    }
+                    let behind = at + colon + 1;
+                    let value = &octets[behind..end];
+                    let start = behind + (value.len() - value.trim_ascii_start().len());
+                    let stop = behind + value.trim_ascii_end().len();
+                    if start < stop {
+                        found.push(Found {
+                            range: start..stop,
+                            name: String::from_utf8_lossy(name).into_owned(),
+                            is_field: true,
+                        });
+                    }
+                }
+                _ => self.parameters(octets, at..end, &mut found),
+            }
+            at = end;
+        }
+        found
+    }
+
+    fn is_secret(&self, name: &[u8]) -> bool {
+        let is = |known: &str| known.as_bytes().eq_ignore_ascii_case(name);
+        NAMES.iter().any(|known| is(known)) || self.more.iter().any(|known| is(known))
+    }
+
+    /// The values of parameters in the URLs of a line.
+    fn parameters(&self, octets: &[u8], line: Range<usize>, found: &mut Vec<Found>) {
+        let mut at = line.start;
+        while at < line.end {
+            let rest = &octets[at..line.end];
+            let begin = at > line.start && matches!(octets[at - 1], b'?' | b'&' | b';');
+            let named = self.more.iter().find(|name| {
+                let (name, after) = (name.as_bytes(), rest.get(name.len()));
+                begin && after == Some(&b'=') && rest[..name.len()].eq_ignore_ascii_case(name)
+            });
+            let Some(name) = named else {
+                at += 1;
+                continue;
+            };
+            let start = at + name.len() + 1;
+            let value = &octets[start..line.end];
+            let over = |octet: &u8| b"&;# \t\r\n\"'<>".contains(octet);
+            let length = value.iter().position(over).unwrap_or(value.len());
+            if length > 0 {
+                found.push(Found {
+                    range: start..start + length,
+                    name: name.clone(),
+                    is_field: false,
+                });
+            }
+            at = start + length;
+        }
+    }
+}
+
+/// Behind the line feed of the line that begins at `from`.
+fn line_end(octets: &[u8], from: usize) -> usize {
+    let feed = octets[from..].iter().position(|octet| *octet == b'\n');
+    feed.map_or(octets.len(), |at| from + at + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(octets: &[u8], more: &[&str]) -> Vec<String> {
+        let secrets = Secrets {
+            keep: false,
+            more: more.iter().map(|&name| name.to_owned()).collect(),
+        };
+        let found = secrets.find(octets);
+        let values = found.iter().map(|it| &octets[it.range.clone()]);
+        values
+            .map(|v| String::from_utf8_lossy(v).into_owned())
+            .collect()
+    }
+
+    #[test]
+    fn secrets_are_found_in_any_letter_case_folded_and_cut_off() {
+        let head = b"GET / HTTP/1.1\r\nCOOKIE:a=1; b=2 \r\nauthorization : Basic\r\n x\r\n\ty\r\nHost: h\r\nset-cookie: c";
+        assert_eq!(found(head, &[]), ["a=1; b=2", "Basic\r\n x\r\n\ty", "c"]);
+        assert_eq!(found(b"Cookie: a\nX: b\n\n", &[]), ["a"]);
+        assert_eq!(found(b"Cookie:\r\n\r\n", &[]), [""; 0]);
+    }
+
+    #[test]
+    fn more_names_are_fields_and_parameters() {
+        let head = b"GET /a?x=1&Token=s3cret&y HTTP/1.1\r\nReferer: http://h/?token=t#f\r\nToken: u\r\nno-token: v\r\n";
+        assert_eq!(found(head, &["token"]), ["s3cret", "t", "u"]);
+        assert_eq!(found(head, &[]), [""; 0]);
+    }
+
+    #[test]
+    fn nothing_is_found_where_secrets_are_kept() {
+        let secrets = Secrets {
+            keep: true,
+            more: Vec::new(),
+        };
+        assert_eq!(secrets.find(b"Cookie: a\r\n"), []);
+    }
+}
