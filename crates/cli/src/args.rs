@@ -47,6 +47,8 @@ pub(crate) enum Command {
     Connect(Connect),
     /// Replay archived exchanges against our codecs, a server or a client
     Replay(crate::replay::Replay),
+    /// Show one message in every draft, octet by octet
+    Compare(crate::compare::Compare),
     /// Look after archived exchanges
     Vectors(crate::vectors::Vectors),
 }
@@ -175,20 +177,36 @@ pub(crate) struct Connect {
     pub(crate) url: String,
 }
 
-fn spoken_names() -> String {
+/// Every draft that is spoken, for help.
+pub(crate) fn spoken_names() -> String {
     let names: Vec<String> = draftgate_drafts::spoken().map(Draft::with_alias).collect();
     names.join(", ")
 }
 
 /// A draft by any of its names, if this build speaks it.
-fn spoken_draft(name: &str) -> Result<Draft, String> {
-    let draft: Draft = name
-        .parse()
-        .map_err(|e: draftgate_core::UnknownDraft| e.to_string())?;
+pub(crate) fn spoken_draft(name: &str) -> Result<Draft, String> {
+    let draft: Draft =
+        name.parse().map_err(
+            |error: draftgate_core::UnknownDraft| match nearest_draft(name) {
+                Some(near) => format!("{error}; did you mean `{near}`?"),
+                None => error.to_string(),
+            },
+        )?;
     match draftgate_drafts::offerer(draft) {
         Ok(_) => Ok(draft),
         Err(refusal) => Err(refusal.to_string()),
     }
+}
+
+/// The name of a draft that is spoken, if one is like `name`: one letter or
+/// digit is wrong, or two.
+fn nearest_draft(name: &str) -> Option<&'static str> {
+    let wanted = name.trim().to_ascii_lowercase();
+    let distance = |known: &&str| strsim::damerau_levenshtein(&wanted, known);
+    let nearest = draftgate_drafts::spoken()
+        .map(Draft::name)
+        .min_by_key(distance)?;
+    (distance(&nearest) <= 2).then_some(nearest)
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {

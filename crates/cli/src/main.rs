@@ -10,6 +10,7 @@
 mod args;
 mod backlog;
 mod check;
+mod compare;
 mod configuration;
 mod connect;
 mod echo;
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
         Command::Echo(args) => echo::run(&args),
         Command::Connect(args) => connect::run(&args),
         Command::Replay(args) => replay::run(&args),
+        Command::Compare(args) => compare::run(&args),
         Command::Vectors(args) => vectors::run(&args),
     };
     match done {

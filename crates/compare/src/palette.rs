@@ -1,0 +1,153 @@
+//! One colour a kind of field, the same in the terminal, in HTML and in SVG;
+//! and the stable word for the kind in JSON. No meaning is in the colour alone:
+//! each field is labelled as well.
+
+use anstyle::{AnsiColor, Style};
+use draftgate_wire::dissect::Kind;
+
+/// How fields of a kind are drawn.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ink {
+    /// The class in HTML and SVG.
+    pub(crate) class: &'static str,
+    /// What it is for, in the legend.
+    pub(crate) meaning: &'static str,
+    /// On a terminal.
+    pub(crate) style: Style,
+    /// Ground and text in light documents.
+    pub(crate) light: [&'static str; 2],
+    /// Ground and text in dark ones.
+    pub(crate) dark: [&'static str; 2],
+}
+
+const fn ink(
+    class: &'static str,
+    meaning: &'static str,
+    colour: AnsiColor,
+    light: [&'static str; 2],
+    dark: [&'static str; 2],
+) -> Ink {
+    Ink {
+        class,
+        meaning,
+        style: colour.on_default(),
+        light,
+        dark,
+    }
+}
+
+/// Every ink there is. Text on its ground has a contrast of 4.5 and more.
+pub(crate) const INKS: [Ink; 10] = [
+    ink(
+        "type",
+        "what it is",
+        AnsiColor::Blue,
+        ["#dbe7ff", "#1745a3"],
+        ["#1b3263", "#b4ceff"],
+    ),
+    ink(
+        "flag",
+        "flags",
+        AnsiColor::Cyan,
+        ["#d3f0f4", "#0b5561"],
+        ["#0e3f48", "#9fe6f2"],
+    ),
+    ink(
+        "reserved",
+        "reserved",
+        AnsiColor::BrightBlack,
+        ["#e9e9ee", "#55555f"],
+        ["#34343c", "#b9b9c4"],
+    ),
+    ink(
+        "length",
+        "length",
+        AnsiColor::Green,
+        ["#d9f2d9", "#1d5c22"],
+        ["#1c4321", "#abe5ae"],
+    ),
+    ink(
+        "key",
+        "masking key",
+        AnsiColor::Yellow,
+        ["#fdebc8", "#7a4a00"],
+        ["#4f3608", "#ffd694"],
+    ),
+    ink(
+        "payload",
+        "payload",
+        AnsiColor::Magenta,
+        ["#f3e2fb", "#6a1f8f"],
+        ["#45215a", "#e5bdfa"],
+    ),
+    ink(
+        "status",
+        "status and reason",
+        AnsiColor::Red,
+        ["#ffe0dc", "#98200f"],
+        ["#5b1f17", "#ffbcb0"],
+    ),
+    ink(
+        "terminator",
+        "terminator",
+        AnsiColor::BrightBlue,
+        ["#d9e9f7", "#17507f"],
+        ["#143c5c", "#a8d6fb"],
+    ),
+    ink(
+        "head",
+        "field of a head",
+        AnsiColor::White,
+        ["#ededf1", "#2d2d36"],
+        ["#2c2c35", "#dedee6"],
+    ),
+    ink(
+        "unknown",
+        "unknown",
+        AnsiColor::BrightRed,
+        ["#ffd9e3", "#961443"],
+        ["#5a1430", "#ffb3cb"],
+    ),
+];
+
+/// The ink of `kind`.
+pub(crate) fn of(kind: Kind) -> &'static Ink {
+    let class = match kind {
+        Kind::FrameType | Kind::Opcode | Kind::StartLine => "type",
+        Kind::Flag => "flag",
+        Kind::Reserved | Kind::Date | Kind::End => "reserved",
+        Kind::Length => "length",
+        Kind::MaskingKey | Kind::Key | Kind::Secret => "key",
+        Kind::Payload | Kind::Proof => "payload",
+        Kind::StatusCode | Kind::Reason => "status",
+        Kind::Terminator => "terminator",
+        Kind::HeadField => "head",
+        _ => "unknown",
+    };
+    let found = INKS.iter().find(|ink| ink.class == class);
+    found.unwrap_or(&INKS[INKS.len() - 1])
+}
+
+/// The word for `kind` in JSON.
+pub(crate) fn word(kind: Kind) -> &'static str {
+    match kind {
+        Kind::FrameType => "frame-type",
+        Kind::Flag => "flag",
+        Kind::Reserved => "reserved",
+        Kind::Opcode => "opcode",
+        Kind::Length => "length",
+        Kind::MaskingKey => "masking-key",
+        Kind::Payload => "payload",
+        Kind::StatusCode => "status-code",
+        Kind::Reason => "reason",
+        Kind::Terminator => "terminator",
+        Kind::StartLine => "start-line",
+        Kind::HeadField => "head-field",
+        Kind::Key => "key",
+        Kind::Proof => "proof",
+        Kind::Date => "date",
+        Kind::Secret => "secret",
+        Kind::End => "end",
+        _ => "unknown",
+    }
+}
