@@ -9,7 +9,7 @@ use draftgate_core::{Close, Event, Message, Notice, Role, Text};
 use toml::Spanned;
 
 use crate::{
-    About, Action, AnswerFacts, Broken, Deviation, Ends, Expectation, Stated, Step, Stream,
+    About, AnswerFacts, Broken, Deviation, Ends, Expectation, Stated, Step, Stream,
     format::{
         File, Piece, RawAbout, RawAnswer, RawClose, RawDeviation, RawEvent, RawExpect,
         RawExpectation, RawStream, Side, Tested,
@@ -24,6 +24,17 @@ pub(crate) struct Contents {
     pub(crate) server: Expectation,
     pub(crate) client: Expectation,
     pub(crate) deviations: Vec<Deviation>,
+    pub(crate) places: Places,
+}
+
+/// Where things stand in the text.
+pub(crate) struct Places {
+    pub(crate) about: Range<usize>,
+    pub(crate) attested: Option<Range<usize>>,
+    /// What is said of the client's stream and of the server's.
+    pub(crate) streams: [Range<usize>; 2],
+    pub(crate) steps: Vec<Range<usize>>,
+    pub(crate) deviations: Vec<Range<usize>>,
 }
 
 /// Something wrong at a place of the file, in words.
@@ -38,53 +49,74 @@ pub(crate) type Found<T> = Result<T, String>;
 pub(crate) type Read<'a> = dyn FnMut(&str) -> Found<Bytes> + 'a;
 
 impl File {
-    /// Checks what serde cannot, and fetches the files named with `read`.
-    pub(crate) fn contents(self, read: &mut Read<'_>) -> Result<Contents, Fault> {
-        let about: About = self.about.into();
+    /// Fetches the files named with `read`, and makes values of all that is
+    /// written; what cannot be made a value is left out, with a fault. What the
+    /// parts must be to each other is for `rules`.
+    pub(crate) fn contents(self, read: &mut Read<'_>) -> (Contents, Vec<Fault>) {
+        let mut faults = Vec::new();
+        let at_about = self.about.span();
+        let raw = self.about.into_inner();
+        let streams =
+            [&raw.streams.get_ref().client, &raw.streams.get_ref().server].map(|stream| {
+                stream
+                    .as_ref()
+                    .map_or_else(|| raw.streams.span(), Spanned::span)
+            });
+        let attested = raw.attested.as_ref().map(Spanned::span);
+        let about: About = raw.into();
         let mut steps = Vec::with_capacity(self.step.len());
+        let mut places = Vec::with_capacity(self.step.len());
         for raw in self.step {
             let at = raw.span();
-            let step = step::step(raw.into_inner(), read).map_err(|what| Fault {
-                at: at.clone(),
-                what,
-            })?;
-            if matches!(step.action, Action::Gap(_)) && about.partial.is_none() {
-                let what = "octets are missing here; say why in `partial` of [about]".to_owned();
-                return Err(Fault { at, what });
+            match located(raw, |raw| step::step(raw, read)) {
+                Ok(step) => {
+                    steps.push(step);
+                    places.push(at);
+                }
+                Err(fault) => faults.push(fault),
             }
-            steps.push(step);
         }
-        let at = self.expect.span();
+        let at_expect = self.expect.span();
         let RawExpect { server, client } = self.expect.into_inner();
-        let at_client = client.as_ref().map_or_else(|| at.clone(), Spanned::span);
-        let mut of = |raw, role| match (raw, about.roles.contains(&role)) {
-            (Some(raw), true) => expectation(raw, read),
-            (None, false) => Ok(Expectation::Unstated(NOT_TESTED.to_owned())),
-            (raw, _) => Err(Fault {
-                at: raw.as_ref().map_or_else(|| at.clone(), Spanned::span),
-                what: format!(
-                    "[expect.{role}] and `role` of [about] disagree; `role` says which roles are expected anything of"
-                ),
-            }),
+        let mut of = |raw: Option<Spanned<RawExpectation>>, role| {
+            let at = raw
+                .as_ref()
+                .map_or_else(|| at_expect.clone(), Spanned::span);
+            let found = match (raw, about.roles.contains(&role)) {
+                (Some(raw), true) => expectation(raw, read),
+                (None, false) => Ok(Expectation::Unstated(NOT_TESTED.to_owned())),
+                _ => Err(Fault {
+                    at,
+                    what: format!(
+                        "[expect.{role}] and `role` of [about] disagree; `role` says which roles are expected anything of"
+                    ),
+                }),
+            };
+            found.unwrap_or_else(|fault| {
+                faults.push(fault);
+                Expectation::Unstated(String::new())
+            })
         };
-        let server = of(server, Role::Server)?;
-        let client = of(client, Role::Client)?;
-        let answers = |client: &Stated| client.answer != AnswerFacts::default();
-        if client.stated().is_some_and(answers) {
-            let what =
-                "a client answers no request; `answer` belongs to [expect.server]".to_owned();
-            return Err(Fault {
-                at: at_client,
-                what,
-            });
-        }
-        Ok(Contents {
+        let server = of(server, Role::Server);
+        let client = of(client, Role::Client);
+        let deviations = self.deviation.iter().map(Spanned::span);
+        let places = Places {
+            about: at_about,
+            attested,
+            streams,
+            steps: places,
+            deviations: deviations.collect(),
+        };
+        let deviations = self.deviation.into_iter();
+        let contents = Contents {
             about,
             steps,
             server,
             client,
-            deviations: self.deviation.into_iter().map(Into::into).collect(),
-        })
+            deviations: deviations.map(|raw| raw.into_inner().into()).collect(),
+            places,
+        };
+        (contents, faults)
     }
 }
 
@@ -145,6 +177,11 @@ fn expectation(raw: Spanned<RawExpectation>, read: &mut Read<'_>) -> Result<Expe
     if (ends == Ends::Violation) != raw.violation.is_some() {
         return Err(fault(
             "`ends = \"violation\"` and `violation` belong together; add or remove one",
+        ));
+    }
+    if raw.refused.as_ref().is_some_and(|it| it.rules.is_empty()) {
+        return Err(fault(
+            "`refused` names no rule; give the codes of all that are broken",
         ));
     }
     let answer = match raw.answer {
@@ -230,10 +267,14 @@ impl Piece {
 
 impl From<RawAbout> for About {
     fn from(raw: RawAbout) -> Self {
-        let stream = |raw: RawStream| Stream {
-            octets: raw.octets,
-            sha256: raw.sha256,
+        let stream = |raw: Spanned<RawStream>| {
+            let raw = raw.into_inner();
+            Stream {
+                octets: raw.octets,
+                sha256: raw.sha256,
+            }
         };
+        let streams = raw.streams.into_inner();
         Self {
             draft: raw.draft,
             kind: raw.kind,
@@ -251,12 +292,12 @@ impl From<RawAbout> for About {
             restored: raw.restored,
             note: raw.note,
             basis: raw.basis,
-            attested: raw.attested,
+            attested: raw.attested.map(Spanned::into_inner).unwrap_or_default(),
             tags: raw.tags,
             service: raw.service,
             partial: raw.partial,
-            client_stream: raw.streams.client.map(stream),
-            server_stream: raw.streams.server.map(stream),
+            client_stream: streams.client.map(stream),
+            server_stream: streams.server.map(stream),
         }
     }
 }

@@ -1,9 +1,9 @@
 //! The file format, version 1, as serde sees it; `contents` turns it into what
-//! readers use. Unknown keys are refused: a misspelt `tolerated` would
-//! otherwise silently expect less.
+//! readers use. `keys` is its twin that people are told by: a file comes here
+//! only once it has the shape that stands there.
 //!
 //! The format is stable: a file that is valid today stays valid, with the same
-//! meaning. What the format gains will be new keys under a new number.
+//! meaning. What may be added is said in docs/vectors.md.
 
 use std::{collections::BTreeMap, str::FromStr};
 
@@ -14,25 +14,19 @@ use toml::Spanned;
 use crate::{Ending, Ends, GapReason, Kind, Refused, Service, Tolerated, hex::Hex};
 
 /// The version of the format that this crate reads.
-pub(crate) const FORMAT: u32 = 1;
-
-/// What every version of the format begins with.
-#[derive(Deserialize)]
-pub(crate) struct Numbered {
-    pub(crate) format: u32,
-}
+pub(crate) const FORMAT: u64 = 1;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct File {
-    #[expect(dead_code, reason = "read by Numbered, named here to be allowed")]
-    pub(crate) format: u32,
-    pub(crate) about: RawAbout,
+    #[expect(dead_code, reason = "read before the rest, named here to be allowed")]
+    pub(crate) format: u64,
+    pub(crate) about: Spanned<RawAbout>,
     #[serde(default)]
     pub(crate) step: Vec<Spanned<RawStep>>,
     pub(crate) expect: Spanned<RawExpect>,
     #[serde(default)]
-    pub(crate) deviation: Vec<RawDeviation>,
+    pub(crate) deviation: Vec<Spanned<RawDeviation>>,
 }
 
 #[derive(Deserialize)]
@@ -41,7 +35,6 @@ pub(crate) struct RawAbout {
     #[serde(deserialize_with = "draft")]
     pub(crate) draft: Draft,
     pub(crate) kind: Kind,
-    #[serde(default)]
     pub(crate) role: Tested,
     pub(crate) scenario: String,
     pub(crate) client: String,
@@ -52,20 +45,19 @@ pub(crate) struct RawAbout {
     pub(crate) restored: Option<String>,
     pub(crate) note: Option<String>,
     pub(crate) basis: Option<String>,
-    #[serde(default)]
-    pub(crate) attested: BTreeMap<String, String>,
+    pub(crate) attested: Option<Spanned<BTreeMap<String, String>>>,
     #[serde(default)]
     pub(crate) tags: Vec<String>,
     pub(crate) service: Option<Service>,
     pub(crate) partial: Option<String>,
-    pub(crate) streams: RawStreams,
+    pub(crate) streams: Spanned<RawStreams>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawStreams {
-    pub(crate) client: Option<RawStream>,
-    pub(crate) server: Option<RawStream>,
+    pub(crate) client: Option<Spanned<RawStream>>,
+    pub(crate) server: Option<Spanned<RawStream>>,
 }
 
 #[derive(Deserialize)]
@@ -109,12 +101,11 @@ pub(crate) struct RawDeviation {
 }
 
 /// The role or roles that an exchange tests.
-#[derive(Deserialize, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Tested {
     Client,
     Server,
-    #[default]
     Both,
 }
 

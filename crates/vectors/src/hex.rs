@@ -19,7 +19,10 @@ impl<'de> Deserialize<'de> for Hex {
 
 pub(crate) fn octets(text: &str) -> Result<Bytes, String> {
     let mut digits = Vec::with_capacity(text.len());
-    for c in text.chars().filter(|c| !c.is_whitespace()) {
+    for c in text
+        .chars()
+        .filter(|c| !matches!(c, ' ' | '\t' | '\r' | '\n'))
+    {
         match c.to_digit(16) {
             Some(digit) => digits.push(digit as u8),
             None => {

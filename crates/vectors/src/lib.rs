@@ -24,25 +24,36 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod check;
 mod content;
 mod contents;
+mod document;
 mod expect;
 mod format;
+mod forms;
+mod fresh;
 mod head;
 mod hex;
 mod index;
+mod keys;
 mod load;
+mod rules;
+mod schema;
+mod shape;
 mod step;
 mod vector;
 mod write;
 
+pub use check::{Checked, Problem, UNJUDGED, check};
 pub use content::{Content, Form, Placeholder, Slot};
+pub use document::{keys_tables, placeholders_table, violations_table};
 pub use expect::{
     AnswerFacts, Broken, Ends, Expectation, Mismatch, Refused, Stated, Tolerated, shown,
 };
 pub use head::Head;
 pub use index::{NoIndex, index, with_index};
 pub use load::{LoadError, load, load_dir};
+pub use schema::json_schema;
 pub use vector::{
     About, Action, Deviation, Ending, Gap, GapReason, Kind, Service, Step, Stream, Vector,
 };

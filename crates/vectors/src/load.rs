@@ -4,21 +4,23 @@
 //! (line ends, an editor) must not become a wrong judge.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     fmt::Write as _,
-    fs, io,
+    fs, io, iter,
+    ops::Range,
     path::{Component, Path, PathBuf},
 };
 
 use bytes::Bytes;
-use draftgate_core::Role;
-use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
+use toml::de::{DeTable, DeValue};
 
 use crate::{
     Vector,
     contents::{Contents, Fault, Read},
-    format::{FORMAT, File, Numbered},
+    format::{FORMAT, File},
+    keys::VECTOR,
+    rules, shape,
 };
 
 /// A vector that cannot be used, or a file that cannot be read.
@@ -35,14 +37,16 @@ pub enum LoadError {
     },
     /// The file is written for another version of the format.
     #[error(
-        "{}: `format = {found}` is not known here, only {FORMAT}; use the version of draftgate that the file came with",
+        "{}:{line}: `format = {found}` is not known here, only {FORMAT}; use the version of draftgate that the file came with",
         path.display()
     )]
     Format {
         /// The file.
         path: PathBuf,
+        /// Line, from 1.
+        line: usize,
         /// The number it gives.
-        found: u32,
+        found: u64,
     },
     /// The file does not say what a vector says.
     #[error("{}:{line}: {what}", path.display())]
@@ -52,16 +56,6 @@ pub enum LoadError {
         /// Line, from 1.
         line: usize,
         /// What is wrong, and what to do.
-        what: String,
-    },
-    /// The steps of one side are not the stream the file describes.
-    #[error("{}: the {side}'s steps {what}", path.display())]
-    Stream {
-        /// The file.
-        path: PathBuf,
-        /// `client` or `server`.
-        side: &'static str,
-        /// What they come to and what was stated.
         what: String,
     },
     /// There is no vector below the directory.
@@ -120,12 +114,47 @@ fn collect(dir: &Path, paths: &mut Vec<PathBuf>) -> Result<(), LoadError> {
 }
 
 fn named(path: &Path, name: &Path) -> Result<Vector, LoadError> {
+    read(path, name, &mut BTreeSet::new()).map_err(Wrong::first)
+}
+
+/// What is wrong with one file; never empty.
+#[derive(Debug)]
+pub(crate) struct Wrong {
+    first: LoadError,
+    more: Vec<LoadError>,
+}
+
+impl Wrong {
+    pub(crate) fn first(self) -> LoadError {
+        self.first
+    }
+
+    /// All of it, in the order of the lines.
+    pub(crate) fn all(self) -> impl Iterator<Item = LoadError> {
+        iter::once(self.first).chain(self.more)
+    }
+}
+
+impl From<LoadError> for Wrong {
+    fn from(first: LoadError) -> Self {
+        let more = Vec::new();
+        Self { first, more }
+    }
+}
+
+/// The vector in the file `path`, called `name` below its archive; the files it
+/// names are `named`.
+pub(crate) fn read(
+    path: &Path,
+    name: &Path,
+    named: &mut BTreeSet<PathBuf>,
+) -> Result<Vector, Wrong> {
     let text = fs::read_to_string(path).map_err(|source| LoadError::Read {
         path: path.to_owned(),
         source,
     })?;
     let mut cache = HashMap::new();
-    parse(&text, path, name, &mut |file| {
+    judged(&text, path, name, &mut |file| {
         if let Some(octets) = cache.get(file) {
             return Ok(Bytes::clone(octets));
         }
@@ -134,67 +163,102 @@ fn named(path: &Path, name: &Path) -> Result<Vector, LoadError> {
             .map_err(|e| format!("cannot read {}: {e}", beside.display()))?
             .into();
         cache.insert(file.to_owned(), octets.clone());
+        named.insert(beside);
         Ok(octets)
     })
 }
 
-/// The vector in `text`; `read` fetches the files it names.
+/// The vector in `text` if it keeps every rule; `read` fetches the files it names.
+fn judged(text: &str, path: &Path, name: &Path, read: &mut Read<'_>) -> Result<Vector, Wrong> {
+    let error = |fault: Fault| LoadError::Content {
+        path: path.to_owned(),
+        line: line(text, fault.at.start),
+        what: fault.what,
+    };
+    let all = |faults: Vec<Fault>| {
+        let mut errors = faults.into_iter().map(error);
+        errors.next().map(|first| Wrong {
+            first,
+            more: errors.collect(),
+        })
+    };
+    let table = DeTable::parse(text).map_err(|e| error(fault(&e)))?;
+    if let Some((at, found)) = number(table.get_ref()).filter(|(_, found)| *found != FORMAT) {
+        let line = line(text, at.start);
+        let path = path.to_owned();
+        return Err(LoadError::Format { path, line, found }.into());
+    }
+    all(shape::faults(&VECTOR, &table)).map_or(Ok(()), Err)?;
+    let (contents, mut faults) = decoded(text, read).map_err(error)?;
+    if faults.is_empty() {
+        faults = rules::faults(&contents);
+    }
+    all(faults).map_or(Ok(()), Err)?;
+    Ok(contents.vector(path, name))
+}
+
+/// The vector in `text`, whatever its parts are to each other; `read` fetches
+/// the files it names.
+#[cfg(test)]
 pub(crate) fn parse(
     text: &str,
     path: &Path,
     name: &Path,
     read: &mut Read<'_>,
 ) -> Result<Vector, LoadError> {
-    let found = toml::<Numbered>(text, path)?.format;
-    if found != FORMAT {
-        return Err(LoadError::Format {
-            path: path.to_owned(),
-            found,
-        });
-    }
-    let Contents {
-        about,
-        steps,
-        server,
-        client,
-        deviations,
-    } = toml::<File>(text, path)?
-        .contents(&mut |file| match plain(file) {
-            true => read(file),
-            false => Err(format!(
-                "`{file}` is not a file beside the vector; name it without a path"
-            )),
-        })
-        .map_err(|Fault { at, what }| LoadError::Content {
-            path: path.to_owned(),
-            line: line(text, at.start),
-            what,
-        })?;
-    let vector = Vector {
-        name: name.with_extension("").to_string_lossy().replace('\\', "/"),
+    let error = |fault: Fault| LoadError::Content {
         path: path.to_owned(),
-        about,
-        steps,
-        server,
-        client,
-        deviations,
+        line: line(text, fault.at.start),
+        what: fault.what,
     };
-    for (role, side) in [(Role::Client, "client"), (Role::Server, "server")] {
-        stream_is_as_stated(&vector, role).map_err(|what| LoadError::Stream {
-            path: path.to_owned(),
-            side,
-            what,
-        })?;
+    let (contents, faults) = decoded(text, read).map_err(error)?;
+    match faults.into_iter().next() {
+        None => Ok(contents.vector(path, name)),
+        Some(fault) => Err(error(fault)),
     }
-    Ok(vector)
 }
 
-fn toml<T: DeserializeOwned>(text: &str, path: &Path) -> Result<T, LoadError> {
-    toml::from_str(text).map_err(|e| LoadError::Content {
-        path: path.to_owned(),
-        line: line(text, e.span().map_or(0, |span| span.start)),
-        what: e.message().to_owned(),
-    })
+/// What `text` says, and what is wrong with single parts of it.
+fn decoded(text: &str, read: &mut Read<'_>) -> Result<(Contents, Vec<Fault>), Fault> {
+    let file: File = toml::from_str(text).map_err(|e| fault(&e))?;
+    let contents = file.contents(&mut |file| match plain(file) {
+        true => read(file),
+        false => Err(format!(
+            "`{file}` is not a file beside the vector; name it without a path"
+        )),
+    });
+    Ok(contents)
+}
+
+impl Contents {
+    fn vector(self, path: &Path, name: &Path) -> Vector {
+        Vector {
+            name: name.with_extension("").to_string_lossy().replace('\\', "/"),
+            path: path.to_owned(),
+            about: self.about,
+            steps: self.steps,
+            server: self.server,
+            client: self.client,
+            deviations: self.deviations,
+        }
+    }
+}
+
+/// The number of the format, and where it stands.
+fn number(table: &DeTable<'_>) -> Option<(Range<usize>, u64)> {
+    let value = table.get("format")?;
+    let DeValue::Integer(number) = value.get_ref() else {
+        return None;
+    };
+    let found = u64::from_str_radix(number.as_str(), number.radix()).ok()?;
+    Some((value.span(), found))
+}
+
+fn fault(error: &toml::de::Error) -> Fault {
+    Fault {
+        at: error.span().unwrap_or(0..0),
+        what: error.message().to_owned(),
+    }
 }
 
 /// The line, from 1, that holds the octet `at`.
@@ -209,33 +273,7 @@ fn plain(file: &str) -> bool {
     matches!(parts.next(), Some(Component::Normal(_))) && parts.next().is_none()
 }
 
-fn stream_is_as_stated(vector: &Vector, side: Role) -> Result<(), String> {
-    let octets = vector.octets(side);
-    let Some(stated) = vector.about.stream(side) else {
-        return match octets.is_empty() {
-            true => Ok(()),
-            false => {
-                Err("have octets, but [about.streams] does not state the stream; add it".to_owned())
-            }
-        };
-    };
-    if octets.len() as u64 != stated.octets {
-        return Err(format!(
-            "come to {} octets, [about.streams] says {}; one of them was changed",
-            octets.len(),
-            stated.octets
-        ));
-    }
-    let sha256 = sha256(&octets);
-    if sha256 != stated.sha256 {
-        return Err(format!(
-            "have the SHA-256 {sha256}, [about.streams] says {}; one of them was changed",
-            stated.sha256
-        ));
-    }
-    Ok(())
-}
-
+/// SHA-256 in lower-case hexadecimal.
 pub(crate) fn sha256(octets: &[u8]) -> String {
     let mut digits = String::with_capacity(64);
     for octet in Sha256::digest(octets) {

@@ -1,6 +1,6 @@
 //! What a vector may get wrong, and the sentence each mistake is told with.
 
-use draftgate_core::{Close, Draft, Event, Message, Notice, Rule};
+use draftgate_core::{Close, Draft, Event, Message, Notice, Role, Rule};
 
 use super::*;
 use crate::{Ends, Expectation, Form, Kind};
@@ -15,8 +15,9 @@ fn text() -> String {
     r#"format = 1
 
 [about]
-draft = "hybi-00"
+draft = "hixie-76"
 kind = "captured"
+role = "both"
 scenario = "text"
 client = "c 1"
 server = "s 2"
@@ -67,13 +68,17 @@ ends = "nothing"
 
 fn parsed(text: &str) -> Result<Vector, LoadError> {
     let path = Path::new("dir/a.b.toml");
-    parse(text, path, Path::new("a.b.toml"), &mut |file| match file {
+    wrong(text, path).map_err(Wrong::first)
+}
+
+fn wrong(text: &str, path: &Path) -> Result<Vector, Wrong> {
+    judged(text, path, Path::new("a.b.toml"), &mut |file| match file {
         "two.bin" => Ok(Bytes::from_static(b"ab")),
         _ => Err(format!("cannot read {file}")),
     })
 }
 
-/// The error of the sound text with `from` replaced by `to`.
+/// The errors of the sound text with `from` replaced by `to`.
 fn broken(from: &str, to: &str) -> String {
     let sound = text();
     assert_eq!(
@@ -81,7 +86,9 @@ fn broken(from: &str, to: &str) -> String {
         1,
         "`{from}` must stand exactly once"
     );
-    parsed(&sound.replace(from, to)).unwrap_err().to_string()
+    let wrong = wrong(&sound.replace(from, to), Path::new("dir/a.b.toml")).unwrap_err();
+    let lines: Vec<_> = wrong.all().map(|error| error.to_string()).collect();
+    lines.join("\n")
 }
 
 #[test]
@@ -143,7 +150,7 @@ fn an_error_names_file_and_line() {
 fn an_unknown_key_is_refused_where_it_stands() {
     let error = broken("ends = \"closed\"", "ends = \"closed\"\ntolerate = []");
     assert!(
-        error.starts_with("dir/a.b.toml:41: ") && error.contains("`tolerate`"),
+        error.starts_with("dir/a.b.toml:42: ") && error.contains("did you mean `tolerated`?"),
         "{error}"
     );
     assert!(broken("source =", "sauce =").contains("`sauce`"));
@@ -162,11 +169,11 @@ fn another_format_is_named_before_anything_else() {
 
 #[test]
 fn a_draft_or_rule_that_does_not_exist_is_refused_with_those_that_do() {
-    assert!(broken("hybi-00", "hybi-99").contains("`hybi-99` is no draft"));
+    assert!(broken("hixie-76", "hybi-99").contains("`hybi-99` is no `draft`"));
     let violation = "ends = \"violation\"\nviolation = { rule = \"rude\", reason = \"r\" }";
     let error = broken("ends = \"closed\"", violation);
     assert!(
-        error.contains("`rude` is no rule") && error.contains("mask-missing"),
+        error.contains("`rude` is no `rule`") && error.contains("mask-missing"),
         "{error}"
     );
 }
@@ -188,7 +195,7 @@ fn a_violation_is_read_with_its_rule() {
 fn a_step_has_exactly_one_kind_of_octets() {
     let none = broken("file = \"two.bin\"\n", "");
     assert!(
-        none.starts_with("dir/a.b.toml:22: ") && none.contains("exactly one thing"),
+        none.starts_with("dir/a.b.toml:23: ") && none.contains("exactly one thing"),
         "{none}"
     );
     let two = broken("file = \"two.bin\"\n", "file = \"two.bin\"\nhex = \"61\"\n");
@@ -262,7 +269,7 @@ fn nothing_is_expected_beside_unstated() {
 #[test]
 fn a_client_has_no_answer_to_give() {
     let answer = "ends = \"nothing\"\nanswer = { accept = \"x\" }";
-    assert!(broken("ends = \"nothing\"", answer).contains("[expect.server]"));
+    assert!(broken("ends = \"nothing\"", answer).contains("no key of [expect.client]"));
 }
 
 #[test]

@@ -56,12 +56,14 @@ pub(crate) fn step(raw: RawStep, read: &mut Read<'_>) -> Found<Step> {
 }
 
 /// A time: a whole number and `us`, `ms` or `s`.
-fn duration(text: &str) -> Found<Duration> {
+pub(crate) fn duration(text: &str) -> Found<Duration> {
     let digits = text
         .find(|c: char| !c.is_ascii_digit())
         .unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
-    let time = number.parse().ok().and_then(|number| match unit {
+    // More digits would be more than a lifetime, and overflow.
+    let number = number.parse().ok().filter(|_| (1..=12).contains(&digits));
+    let time = number.and_then(|number| match unit {
         "us" => Some(Duration::from_micros(number)),
         "ms" => Some(Duration::from_millis(number)),
         "s" => Some(Duration::from_secs(number)),

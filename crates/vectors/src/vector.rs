@@ -45,7 +45,7 @@ pub struct About {
     pub server: String,
     /// How it was recorded, or where it was published.
     pub source: String,
-    /// When, as far as it is known: `2012-01-27`, `2010-2011`.
+    /// When, as far as it is known: `2012-01-27`, `2010 to 2011`.
     pub date: Option<String>,
     /// What the publisher changed or left out.
     pub altered: Option<String>,

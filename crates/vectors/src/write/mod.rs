@@ -131,8 +131,9 @@ fn keep(files: &mut BTreeMap<String, Bytes>, name: &str, octets: &Bytes) -> Resu
 fn about(about: &About, out: &mut String) {
     line(out, "draft", about.draft.name());
     line(out, "kind", kind(about.kind));
-    if let [role] = about.roles[..] {
-        line(out, "role", &role.to_string());
+    match about.roles[..] {
+        [role] => line(out, "role", role.name()),
+        _ => line(out, "role", "both"),
     }
     line(out, "scenario", &about.scenario);
     line(out, "client", &about.client);

@@ -8,7 +8,7 @@ use super::fetched::Python;
 use super::{InstallError, is_root, on_path, run};
 
 /// Debian's packages, always needed.
-const DEBIAN: [&str; 12] = [
+const DEBIAN: [&str; 13] = [
     "chromium",
     "fonts-dejavu-core",
     "haproxy",
@@ -19,6 +19,7 @@ const DEBIAN: [&str; 12] = [
     "libprotocol-websocket-perl",
     "nginx",
     "openssl",
+    "python3-jsonschema",
     "ruby-em-websocket",
     "ruby-websocket",
 ];
