@@ -7,7 +7,7 @@
 
 mod common;
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use common::{Raw, config, gateway, spoken, until};
 use draftgate_core::{Draft, Event, Notice, Role};
@@ -111,4 +111,45 @@ async fn recorded_clients_get_what_their_servers_gave_them() {
         assert!(served >= enough, "{draft}: {served} clients served");
         assert_eq!(running.counts().upgrades_in(draft), served as u64);
     }
+}
+
+/// The head and the body of the answer to `request`.
+async fn refused(request: &[u8], address: std::net::SocketAddr) -> (String, String) {
+    let mut raw = Raw::say(address, request).await;
+    let head = raw.head().await;
+    let length = head.to_ascii_lowercase();
+    let length = length.split("content-length: ").nth(1).unwrap_or("0");
+    let length = length.split("\r\n").next().unwrap().parse().unwrap();
+    let body = String::from_utf8(raw.exactly(length).await).unwrap();
+    (head, body)
+}
+
+#[tokio::test]
+async fn openings_written_to_be_refused_are_refused_with_the_archives_codes() {
+    let archive = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../interop-vectors");
+    let mut config = config();
+    for route in &mut config.routes {
+        route.origins = Origins::new([OriginRule::SameHost, OriginRule::Missing]);
+    }
+    // What waits for a timeout need not wait for long.
+    config.listeners[0].timeouts.head = Duration::from_millis(500);
+    config.listeners[0].timeouts.key3 = Duration::from_millis(500);
+    let (_running, address) = gateway(config);
+    let (mut front_end, mut drafts) = (0, 0);
+    for vector in load_dir(archive).unwrap() {
+        let stated = vector.expectation(Role::Server).stated();
+        let rules = stated.and_then(|stated| Some(&stated.refused.as_ref()?.rules));
+        let Some(rules) = rules.filter(|_| vector.about.kind == Kind::Constructed) else {
+            continue;
+        };
+        let (head, body) = refused(&vector.octets(Role::Client), address).await;
+        let told = body.split("Code: ").nth(1).and_then(|c| c.lines().next());
+        let named = told.is_some_and(|code| rules.iter().any(|rule| rule == code));
+        assert!(named, "{}: {rules:?}, but {head}{body}", vector.name);
+        match vector.about.tags.iter().any(|tag| tag == "front-end") {
+            true => front_end += 1,
+            false => drafts += 1,
+        }
+    }
+    assert!(front_end >= 10 && drafts >= 50, "{front_end}, {drafts}");
 }
