@@ -45,6 +45,8 @@ pub(crate) enum Command {
     Echo(Echo),
     /// Connect to a server: lines in, messages out
     Connect(Connect),
+    /// Name every field of a request, an answer or frames
+    Explain(crate::explain::Explain),
     /// Replay archived exchanges against our codecs, a server or a client
     Replay(crate::replay::Replay),
     /// Show one message in every draft, octet by octet

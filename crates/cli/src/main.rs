@@ -15,10 +15,12 @@ mod configuration;
 mod connect;
 mod echo;
 mod exit;
+mod explain;
 mod log;
 mod replay;
 mod serve;
 mod signals;
+mod terminal;
 mod vectors;
 
 use std::process::ExitCode;
@@ -34,6 +36,7 @@ fn main() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Echo(args) => echo::run(&args),
         Command::Connect(args) => connect::run(&args),
+        Command::Explain(args) => explain::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Compare(args) => compare::run(&args),
         Command::Vectors(args) => vectors::run(&args),

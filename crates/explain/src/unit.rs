@@ -40,7 +40,7 @@ pub fn title(unit: &Unit) -> String {
         What::Request => "request",
         What::Answer => "answer",
         What::Challenge => "challenge",
-        What::Digest => "answer to the challenge",
+        What::Digest => "challenge response",
         What::Frame => "frame",
         _ => "octets",
     };

@@ -12,6 +12,7 @@ fn help_names_every_command_and_every_exit_code() {
             "check",
             "echo",
             "connect",
+            "explain",
             "78 wrong configuration",
         ] {
             assert!(ended.stdout.contains(text), "{text}: {}", ended.stdout);
@@ -26,6 +27,7 @@ fn each_command_has_help_with_examples() {
         ("check", "78"),
         ("echo", "draftgate echo --drafts hixie-75,hixie-76"),
         ("connect", "draftgate connect --draft hixie-76"),
+        ("explain", "draftgate explain --draft hixie-76"),
     ] {
         let ended = draftgate(["help", command]).run();
         ended.expect(0, &[]);

@@ -13,6 +13,7 @@ mod bus;
 mod check;
 mod child;
 mod connect;
+mod explain;
 mod opening;
 mod script;
 mod serve;

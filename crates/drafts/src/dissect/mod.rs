@@ -19,9 +19,12 @@
 //! ```
 
 mod answer;
+mod guess;
 mod notes;
 mod request;
 mod sections;
+
+pub use guess::{Fit, Reading, readings};
 
 use bytes::Bytes;
 use draftgate_core::{Draft, Role};

@@ -10,9 +10,12 @@ use super::Refused;
 
 /// `refusal` at its place in the head `unit`.
 pub(super) fn fault(unit: &Unit, refusal: &Refusal) -> Fault {
-    let named = names(refusal.kind)
-        .iter()
-        .find_map(|name| unit.head_field(name));
+    let names = names(refusal.kind).iter();
+    let detail = refusal.detail.as_deref().unwrap_or_default();
+    let detail = detail.to_ascii_lowercase();
+    // Of several the one that the refusal speaks of.
+    let meant = names.clone().filter(|name| detail.contains(**name));
+    let named = meant.chain(names).find_map(|name| unit.head_field(name));
     Fault {
         at_bit: named.map_or(0, |field| 8 * unit.place_of_value(field).start as u64),
         code: refusal.code(),

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use draftgate_core::{Draft, Role};
 use draftgate_drafts::{
     FixedKeys, accept, acceptor,
-    dissect::{Dissected, stream},
+    dissect::{Dissected, Fit, readings, stream},
     offer,
     opening::{self, Ask, LengthFrames, Terms},
     spoken,
@@ -255,4 +255,40 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn octets_that_do_not_say_their_draft_are_read_in_those_that_fit() {
+    let drafts: Vec<Draft> = spoken().collect();
+    let best = |octets: &'static [u8]| {
+        let readings = readings(&drafts, &ROLES, &Bytes::from_static(octets));
+        let fit = readings[0].fit;
+        let best = readings.into_iter().filter(|reading| reading.fit == fit);
+        (fit, best.map(|r| (r.draft, r.from)).collect::<Vec<_>>())
+    };
+    let keyed = |draft: &&Draft| draft.version().is_some();
+    // Text, masked: three of them have the same frames.
+    let (fit, read) = best(b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58");
+    assert_eq!(fit, Fit::Whole);
+    let newest = drafts.iter().rev().take(3);
+    assert_eq!(read, newest.map(|d| (*d, Role::Client)).collect::<Vec<_>>());
+    // Text of hixie, from either side.
+    let (fit, read) = best(b"\x00Hello\xff");
+    assert_eq!((fit, read.len()), (Fit::Whole, 4));
+    assert!(read.iter().all(|(draft, _)| draft.version().is_none()));
+    // An answer is told by its fields.
+    let (fit, read) = best(
+        b"HTTP/1.1 101 a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+          Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n",
+    );
+    let keyed: Vec<Draft> = drafts.iter().rev().filter(keyed).copied().collect();
+    let read: Vec<Draft> = read
+        .into_iter()
+        .filter(|(_, from)| *from == Role::Server)
+        .map(|r| r.0)
+        .collect();
+    assert_eq!((fit, read), (Fit::Whole, keyed));
+    // A frame that breaks its draft fits none; what is cut off fits for now.
+    assert!(best(b"\xc1\x05Hello").0 > Fit::CutOff);
+    assert_eq!(best(b"\x81\x05Hel").0, Fit::CutOff);
 }

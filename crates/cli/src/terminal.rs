@@ -1,0 +1,19 @@
+//! What standard output can show: its width, and whether in colours.
+
+use std::io::{self, IsTerminal};
+
+use anstream::{AutoStream, ColorChoice};
+
+/// The columns of the terminal; `None` if there is none.
+pub(crate) fn width() -> Option<usize> {
+    let size = io::stdout()
+        .is_terminal()
+        .then(terminal_size::terminal_size);
+    size.flatten().map(|(width, _)| usize::from(width.0))
+}
+
+/// Whether to print in colours: on a terminal that has them, unless `NO_COLOR`
+/// is set; elsewhere with `CLICOLOR_FORCE`.
+pub(crate) fn colours() -> bool {
+    AutoStream::choice(&io::stdout()) != ColorChoice::Never
+}

@@ -1,0 +1,113 @@
+//! In which drafts octets can be read that do not say of which they are.
+
+use bytes::Bytes;
+use draftgate_core::{Draft, Limits, Role};
+use draftgate_wire::{
+    FixedKeys,
+    dissect::{Kind, Unit, What},
+    opening::{self, Ask, Head, LengthFrames, Refusal, Terms},
+};
+
+use super::stream;
+use crate::{accept, offer};
+
+/// How well octets read in a draft, the best first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Fit {
+    /// Whole frames that the draft defines, as it wants them.
+    Whole,
+    /// The same, but for the end of the last one.
+    CutOff,
+    /// Nothing breaks the draft, but something is let pass or discarded.
+    Odd,
+    /// They break the draft.
+    Broken,
+}
+
+/// Octets read as a draft's, from one side.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reading {
+    /// The draft.
+    pub draft: Draft,
+    /// The side.
+    pub from: Role,
+    /// How well that went.
+    pub fit: Fit,
+}
+
+/// `octets` as each of `drafts` reads them, oldest first, from each of `sides`; the
+/// best first, and among equals the newest.
+pub fn readings(drafts: &[Draft], sides: &[Role], octets: &Bytes) -> Vec<Reading> {
+    let pairs = drafts.iter().rev();
+    let pairs = pairs.flat_map(|draft| sides.iter().map(|from| (*draft, *from)));
+    let mut readings: Vec<Reading> = pairs
+        .map(|(draft, from)| Reading {
+            draft,
+            from,
+            fit: fit(draft, &stream(draft, from, octets.clone())),
+        })
+        .collect();
+    readings.sort_by_key(|reading| reading.fit);
+    readings
+}
+
+fn fit(draft: Draft, units: &[Unit]) -> Fit {
+    let fits = units.iter().map(|unit| match unit.what {
+        _ if unit.fault.is_some() => Fit::Broken,
+        What::Answer if !answers(draft, unit) => Fit::Broken,
+        What::Unknown => Fit::Odd,
+        What::Frame if is_odd(unit) => Fit::Odd,
+        _ if unit.cut_off => Fit::CutOff,
+        _ => Fit::Whole,
+    });
+    fits.max().unwrap_or(Fit::Whole)
+}
+
+/// Whether a frame is let pass or discarded, which its notes say.
+fn is_odd(unit: &Unit) -> bool {
+    const SIGNS: [&str; 5] = [
+        "lets pass",
+        "lets it pass",
+        "discard",
+        "not defined",
+        "not UTF-8",
+    ];
+    let notes = unit.fields.iter().filter(|f| f.kind != Kind::Payload);
+    let mut notes = notes.filter_map(|field| field.note.as_deref());
+    notes.any(|note| SIGNS.iter().any(|sign| note.contains(sign)))
+}
+
+/// Whether an answer has every field that an answer of `draft` has.
+fn answers(draft: Draft, unit: &Unit) -> bool {
+    let wanted = wanted(draft).map_or_else(|_| Vec::new(), |head| head.fields);
+    unit.cut_off
+        || wanted
+            .iter()
+            .all(|(name, _)| unit.head_field(name).is_some())
+}
+
+/// What our own server answers our own client.
+fn wanted(draft: Draft) -> Result<Head, Refusal> {
+    let (mut keys, limits) = (FixedKeys::new([7]), Limits::default());
+    let ask = Ask {
+        secure: false,
+        host: "localhost",
+        resource: "/",
+        origin: Some("http://localhost"),
+        subprotocols: &[],
+        fields: &[],
+        limits,
+        length_frames: LengthFrames::default(),
+    };
+    let request = offer(draft, &ask, &mut keys)?.request;
+    let terms = Terms {
+        subprotocol: None,
+        public_url: "ws://localhost/",
+        limits,
+        length_frames: LengthFrames::default(),
+    };
+    match opening::parts(&request) {
+        Ok(Some((parts, _))) => Ok(accept(draft, &parts, &terms, &mut keys)?.head),
+        _ => Ok(Head::new(0, "")),
+    }
+}
