@@ -16,6 +16,10 @@ const ENDS: usize = 512;
 /// How many places between the ends of a long stream are tried.
 const BETWEEN: usize = 256;
 
+/// A stream above this can hold tens of thousands of frames, each of which is
+/// read anew for each cut: it gets a tenth of the cuts.
+const VERY_LONG: usize = 100_000;
+
 /// Longest piece of a random split.
 const LONGEST: usize = 64;
 
@@ -27,7 +31,7 @@ pub enum Split {
     Whole,
     /// Many replays: whole, octet by octet, and in two at each octet. Of
     /// streams above 4 KiB the first and the last 512 octets are tried one by
-    /// one, and between them 256 places.
+    /// one, and between them 256 places; above 100,000 octets a tenth of these.
     Each,
     /// In pieces of so many octets.
     Pieces(NonZeroUsize),
@@ -76,9 +80,13 @@ impl Split {
 /// The octets at which a stream is cut in two.
 fn places(octets: usize) -> impl Iterator<Item = usize> {
     let long = octets > LONG;
-    let step = (octets / BETWEEN).max(1);
+    let (ends, between) = match octets > VERY_LONG {
+        true => (ENDS / 10, BETWEEN / 10),
+        false => (ENDS, BETWEEN),
+    };
+    let step = (octets / between).max(1);
     (1..octets)
-        .filter(move |at| !long || *at <= ENDS || octets - at <= ENDS || at.is_multiple_of(step))
+        .filter(move |at| !long || *at <= ends || octets - at <= ends || at.is_multiple_of(step))
 }
 
 /// One way in which a stream is cut.
