@@ -21,14 +21,21 @@
 //! # assert_eq!(vector.steps.len(), 2);
 //! ```
 
+mod clock;
 mod cut;
 mod exchange;
 mod fresh;
 mod notes;
 mod read;
+mod recorder;
+mod relay;
 mod secrets;
+mod store;
 mod taped;
 
 pub use exchange::{Facts, UNJUDGED, exchange};
+pub use recorder::{Bound, Options, Recorded, Recorder, Report, Stored, Tape};
+pub use relay::{Trouble, relay};
 pub use secrets::{REDACTED, Secrets};
+pub use store::StoreError;
 pub use taped::{Did, Seen, Taped};

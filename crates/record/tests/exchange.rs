@@ -77,7 +77,7 @@ fn the_whole_archive_recorded_again_is_the_same_however_it_came() {
         let whole = made(&taped(&vector, usize::MAX));
         let single = made(&taped(&vector, 1));
         for made in [&whole, &single] {
-            if !made.about.altered.is_some() {
+            if made.about.altered.is_none() {
                 for side in [Role::Client, Role::Server] {
                     assert_eq!(made.octets(side), vector.octets(side), "{}", vector.name);
                 }
