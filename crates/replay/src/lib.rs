@@ -19,6 +19,7 @@
 //! ```
 
 mod hear;
+pub mod net;
 pub mod offline;
 pub mod opening;
 mod outcome;

@@ -343,7 +343,9 @@ fn explained(
     else {
         return mismatch;
     };
-    let frames = Frames::heard((draft, from), codec, rest, proof, &stated.events);
+    let frames = Frames::heard((draft, from), codec, rest, proof, |event| {
+        !matches!(event, Event::Notice(_)) || stated.events.contains(event)
+    });
     frames.explain((draft, from), &stated.events, &mut mismatch);
     mismatch
 }

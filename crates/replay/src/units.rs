@@ -8,13 +8,17 @@ use draftgate_drafts::{
     FixedKeys, accept, dissect, offer,
     opening::{Accepted, Ask, LengthFrames, Offer, Terms, parts},
 };
-use draftgate_wire::dissect::{Kind, Unit};
+use draftgate_explain::{Look, diff, unit};
+use draftgate_wire::dissect::{Field, Kind, Unit};
 use http::HeaderValue;
 
 use crate::{hear::Hearing, outcome::Mismatch};
 
 /// The masking key of RFC 6455's examples (§5.7), where no other is known.
 const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
+
+/// As wide are the lines of annotated octets.
+const WIDTH: usize = 96;
 
 /// The frames of one side, each with the events that had come when it was
 /// heard.
@@ -32,7 +36,7 @@ impl Frames {
         codec: Box<dyn Codec>,
         octets: &Bytes,
         proof: usize,
-        expected: &[Event],
+        counts: impl Fn(&Event) -> bool,
     ) -> Self {
         let proof = proof.min(octets.len());
         let mut hearing = Hearing::new(codec, &octets[..proof]);
@@ -49,7 +53,8 @@ impl Frames {
             if hearing.violation.is_some() && frames.broken.is_none() {
                 frames.broken = Some(frames.units.len());
             }
-            frames.events = counted(&hearing.events, expected);
+            let counted = hearing.events.iter().filter(|event| counts(event));
+            frames.events = counted.cloned().collect();
             frames.units.push((unit, frames.events.len()));
         }
         frames
@@ -79,31 +84,66 @@ impl Frames {
         let due = expected
             .get(index)
             .and_then(|event| written(draft, from, event, came.and_then(mask_of).unwrap_or(MASK)));
-        beside(due.as_ref(), came, mismatch);
+        beside(due, came, mismatch);
     }
 }
 
-/// Those of `events` that count in a comparison.
-fn counted(events: &[Event], expected: &[Event]) -> Vec<Event> {
-    let counts = |event: &&Event| !matches!(event, Event::Notice(_)) || expected.contains(event);
-    events.iter().filter(counts).cloned().collect()
+/// Lays the frame that was due beside the one that came, of a stream of frames
+/// that `from` sent; of its events those that `counts` are compared.
+pub(crate) fn explain(
+    (draft, from): (Draft, Role),
+    octets: Bytes,
+    due: &[Event],
+    counts: impl Fn(&Event) -> bool,
+    mismatch: &mut Mismatch,
+) {
+    if let Some(codec) = open(draft, from.peer(), MASK) {
+        let frames = Frames::heard((draft, from), codec, &octets, 0, counts);
+        frames.explain((draft, from), due, mismatch);
+    }
+}
+
+/// Shows where the head that the server sent does not belong to the request.
+pub(crate) fn answer(draft: Draft, sent: Bytes, came: Bytes, mismatch: &mut Mismatch) {
+    let dissected = dissect::Dissected::of(sent, came, Some(draft));
+    let faulty = dissected.server.iter().find(|unit| unit.fault.is_some());
+    let Some(it) = faulty.or_else(|| dissected.server.first()) else {
+        return;
+    };
+    if let Some(fault) = &it.fault {
+        let at = |field: &&Field| field.start_bit <= fault.at_bit;
+        let field = it.fields.iter().rev().find(at);
+        mismatch.fields = field.map(|field| field.name.clone()).into_iter().collect();
+    }
+    mismatch.octets = unit(it, &Look::plain(WIDTH));
 }
 
 /// Lays what was due beside what came.
-pub(crate) fn beside(due: Option<&Unit>, came: Option<&Unit>, mismatch: &mut Mismatch) {
-    mismatch.fields = match (due, came) {
-        (Some(due), Some(came)) => differing(due, came),
-        _ => Vec::new(),
+pub(crate) fn beside(due: Option<Unit>, came: Option<&Unit>, mismatch: &mut Mismatch) {
+    let look = Look::plain(WIDTH);
+    let due = due.map(|due| Unit {
+        offset: came.map_or(0, |came| came.offset),
+        ..due
+    });
+    let difference = match (&due, came) {
+        (Some(due), Some(came)) => diff(due, came),
+        _ => None,
     };
-    mismatch.octets = laid(due, came);
-}
-
-fn laid(due: Option<&Unit>, came: Option<&Unit>) -> String {
-    let line = |name: &str, unit: Option<&Unit>| match unit {
-        Some(unit) => format!("{name} {:02x?}", &unit.octets[..unit.octets.len().min(32)]),
-        None => format!("{name} nothing"),
+    if let Some(difference) = difference {
+        // Under two masking keys the same stands differently on the wire.
+        let fields = difference.fields.iter().filter(|field| !field.alike);
+        mismatch.fields = fields.map(|field| field.name.clone()).collect();
+        mismatch.octets = difference.text(&look);
+        return;
+    }
+    let alone = |name: &str, it: Option<&Unit>| match it {
+        Some(it) => format!("{name}: {}", unit(it, &look)),
+        None => String::new(),
     };
-    format!("{}\n{}", line("expected", due), line("seen    ", came))
+    mismatch.octets = match came {
+        Some(_) => alone("seen", came),
+        None => alone("expected", due.as_ref()),
+    };
 }
 
 /// Lays the head that the server sent beside the same head with `due` for what
@@ -130,11 +170,7 @@ pub(crate) fn heads(
             .into_iter()
             .next()
     };
-    beside(
-        unit(wanted.into()).as_ref(),
-        unit(head.clone()).as_ref(),
-        mismatch,
-    );
+    beside(unit(wanted.into()), unit(head.clone()).as_ref(), mismatch);
 }
 
 /// Lays the proof that the server sent beside the one that was due.
@@ -146,30 +182,7 @@ pub(crate) fn proofs(draft: Draft, due: &Bytes, came: &Bytes, mismatch: &mut Mis
             .into_iter()
             .nth(1)
     };
-    beside(unit(due).as_ref(), unit(came).as_ref(), mismatch);
-}
-
-/// The names of the fields in which two units differ, in their order.
-fn differing(due: &Unit, came: &Unit) -> Vec<String> {
-    let mut names = Vec::new();
-    let mut differs = |name: &str| {
-        if !names.iter().any(|known| known == name) {
-            names.push(name.to_owned());
-        }
-    };
-    let field = |unit: &Unit, name: &str, kind| {
-        let same = |f: &&draftgate_wire::dissect::Field| f.name == name && f.kind == kind;
-        unit.fields.iter().find(same).map(|f| f.value.clone())
-    };
-    for (one, other) in [(due, came), (came, due)] {
-        for it in &one.fields {
-            let payload = it.kind == Kind::Payload && one.payload != other.payload;
-            if payload || field(other, &it.name, it.kind).as_ref() != Some(&it.value) {
-                differs(&it.name);
-            }
-        }
-    }
-    names
+    beside(unit(due), unit(came).as_ref(), mismatch);
 }
 
 fn mask_of(unit: &Unit) -> Option<[u8; 4]> {
@@ -250,13 +263,13 @@ mod tests {
                 let one = written(draft, from, &text, [1, 2, 3, 4]).unwrap();
                 assert_eq!(&one.payload[..], b"Hello", "{draft} {from}");
                 assert!(mask_of(&one).is_none_or(|mask| mask == [1, 2, 3, 4]));
-                let other = written(draft, from, &Event::Message("Hallo".into()), [5; 4]).unwrap();
-                let fields = differing(&one, &other);
-                assert!(
-                    fields.iter().any(|name| name.contains("payload")),
-                    "{fields:?}"
-                );
-                assert!(differing(&one, &one).is_empty());
+                let other =
+                    written(draft, from, &Event::Message("Hallo".into()), [1, 2, 3, 4]).unwrap();
+                let mut mismatch = Mismatch::default();
+                beside(Some(one), Some(&other), &mut mismatch);
+                let named = |word: &str| mismatch.fields.iter().any(|name| name.contains(word));
+                assert!(named("data") && !named("mask"), "{mismatch:?}");
+                assert!(mismatch.octets.contains("Hallo"), "{mismatch:?}");
             }
         }
     }

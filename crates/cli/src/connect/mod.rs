@@ -7,6 +7,8 @@ mod lines;
 mod session;
 mod url;
 
+pub(crate) use url::Target as Url;
+
 use draftgate_core::Limits;
 use draftgate_drafts::{
     RandomKeys,

@@ -1,10 +1,11 @@
 //! The arguments of `draftgate replay`.
 
-use std::{num::NonZeroUsize, path::PathBuf};
+use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use clap::ValueEnum;
 use draftgate_core::{Draft, Role};
-use draftgate_replay::Split;
+use draftgate_gateway::config::units;
+use draftgate_replay::{Split, net::Timing};
 
 pub(super) const HELP: &str = "\
 Exit codes: 0 all is as expected, 1 something is not, 2 wrong usage, a file
@@ -13,7 +14,9 @@ that is no vector, or nothing to replay.
 Examples:
   draftgate replay interop-vectors
   draftgate replay interop-vectors/hixie-76 --split each
-  draftgate replay interop-vectors --draft hybi-13 --format junit -o report.xml";
+  draftgate replay interop-vectors --draft hybi-13 --format junit -o report.xml
+  draftgate replay interop-vectors --target ws://127.0.0.1:8080/echo
+  draftgate replay interop-vectors --target ws://127.0.0.1:9000/ --peer websocket-driver";
 
 /// `draftgate replay`
 #[derive(Debug, clap::Args)]
@@ -24,10 +27,12 @@ pub(crate) struct Replay {
     pub(super) paths: Vec<PathBuf>,
     #[command(flatten)]
     pub(super) choice: Choice,
-    /// Cut streams: `each` in two at each octet and octet by octet, `random:SEED`, or in pieces of N octets
+    #[command(flatten)]
+    pub(super) over: Over,
+    /// Cut streams: `each` in two at each octet and octet by octet (over sockets octet by octet alone), `random:SEED`, or in pieces of N octets
     #[arg(long, value_name = "each|random:SEED|N")]
     pub(super) split: Option<Split>,
-    /// How many exchanges are replayed at once; by default as many as there are processors
+    /// How many exchanges are replayed at once; by default as many as there are processors, 8 against a server
     #[arg(long, value_name = "N")]
     pub(super) jobs: Option<NonZeroUsize>,
     /// How the report looks
@@ -36,6 +41,40 @@ pub(crate) struct Replay {
     /// Where the report goes; by default to standard output
     #[arg(short, long, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
+}
+
+/// Against what, and how.
+#[derive(Debug, clap::Args)]
+pub(super) struct Over {
+    /// Test this server: the recorded clients are played
+    #[arg(long, value_name = "URL")]
+    pub(super) target: Option<String>,
+    /// Make keys and masks anew, and name the server that is tested in requests (the default)
+    #[arg(long, conflicts_with = "exact")]
+    pub(super) fresh: bool,
+    /// Send the recorded octets
+    #[arg(long)]
+    pub(super) exact: bool,
+    /// Claim this origin instead of the recorded one
+    #[arg(
+        long,
+        value_name = "ORIGIN",
+        requires = "target",
+        conflicts_with = "exact"
+    )]
+    pub(super) origin: Option<String>,
+    /// The server gives every message back, in every exchange
+    #[arg(long, requires = "target")]
+    pub(super) echo: bool,
+    /// When steps are played: `none` is as soon as may be, `recorded` after the recorded pauses, a number scales them
+    #[arg(long, value_name = "none|recorded|FACTOR", default_value = "none")]
+    pub(super) timing: Timing,
+    /// How long anything may take: a guard, and no pace
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = units::duration)]
+    pub(super) timeout: Duration,
+    /// Who is tested: what the exchanges say of a peer whose name begins so is a known deviation, and no mismatch
+    #[arg(long, value_name = "NAME")]
+    pub(super) peer: Option<String>,
 }
 
 /// Which exchanges, in which roles.

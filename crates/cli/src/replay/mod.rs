@@ -6,14 +6,16 @@
 mod args;
 mod files;
 mod progress;
+mod sockets;
 
 use std::{fs, io, num::NonZeroUsize, thread};
 
-use draftgate_replay::{Against, Report, Selection, run_offline};
+use draftgate_core::Role;
+use draftgate_replay::{Against, Judged, Report, Selection, Task, run_offline};
 use tokio::time::Instant;
 
+use args::Format;
 pub(crate) use args::Replay;
-use args::{Choice, Format};
 use progress::Progress;
 
 use crate::exit::{Failure, quiet_pipe};
@@ -25,7 +27,7 @@ use crate::exit::{Failure, quiet_pipe};
 /// written, or something is not as expected.
 pub(crate) fn run(args: &Replay) -> Result<(), Failure> {
     let vectors = files::load(&args.paths).map_err(Failure::usage)?;
-    let selection = selection(&args.choice)?;
+    let selection = selection(args)?;
     let tasks: Vec<_> = vectors
         .iter()
         .flat_map(|vector| {
@@ -41,13 +43,16 @@ pub(crate) fn run(args: &Replay) -> Result<(), Failure> {
     }
     let progress = Progress::of(tasks.len());
     let began = Instant::now();
-    let split = args.split.unwrap_or_default();
-    let jobs = args.jobs.unwrap_or_else(processors);
-    let judged = run_offline(&tasks, split, jobs, &|| progress.step());
+    let (against, mut judged) = replay(&tasks, args, &progress)?;
     progress.end();
+    if let Some(peer) = &args.over.peer {
+        for (judged, (vector, _)) in judged.iter_mut().zip(&tasks) {
+            judged.known(vector, peer);
+        }
+    }
     let report = Report {
-        against: Against::Codecs,
-        peer: None,
+        against,
+        peer: args.over.peer.clone(),
         took: began.elapsed(),
         judged,
     };
@@ -55,10 +60,38 @@ pub(crate) fn run(args: &Replay) -> Result<(), Failure> {
     judge(&report)
 }
 
-fn selection(choice: &Choice) -> Result<Selection, Failure> {
+fn replay(
+    tasks: &[Task<'_>],
+    args: &Replay,
+    progress: &Progress,
+) -> Result<(Against, Vec<Judged>), Failure> {
+    if let Some(url) = &args.over.target {
+        let judged = sockets::target(tasks, args, url, &|| progress.step())?;
+        return Ok((Against::Server(url.clone()), judged));
+    }
+    let split = args.split.unwrap_or_default();
+    let jobs = args.jobs.unwrap_or_else(processors);
+    let judged = run_offline(tasks, split, jobs, &|| progress.step());
+    Ok((Against::Codecs, judged))
+}
+
+/// The role that is tested, where there is but one.
+fn tested(args: &Replay) -> Result<Option<Role>, Failure> {
+    let choice = args.choice.role;
+    match (&args.over.target, choice) {
+        (Some(_), Some(Role::Client)) => Err(Failure::usage(
+            "--target tests a server: leave --role out, or write --role server",
+        )),
+        (Some(_), _) => Ok(Some(Role::Server)),
+        (None, choice) => Ok(choice),
+    }
+}
+
+fn selection(args: &Replay) -> Result<Selection, Failure> {
+    let choice = &args.choice;
     let mut selection = Selection::default();
     selection.drafts.clone_from(&choice.draft);
-    selection.roles.extend(choice.role);
+    selection.roles.extend(tested(args)?);
     selection.tags.clone_from(&choice.tag);
     for pattern in &choice.name {
         selection.name(pattern).map_err(Failure::usage)?;

@@ -1,0 +1,74 @@
+//! Replays over sockets: from arguments to an address and a runtime.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::num::NonZeroUsize;
+
+use draftgate_replay::{
+    Judged, Task,
+    net::{self, Playing, Target},
+};
+use tokio::runtime::{Builder, Runtime};
+
+use super::args::Replay;
+use crate::{connect::Url, exit::Failure};
+
+/// How many connections there are at once unless --jobs says otherwise.
+const CONNECTIONS: NonZeroUsize = NonZeroUsize::new(8).unwrap();
+
+/// Exchanges with this tag are for servers that are set up for them.
+const FRONT_END: &str = "front-end";
+
+/// Replays against the server at `url`.
+///
+/// # Errors
+/// It is no URL, its host cannot be found, or nothing listens there.
+pub(super) fn target(
+    tasks: &[Task<'_>],
+    args: &Replay,
+    url: &str,
+    done: &dyn Fn(),
+) -> Result<Vec<Judged>, Failure> {
+    let place: Url = url.parse().map_err(Failure::usage)?;
+    let address = address(&place)?;
+    let target = Target {
+        address,
+        host: place.host,
+        resource: place.resource,
+        origin: args.over.origin.clone(),
+        front_end: args.choice.tag.iter().any(|tag| tag == FRONT_END),
+    };
+    // One connection tells whether there is a server at all.
+    std::net::TcpStream::connect_timeout(&address, args.over.timeout).map_err(|error| {
+        Failure::new(format_args!(
+            "cannot connect to {url}: {error}; start the server first, and check address and port"
+        ))
+    })?;
+    let jobs = args.jobs.unwrap_or(CONNECTIONS);
+    let judging = net::run(tasks, &target, playing(args), jobs, done);
+    Ok(runtime()?.block_on(judging))
+}
+
+/// How steps are played.
+fn playing(args: &Replay) -> Playing {
+    Playing {
+        fresh: !args.over.exact,
+        echo: args.over.echo,
+        split: args.split.unwrap_or_default(),
+        timing: args.over.timing,
+        patience: args.over.timeout,
+    }
+}
+
+fn address(place: &Url) -> Result<SocketAddr, Failure> {
+    let found = (place.name.as_str(), place.port).to_socket_addrs();
+    let failed = |why: String| Failure::new(format_args!("cannot find {}: {why}", place.name));
+    let mut found = found.map_err(|error| failed(error.to_string()))?;
+    found
+        .next()
+        .ok_or_else(|| failed("it has no address".to_owned()))
+}
+
+fn runtime() -> Result<Runtime, Failure> {
+    let runtime = Builder::new_multi_thread().enable_all().build();
+    runtime.map_err(|error| Failure::new(format_args!("cannot start threads: {error}")))
+}

@@ -1,0 +1,170 @@
+//! The runner as the client: what our own client makes of what a server sends.
+
+use bytes::{Bytes, BytesMut};
+use draftgate_core::{Draft, Event, Outbox, Outgoing};
+use draftgate_drafts::{
+    RandomKeys,
+    opening::{Answer, Pending, Refusal},
+};
+
+use super::link::Ear;
+use crate::{hear::Hearing, opening::resume};
+
+/// Our client behind a request that was sent.
+#[derive(Debug)]
+pub(super) struct Client {
+    draft: Draft,
+    /// The request as it was sent, and key3.
+    sent: BytesMut,
+    /// Octets of the server that nobody has taken yet.
+    input: BytesMut,
+    pending: Option<Box<dyn Pending>>,
+    pub(super) hearing: Option<Hearing>,
+    /// Why our client would not take the answer.
+    pub(super) refusal: Option<Refusal>,
+    /// What came before the connection was open.
+    head: BytesMut,
+    /// The status of an answer that is none of a WebSocket server.
+    pub(super) status: Option<u16>,
+    /// How much of the stream is the head and the proof.
+    pub(super) opening: usize,
+    /// Whether our client answers pings of the server itself.
+    answers: bool,
+}
+
+impl Client {
+    pub(super) fn new(draft: Draft, answers: bool) -> Self {
+        Self {
+            draft,
+            sent: BytesMut::new(),
+            input: BytesMut::new(),
+            pending: None,
+            hearing: None,
+            refusal: None,
+            head: BytesMut::new(),
+            status: None,
+            opening: 0,
+            answers,
+        }
+    }
+
+    /// Remembers what is sent while the connection is not open.
+    pub(super) fn sends(&mut self, octets: &[u8]) {
+        if self.hearing.is_none() {
+            self.sent.extend_from_slice(octets);
+        }
+    }
+
+    /// Lets the codec know of a ping, so that its pong is one that was asked for.
+    pub(super) fn pings(&mut self, ping: &Event) {
+        if let (Some(hearing), Event::Ping(body)) = (&mut self.hearing, ping) {
+            // The recorded octets are what is sent.
+            let _ = hearing
+                .codec
+                .send(Outgoing::Ping(body.clone()), &mut Outbox::new());
+        }
+    }
+
+    pub(super) fn events(&self) -> &[Event] {
+        self.hearing.as_ref().map_or(&[], |hearing| &hearing.events)
+    }
+
+    pub(super) fn opened(&self) -> bool {
+        self.events().contains(&Event::Opened)
+    }
+
+    pub(super) fn messages(&self) -> Vec<Event> {
+        let events = self.events().iter();
+        let messages = events.filter(|event| matches!(event, Event::Message(_)));
+        messages.cloned().collect()
+    }
+
+    pub(super) fn pongs(&self) -> usize {
+        let events = self.events().iter();
+        events
+            .filter(|event| matches!(event, Event::Pong(_)))
+            .count()
+    }
+
+    pub(super) fn closed(&self) -> bool {
+        self.events()
+            .iter()
+            .any(|event| matches!(event, Event::Close(_)))
+    }
+
+    /// Whether nothing more is to be waited for: the opening failed, or the
+    /// server broke its draft or closed.
+    pub(super) fn is_over(&self) -> bool {
+        let broken = |hearing: &Hearing| hearing.violation.is_some();
+        self.refusal.is_some() || self.hearing.as_ref().is_some_and(broken) || self.closed()
+    }
+
+    /// The request as it was sent, and key3.
+    pub(super) fn sent(&self) -> Bytes {
+        self.sent.clone().freeze()
+    }
+
+    /// Whether an answer that is none of a WebSocket server has come with all
+    /// of the body that it announces.
+    pub(super) fn has_whole_refusal(&self) -> bool {
+        let mut rest = self.head.clone();
+        let Ok(Some(answer)) = Answer::read(&mut rest) else {
+            return false;
+        };
+        let mut fields = answer.fields.iter();
+        let length = fields.find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
+        let length = length.and_then(|(_, value)| std::str::from_utf8(value).ok()?.parse().ok());
+        length.is_some_and(|length: usize| rest.len() >= length)
+    }
+
+    fn answer(&mut self) {
+        if self.status.is_none() {
+            let mut head = self.input.clone();
+            let answer = Answer::read(&mut head).ok().flatten();
+            self.status = answer
+                .map(|answer| answer.status)
+                .filter(|status| *status != 101);
+        }
+        if self.pending.is_none() {
+            match resume(self.draft, &self.sent, &mut RandomKeys) {
+                Ok(pending) => self.pending = Some(pending),
+                // Only a request that no client may send: the status tells.
+                Err(_) => return,
+            }
+        }
+        let Some(pending) = &mut self.pending else {
+            return;
+        };
+        let before = self.input.len();
+        match pending.answer(&mut self.input) {
+            Ok(None) => {}
+            Ok(Some(connected)) => {
+                self.opening = before - self.input.len();
+                self.hearing = Some(Hearing::new(connected.codec, &self.input));
+            }
+            Err(refusal) => self.refusal = Some(refusal),
+        }
+    }
+}
+
+impl Ear for Client {
+    fn hear(&mut self, octets: &[u8]) {
+        match &mut self.hearing {
+            Some(hearing) => hearing.hear(octets),
+            None => {
+                self.input.extend_from_slice(octets);
+                self.head.extend_from_slice(octets);
+                if self.refusal.is_none() {
+                    self.answer();
+                }
+            }
+        }
+    }
+
+    fn says(&mut self) -> Bytes {
+        let wrote = self.hearing.as_mut().map(Hearing::wrote);
+        wrote
+            .filter(|_| self.answers && !self.is_over())
+            .unwrap_or_default()
+    }
+}

@@ -1,0 +1,141 @@
+//! Exchanges over sockets: the runner plays one recorded side, and judges what
+//! the program at the other end makes of it.
+
+mod client;
+mod fresh;
+mod link;
+mod script;
+mod target;
+
+use std::{num::NonZeroUsize, sync::Arc, time::Duration};
+
+use draftgate_vectors::Vector;
+use tokio::{sync::Semaphore, task::JoinSet};
+
+pub use target::{Target, replay};
+
+use crate::{Judged, Outcome, Split, Task};
+
+/// When steps are played.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub enum Timing {
+    /// As soon as what came before them in the recording has happened.
+    #[default]
+    None,
+    /// And after the recorded pauses, times this.
+    Scaled(f64),
+}
+
+/// What is no timing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{0}` is no timing: write `none`, `recorded`, or a factor for the recorded pauses, as in `0.5`"
+)]
+pub struct NoTiming(String);
+
+impl std::str::FromStr for Timing {
+    type Err = NoTiming;
+
+    fn from_str(text: &str) -> Result<Self, NoTiming> {
+        match text {
+            "none" => Ok(Self::None),
+            "recorded" => Ok(Self::Scaled(1.0)),
+            _ => match text.parse::<f64>() {
+                Ok(factor) if (0.0..=1000.0).contains(&factor) => Ok(Self::Scaled(factor)),
+                _ => Err(NoTiming(text.to_owned())),
+            },
+        }
+    }
+}
+
+impl Timing {
+    /// How long to wait where `recorded` passed.
+    fn pause(self, recorded: Option<Duration>) -> Duration {
+        match (self, recorded) {
+            (Self::Scaled(factor), Some(pause)) => pause.mul_f64(factor),
+            _ => Duration::ZERO,
+        }
+    }
+}
+
+/// How recorded steps are played.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Playing {
+    /// Whether keys and masks are made anew, and requests name the program
+    /// under test; else the recorded octets are sent.
+    pub fresh: bool,
+    /// Whether the program gives every message back, whatever the file says of
+    /// the recorded one.
+    pub echo: bool,
+    /// In which pieces octets are written: [`Split::Each`] is octet by octet
+    /// here, for every other cut would be a connection of its own.
+    pub split: Split,
+    /// When steps are played.
+    pub timing: Timing,
+    /// How long anything may take. A guard, and no pace.
+    pub patience: Duration,
+}
+
+impl Playing {
+    fn cut<'a>(&self, octets: &'a [u8]) -> Vec<&'a [u8]> {
+        let way = match self.split {
+            Split::Each => crate::Way::Pieces(1),
+            split => split.ways(octets.len())[0],
+        };
+        way.cut(octets)
+    }
+}
+
+/// Replays `tasks` against `target`, over at most `jobs` connections at once;
+/// calls `done` after each.
+pub async fn run(
+    tasks: &[Task<'_>],
+    target: &Target,
+    playing: Playing,
+    jobs: NonZeroUsize,
+    done: impl Fn(),
+) -> Vec<Judged> {
+    let (turns, target) = (
+        Arc::new(Semaphore::new(jobs.get())),
+        Arc::new(target.clone()),
+    );
+    let mut running = JoinSet::new();
+    for (index, (vector, _)) in tasks.iter().enumerate() {
+        let (vector, turns) = (Vector::clone(vector), Arc::clone(&turns));
+        let target = Arc::clone(&target);
+        running.spawn(async move {
+            // It is never closed.
+            let _turn = turns.acquire().await;
+            (index, replay(&vector, &target, &playing).await)
+        });
+    }
+    let mut outcomes: Vec<Option<Outcome>> = vec![None; tasks.len()];
+    while let Some(ended) = running.join_next().await {
+        match ended {
+            Ok((index, outcome)) => outcomes[index] = Some(outcome),
+            Err(broken) => std::panic::resume_unwind(broken.into_panic()),
+        }
+        done();
+    }
+    let judged = tasks.iter().zip(outcomes);
+    judged
+        .filter_map(|((vector, role), outcome)| Some(Judged::new(vector, *role, outcome?)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timing_is_none_recorded_or_a_factor() {
+        let pause = Some(Duration::from_millis(100));
+        let wait = |text: &str| text.parse::<Timing>().unwrap().pause(pause);
+        assert_eq!(wait("none"), Duration::ZERO);
+        assert_eq!(wait("recorded"), Duration::from_millis(100));
+        assert_eq!(wait("0.5"), Duration::from_millis(50));
+        for text in ["", "fast", "-1", "NaN", "1e9"] {
+            assert!(text.parse::<Timing>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,471 @@
+//! A server under test: the runner sends what the recorded client sent, waits
+//! where the recorded client had heard something first, and judges by the
+//! rules of the draft what comes back. The recorded server's octets are no
+//! measure: another server may answer as rightly in others.
+
+use std::{io, net::SocketAddr};
+
+use draftgate_core::{Closing, Draft, Event, Message, Notice, Role};
+use draftgate_drafts::{RandomKeys, acceptor, opening::LengthFrames};
+use draftgate_vectors::{Action, Ending, Ends, Expectation, Service, Stated, Vector, shown};
+use tokio::{
+    net::TcpStream,
+    time::{sleep, timeout},
+};
+
+use super::{
+    Playing,
+    client::Client,
+    fresh::{Fresh, Place},
+    link::Link,
+    script::{Heard, Script},
+};
+use crate::{Mismatch, Outcome, offline::gap, outcome::Compared, units};
+
+/// The tag of exchanges whose outcome is a matter of how a server is set up.
+const FRONT_END: &str = "front-end";
+
+/// A server under test.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Its name as `Host` has it.
+    pub host: String,
+    /// Path and query to ask for.
+    pub resource: String,
+    /// The origin to claim instead of the recorded one.
+    pub origin: Option<String>,
+    /// Whether exchanges that depend on how a server is set up are replayed.
+    pub front_end: bool,
+}
+
+/// Replays `vector` against `target`.
+pub async fn replay(vector: &Vector, target: &Target, playing: &Playing) -> Outcome {
+    let stated = match vector.expectation(Role::Server) {
+        Expectation::Stated(stated) => stated,
+        Expectation::Unstated(why) => return Outcome::Skipped(why.clone()),
+    };
+    if let Some(why) = inapplicable(vector, target, stated) {
+        return Outcome::Skipped(why);
+    }
+    let connecting = timeout(playing.patience, TcpStream::connect(target.address)).await;
+    let stream = match connecting.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
+        Ok(stream) => stream,
+        Err(error) => {
+            let what = "the server cannot be connected to";
+            return Err(Mismatch::of(what, "a connection", error.to_string())).into();
+        }
+    };
+    let pongs = |event: &Event| matches!(event, Event::Pong(_));
+    let answers = playing.fresh && !stated.events.iter().any(pongs);
+    let client = Client::new(vector.about.draft, answers);
+    let run = Run {
+        vector,
+        stated,
+        target,
+        playing,
+        echo: playing.echo || vector.about.service == Some(Service::Echo),
+    };
+    let compared = run.play(Link::new(stream, client, playing.patience)).await;
+    compared
+        .map_err(|mut mismatch| {
+            mismatch.how = String::from(if playing.fresh { "fresh" } else { "exact" });
+            mismatch
+        })
+        .into()
+}
+
+/// Why it cannot be replayed against a server.
+fn inapplicable(vector: &Vector, target: &Target, stated: &Stated) -> Option<String> {
+    if gap(vector, Role::Client) {
+        return Some("octets of the client are missing".to_owned());
+    }
+    if acceptor(vector.about.draft).is_err() {
+        return Some(format!("not spoken here: {}", vector.about.draft));
+    }
+    if stated.ends == Ends::Nothing && !vector.steps.iter().any(waits) {
+        return Some("the client sent nothing".to_owned());
+    }
+    let front_end = vector.about.tags.iter().any(|tag| tag == FRONT_END);
+    (front_end && !target.front_end)
+        .then(|| "depends on how the server is set up; replayed with --tag front-end".to_owned())
+}
+
+fn waits(step: &draftgate_vectors::Step) -> bool {
+    matches!(step.action, Action::Timeout(_))
+}
+
+/// One exchange under way.
+struct Run<'a> {
+    vector: &'a Vector,
+    stated: &'a Stated,
+    target: &'a Target,
+    playing: &'a Playing,
+    /// Whether every message comes back.
+    echo: bool,
+}
+
+impl Run<'_> {
+    async fn play(&self, mut link: Link<Client>) -> Compared {
+        let script = Script::of(self.vector, Role::Client);
+        let steps = self.vector.steps.iter().zip(&script.steps);
+        let mut keys = RandomKeys;
+        let mut fresh = Fresh::new(&mut keys);
+        let (mut sent, mut ended, mut before) = (0, false, Heard::default());
+        for (step, (server, client)) in steps.filter(|(step, _)| step.from == Role::Client) {
+            // No frame before the answer, unless the recorded client was so early.
+            let early = script.answered && !server.opened;
+            if !self
+                .heard(&mut link, server, &before, before.opened && !early)
+                .await
+            {
+                break;
+            }
+            sleep(self.playing.timing.pause(step.pause)).await;
+            match &step.action {
+                Action::Send(content) => {
+                    let mut octets = match self.playing.fresh {
+                        true => fresh.octets(content),
+                        false => content.octets.to_vec(),
+                    };
+                    if sent == 0 && self.playing.fresh {
+                        octets = self.place().put_in(&octets);
+                    }
+                    link.ear.sends(&octets);
+                    for ping in &client.pings[before.pings.len()..] {
+                        link.ear.pings(ping);
+                    }
+                    link.send(&self.playing.cut(&octets)).await;
+                }
+                Action::Eof => {
+                    link.end().await;
+                    ended = true;
+                }
+                Action::Close(ending) => {
+                    self.owed(&mut link, client).await?;
+                    if *ending == Ending::Reset {
+                        link.reset();
+                    }
+                    return Ok(());
+                }
+                Action::Timeout(time) => {
+                    if !link.ends_within(*time + self.playing.patience).await {
+                        return Err(Mismatch::of(
+                            "the server waits for ever for a client that says nothing",
+                            format!("the end of the connection within {time:?}"),
+                            "it is still open",
+                        ));
+                    }
+                    ended = true;
+                }
+                Action::Gap(_) => {}
+            }
+            before = client.clone();
+            sent += step.content().map_or(0, |content| content.octets.len());
+            // What follows a breach or a refused opening does not matter, and
+            // might keep the server's last words from us.
+            if client.broken || self.stated.ends == Ends::Refused && sent >= self.opening_octets() {
+                break;
+            }
+        }
+        self.conclude(link, &before, ended).await
+    }
+
+    /// How much of the recorded client's stream is its request and what belongs
+    /// to it.
+    fn opening_octets(&self) -> usize {
+        let head = self.vector.head(Role::Client);
+        let head = head.map_or(usize::MAX, |head| head.octets().len());
+        let behind = acceptor(self.vector.about.draft).map_or(0, |it| it.octets_after_head());
+        head.saturating_add(behind)
+    }
+
+    fn place(&self) -> Place<'_> {
+        Place {
+            host: &self.target.host,
+            resource: &self.target.resource,
+            origin: self.target.origin.as_deref(),
+        }
+    }
+
+    /// Waits for what the recorded client had heard when it went on; whether
+    /// going on has a sense.
+    async fn heard(
+        &self,
+        link: &mut Link<Client>,
+        server: &Heard,
+        sent: &Heard,
+        open: bool,
+    ) -> bool {
+        let messages = if self.echo { server.messages } else { 0 };
+        let pongs = server.pongs.min(sent.pings.len());
+        let done = |client: &Client| {
+            client.is_over()
+                || client.status.is_some()
+                || (!open || client.opened())
+                    && client.messages().len() >= messages
+                    && client.pongs() >= pongs
+        };
+        link.until(done).await;
+        !(link.ended || link.ear.refusal.is_some() || link.ear.status.is_some())
+    }
+
+    /// Waits for everything that the server owes for what it was sent.
+    async fn owed(&self, link: &mut Link<Client>, sent: &Heard) -> Compared {
+        if !sent.opened {
+            return Ok(());
+        }
+        let due: Vec<Event> = match self.echo {
+            true => self.echoes(sent),
+            false => Vec::new(),
+        };
+        link.until(|client| {
+            let messages = client.messages().len() >= due.len();
+            client.is_over() && !client.closed()
+                || client.opened() && messages && client.pongs() >= sent.pings.len()
+        })
+        .await;
+        self.opening(link)?;
+        if !link.ear.opened() {
+            return Err(Mismatch::of(
+                "the connection does not open",
+                "opened",
+                ends(link),
+            ));
+        }
+        if self.echo && link.ear.messages() != due {
+            return Err(self.differing(link, &due));
+        }
+        let last = sent.pings.last().map(|ping| match ping {
+            Event::Ping(body) => Event::Pong(body.clone()),
+            other => other.clone(),
+        });
+        match last {
+            Some(pong) if !link.ear.events().contains(&pong) => {
+                let pongs = link.ear.events().iter();
+                let pongs: Vec<Event> = pongs
+                    .filter(|e| matches!(e, Event::Pong(_)))
+                    .cloned()
+                    .collect();
+                let mut mismatch = Mismatch::of(
+                    "a ping is not answered by its pong",
+                    shown(&pong),
+                    pongs.last().map_or_else(|| ends(link), shown),
+                );
+                self.explain(link, &[pong], is_pong, &mut mismatch);
+                Err(mismatch)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The messages that come back of those that were sent.
+    fn echoes(&self, sent: &Heard) -> Vec<Event> {
+        let events = self.stated.events.iter();
+        let messages = events.filter(|event| matches!(event, Event::Message(_)));
+        let draft = self.vector.about.draft;
+        let sayable = |event: &&Event| match event {
+            Event::Message(Message::Binary(_)) => capabilities(draft).is_some_and(|it| it.binary),
+            _ => true,
+        };
+        messages
+            .filter(sayable)
+            .take(sent.messages)
+            .cloned()
+            .collect()
+    }
+
+    /// What the opening came to where it must succeed.
+    fn opening(&self, link: &Link<Client>) -> Compared {
+        if let Some(refusal) = &link.ear.refusal {
+            let mut mismatch = Mismatch::of(
+                "the answer is not what the draft demands",
+                "an answer to what was sent",
+                format!("{}: {refusal}", refusal.code()),
+            );
+            let (sent, seen) = (link.ear.sent(), link.seen.clone().freeze());
+            units::answer(self.vector.about.draft, sent, seen, &mut mismatch);
+            return Err(mismatch);
+        }
+        let violation = link
+            .ear
+            .hearing
+            .as_ref()
+            .and_then(|hearing| hearing.violation);
+        match violation {
+            None => Ok(()),
+            Some(violation) => {
+                let mut mismatch = Mismatch::of(
+                    "the server breaks its draft",
+                    "no violation",
+                    format!("violation: {}, {violation}", violation.rule.code()),
+                );
+                self.explain(link, &[], |_| false, &mut mismatch);
+                Err(mismatch)
+            }
+        }
+    }
+
+    async fn conclude(&self, mut link: Link<Client>, sent: &Heard, ended: bool) -> Compared {
+        let draft = self.vector.about.draft;
+        match self.stated.ends {
+            Ends::Refused => return self.refused(link).await,
+            Ends::Nothing | Ends::MidHead | Ends::MidChallenge => {
+                if !ended {
+                    link.end().await;
+                }
+                let closed = link.ends().await;
+                return match (closed, link.ear.opened()) {
+                    (_, true) => Err(Mismatch::of(
+                        "the connection opens, and must not",
+                        "nothing",
+                        "opened",
+                    )),
+                    (true, false) => Ok(()),
+                    (false, false) => Err(still_open("the client's")),
+                };
+            }
+            Ends::Violation | Ends::MidFrame | Ends::Open | Ends::Closed => {}
+        }
+        self.owed(&mut link, sent).await?;
+        let says = capabilities(draft).is_some_and(|it| it.closing != Closing::Absent);
+        let (due, why) = match self.stated.ends {
+            Ends::Closed => (says, "the Close is not answered by one"),
+            Ends::Violation => (says, "a breach of the draft is not answered by a Close"),
+            _ => (false, ""),
+        };
+        if !due && self.stated.ends != Ends::Violation && !ended {
+            link.end().await;
+        }
+        link.until(|client| due && client.closed()).await;
+        self.opening(&link)?;
+        if due && !link.ear.closed() {
+            return Err(Mismatch::of(why, "a Close", ends(&link)));
+        }
+        match link.ends().await {
+            true => Ok(()),
+            false if self.stated.ends == Ends::Violation => Err(Mismatch::of(
+                "a breach of the draft does not end the connection",
+                "the end of TCP",
+                "it is still open",
+            )),
+            false => Err(still_open(match due {
+                true => "the Close of both",
+                false => "the client's",
+            })),
+        }
+    }
+
+    async fn refused(&self, mut link: Link<Client>) -> Compared {
+        let Some(refused) = &self.stated.refused else {
+            return Ok(());
+        };
+        link.until(|client| client.status.is_some() || client.opened())
+            .await;
+        let seen = String::from_utf8_lossy(&link.seen).into_owned();
+        let wanted = format!(
+            "refused: {} ({})",
+            refused.rules.join(" or "),
+            refused.reason
+        );
+        if seen.starts_with("HTTP/1.1 101") || link.ear.opened() {
+            let what = "the opening is accepted, and must be refused";
+            return Err(Mismatch::of(what, wanted, "101"));
+        }
+        if link.ear.status.is_none() && !link.ended {
+            let what = "the opening is not refused";
+            return Err(Mismatch::of(
+                what,
+                wanted,
+                "nothing, and the connection is open",
+            ));
+        }
+        if !link.ended && link.ear.status.is_some() {
+            // The body says why, if this is a gateway of ours.
+            link.until(Client::has_whole_refusal).await;
+        }
+        let seen = String::from_utf8_lossy(&link.seen);
+        let code = stated_code(&seen);
+        match code {
+            Some(code) if !refused.rules.iter().any(|rule| rule == code) => Err(Mismatch::of(
+                "the opening is refused for another reason",
+                wanted,
+                format!("refused: {code}"),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    fn differing(&self, link: &Link<Client>, due: &[Event]) -> Box<Mismatch> {
+        let mut seen: Vec<String> = link.ear.messages().iter().map(shown).collect();
+        if seen.len() < due.len() {
+            seen.push(ends(link));
+        }
+        let mut mismatch = Box::new(Mismatch {
+            what: "the messages that come back are not those that were sent".to_owned(),
+            expected: due.iter().map(shown).collect(),
+            seen,
+            ..Mismatch::default()
+        });
+        self.explain(
+            link,
+            due,
+            |event| matches!(event, Event::Message(_)),
+            &mut mismatch,
+        );
+        mismatch
+    }
+
+    /// Lays the frame that was due beside the one that came, of the events
+    /// that `counts`.
+    fn explain(
+        &self,
+        link: &Link<Client>,
+        due: &[Event],
+        counts: impl Fn(&Event) -> bool,
+        mismatch: &mut Mismatch,
+    ) {
+        let draft: Draft = self.vector.about.draft;
+        let octets = link.seen.clone().freeze();
+        let frames = octets.slice(link.ear.opening.min(octets.len())..);
+        units::explain((draft, Role::Server), frames, due, counts, mismatch);
+    }
+}
+
+/// How a refusal of our own gateway names its reason.
+fn stated_code(answer: &str) -> Option<&str> {
+    let (_, body) = answer.split_once("\r\n\r\n")?;
+    let ours = body.starts_with("draftgate: ").then_some(body)?;
+    ours.lines().find_map(|line| line.strip_prefix("Code: "))
+}
+
+fn capabilities(draft: Draft) -> Option<draftgate_core::Capabilities> {
+    let acceptor = acceptor(draft).ok()?;
+    Some(acceptor.capabilities(LengthFrames::default()))
+}
+
+/// What there is instead of something that did not come.
+fn ends(link: &Link<Client>) -> String {
+    let status = link.ear.status.map(|status| format!("the status {status}"));
+    status.unwrap_or_else(|| match link.ended {
+        true => "the end of the connection".to_owned(),
+        false => "nothing in time".to_owned(),
+    })
+}
+
+/// Whether `event` is a pong, even to a codec that knows of no ping.
+fn is_pong(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::Pong(_) | Event::Notice(Notice::UnsolicitedPong)
+    )
+}
+
+fn still_open(after: &str) -> Box<Mismatch> {
+    Mismatch::of(
+        format!("the connection does not end after {after} end"),
+        "the end of TCP",
+        "it is still open",
+    )
+}
