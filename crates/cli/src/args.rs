@@ -47,6 +47,8 @@ pub(crate) enum Command {
     Connect(Connect),
     /// Name every field of a request, an answer or frames
     Explain(crate::explain::Explain),
+    /// Record connections to a server, of any draft, as exchanges
+    Record(crate::record::Record),
     /// Replay archived exchanges against our codecs, a server or a client
     Replay(crate::replay::Replay),
     /// Show one message in every draft, octet by octet
@@ -211,7 +213,7 @@ fn nearest_draft(name: &str) -> Option<&'static str> {
     (distance(&nearest) <= 2).then_some(nearest)
 }
 
-fn address(text: &str) -> Result<SocketAddr, String> {
+pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| {
         "write an IP address and a port, for example 127.0.0.1:8080, 0.0.0.0:80 or [::1]:0"
             .to_owned()

@@ -17,6 +17,7 @@ mod echo;
 mod exit;
 mod explain;
 mod log;
+mod record;
 mod replay;
 mod serve;
 mod signals;
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         Command::Echo(args) => echo::run(&args),
         Command::Connect(args) => connect::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Record(args) => record::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Compare(args) => compare::run(&args),
         Command::Vectors(args) => vectors::run(&args),

@@ -13,6 +13,7 @@ fn help_names_every_command_and_every_exit_code() {
             "echo",
             "connect",
             "explain",
+            "record",
             "78 wrong configuration",
         ] {
             assert!(ended.stdout.contains(text), "{text}: {}", ended.stdout);
@@ -28,6 +29,7 @@ fn each_command_has_help_with_examples() {
         ("echo", "draftgate echo --drafts hixie-75,hixie-76"),
         ("connect", "draftgate connect --draft hixie-76"),
         ("explain", "draftgate explain --draft hixie-76"),
+        ("record", "draftgate record --listen 127.0.0.1:8081"),
     ] {
         let ended = draftgate(["help", command]).run();
         ended.expect(0, &[]);
