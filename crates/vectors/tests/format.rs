@@ -164,6 +164,15 @@ fn the_page_on_the_format_has_its_tables() {
     draftgate_testkit::documents::holds(page, "keys", &keys_tables());
     draftgate_testkit::documents::holds(page, "placeholders", &placeholders_table());
     draftgate_testkit::documents::holds(page, "violations", &violations_table());
+    let example = "hybi-13/close.client-node-worlize.server-ruby-em-websocket";
+    let path = Path::new(TOP).join(format!("interop-vectors/{example}.toml"));
+    let text = fs::read_to_string(path).unwrap();
+    draftgate_testkit::documents::holds(page, "example", &format!("```toml\n{text}```\n"));
+    let stands = fs::read_to_string(Path::new(TOP).join(page)).unwrap();
+    assert!(
+        stands.contains(example),
+        "the page says which file the example is"
+    );
 }
 
 fn collect(dir: &Path, files: &mut Vec<PathBuf>) {
