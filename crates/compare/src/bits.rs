@@ -3,13 +3,13 @@
 
 use std::fmt::Write;
 
+use draftgate_explain::{Look, style};
 use draftgate_wire::dissect::{Field, Unit};
 
 use crate::{
     cells::clipped,
-    palette,
     table::Table,
-    text::{Look, cannot, names, size},
+    text::{HEADING, cannot, names, paint, size},
 };
 
 /// Bits a row.
@@ -22,7 +22,7 @@ impl Table {
     /// Every frame under a ruler of bits. Where a mask covers the header, the
     /// bits are those below it.
     pub fn to_bits(&self, look: Look) -> String {
-        let mut text = format!("{}\n", look.heading(&self.heading()));
+        let mut text = format!("{}\n", paint(look, HEADING, &self.heading()));
         for group in self.groups() {
             let said = match &group[0].said {
                 Ok(said) => said,
@@ -32,7 +32,7 @@ impl Table {
                 }
             };
             let heading = format!("{} · {}", names(&group), size(said));
-            let _ = writeln!(text, "\n{}", look.heading(&heading));
+            let _ = writeln!(text, "\n{}", paint(look, HEADING, &heading));
             for unit in &said.units {
                 text.push('\n');
                 boxes(&mut text, look, unit);
@@ -140,7 +140,7 @@ fn lines(row: &[Piece<'_>], look: Look) -> Vec<String> {
                 false => words.get(at).cloned().unwrap_or_default(),
             };
             let padded = format!("{word:^width$}");
-            line += &look.paint(palette::of(piece.field.kind).style, &padded);
+            line += &paint(look, style(piece.field.kind), &padded);
             line.push('|');
         }
         lines.push(line);

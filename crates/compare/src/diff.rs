@@ -14,7 +14,7 @@ use crate::{
     html::place,
     json::{field, pretty},
     table::{Said, Table, direction_name, from},
-    text::{Look, cannot},
+    text::{PLAIN, cannot},
     what::{hex, plural},
 };
 
@@ -206,7 +206,7 @@ impl Diff {
 
 impl fmt::Display for Diff {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.grid().to_text(Look::default()))
+        f.write_str(&self.grid().to_text(PLAIN))
     }
 }
 

@@ -4,9 +4,10 @@
 use std::fmt::Write;
 
 use anstyle::Style;
+use draftgate_explain::Look;
 use unicode_width::UnicodeWidthStr;
 
-use crate::text::Look;
+use crate::text::{HEADING, paint};
 
 /// Rows and columns of words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,11 +31,12 @@ const NARROWEST: usize = 9;
 impl Grid {
     /// For a terminal: the widest columns are wrapped until it fits.
     pub fn to_text(&self, look: Look) -> String {
-        let widths = self.widths(look.width);
-        let mut text = format!("{}\n\n", look.heading(&self.title));
-        self.line(&mut text, look, Style::new().bold(), &widths, &self.columns);
-        for row in &self.rows {
-            self.line(&mut text, look, Style::new(), &widths, row);
+        let mut text = format!("{}\n\n", paint(look, HEADING, &self.title));
+        for (at, (_, lines)) in self.laid(look.width).into_iter().enumerate() {
+            let style = if at == 0 { HEADING } else { Style::new() };
+            for line in lines {
+                let _ = writeln!(text, "{}", paint(look, style, &line));
+            }
         }
         text
     }
@@ -62,13 +64,15 @@ impl Grid {
         widths
     }
 
-    fn line(&self, text: &mut String, look: Look, style: Style, widths: &[usize], row: &[String]) {
+    /// The lines of one row, in columns of `widths`.
+    fn lines(&self, widths: &[usize], row: &[String]) -> Vec<String> {
         let cells: Vec<Vec<String>> = row
             .iter()
             .zip(widths)
             .map(|(cell, width)| folded(cell, *width))
             .collect();
         let height = cells.iter().map(Vec::len).max().unwrap_or(0);
+        let mut lines = Vec::new();
         for at in 0..height {
             let mut line = String::new();
             for (column, (cell, width)) in cells.iter().zip(widths).enumerate() {
@@ -81,8 +85,20 @@ impl Grid {
                 };
                 let _ = write!(line, "{:before$}{word}{:after$}", "", "");
             }
-            let _ = writeln!(text, "{}", look.paint(style, line.trim_end()));
+            lines.push(line.trim_end().to_owned());
         }
+        lines
+    }
+
+    /// The names of the columns and all rows, laid out to `room` columns, and
+    /// whether each begins something new.
+    pub(crate) fn laid(&self, room: usize) -> Vec<(bool, Vec<String>)> {
+        let widths = self.widths(room);
+        let new = |row: &Vec<String>| row.iter().take(2).any(|cell| !cell.is_empty());
+        let rows = self.rows.iter();
+        std::iter::once((false, self.lines(&widths, &self.columns)))
+            .chain(rows.map(|row| (new(row), self.lines(&widths, row))))
+            .collect()
     }
 }
 

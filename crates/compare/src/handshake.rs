@@ -9,6 +9,7 @@ use draftgate_drafts::{
     dissect::Dissected,
     opening::{LengthFrames, Refusal},
 };
+use draftgate_explain::Look;
 use draftgate_wire::dissect::{Field, Kind, Unit, What};
 use serde_json::{Value, json};
 
@@ -18,7 +19,7 @@ use crate::{
     html::{Escaped, page, scope},
     json::{field, pretty},
     table::{Options, Said, direction_name, from},
-    text::Look,
+    text::PLAIN,
     what::{hex, plural},
 };
 
@@ -286,7 +287,7 @@ const TITLE: &str = "The opening handshake, draft by draft";
 
 impl fmt::Display for Handshake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.to_text(Look::default()))
+        f.write_str(&self.to_text(PLAIN))
     }
 }
 

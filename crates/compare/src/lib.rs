@@ -26,6 +26,8 @@ mod html;
 mod instead;
 mod json;
 mod palette;
+#[cfg(test)]
+mod round_trip;
 mod sizes;
 mod svg;
 mod table;
@@ -33,11 +35,11 @@ mod text;
 mod what;
 
 pub use diff::{Change, Diff, Moved};
+pub use draftgate_explain::Look;
 pub use ends::Masks;
 pub use grid::Grid;
 pub use handshake::{Handshake, Opening};
 pub use instead::Instead;
 pub use sizes::{LENGTHS, Overhead, SizeRow, Sizes};
 pub use table::{Options, Row, Said, Table, Unsaid};
-pub use text::Look;
 pub use what::{FRAGMENTS, MESSAGE_OCTETS, PING_OCTETS, Unsayable, What};

@@ -1,8 +1,7 @@
-//! One colour a kind of field, the same in the terminal, in HTML and in SVG;
-//! and the stable word for the kind in JSON. No meaning is in the colour alone:
-//! each field is labelled as well.
+//! One colour a kind of field, the same in HTML and in SVG, and the stable word
+//! for the kind in JSON. No meaning is in the colour alone: each field is
+//! labelled as well.
 
-use anstyle::{AnsiColor, Style};
 use draftgate_wire::dissect::Kind;
 
 /// How fields of a kind are drawn.
@@ -12,8 +11,6 @@ pub(crate) struct Ink {
     pub(crate) class: &'static str,
     /// What it is for, in the legend.
     pub(crate) meaning: &'static str,
-    /// On a terminal.
-    pub(crate) style: Style,
     /// Ground and text in light documents.
     pub(crate) light: [&'static str; 2],
     /// Ground and text in dark ones.
@@ -23,14 +20,12 @@ pub(crate) struct Ink {
 const fn ink(
     class: &'static str,
     meaning: &'static str,
-    colour: AnsiColor,
     light: [&'static str; 2],
     dark: [&'static str; 2],
 ) -> Ink {
     Ink {
         class,
         meaning,
-        style: colour.on_default(),
         light,
         dark,
     }
@@ -41,70 +36,60 @@ pub(crate) const INKS: [Ink; 10] = [
     ink(
         "type",
         "what it is",
-        AnsiColor::Blue,
         ["#dbe7ff", "#1745a3"],
         ["#1b3263", "#b4ceff"],
     ),
     ink(
         "flag",
         "flags",
-        AnsiColor::Cyan,
         ["#d3f0f4", "#0b5561"],
         ["#0e3f48", "#9fe6f2"],
     ),
     ink(
         "reserved",
         "reserved",
-        AnsiColor::BrightBlack,
         ["#e9e9ee", "#55555f"],
         ["#34343c", "#b9b9c4"],
     ),
     ink(
         "length",
         "length",
-        AnsiColor::Green,
         ["#d9f2d9", "#1d5c22"],
         ["#1c4321", "#abe5ae"],
     ),
     ink(
         "key",
         "masking key",
-        AnsiColor::Yellow,
         ["#fdebc8", "#7a4a00"],
         ["#4f3608", "#ffd694"],
     ),
     ink(
         "payload",
         "payload",
-        AnsiColor::Magenta,
         ["#f3e2fb", "#6a1f8f"],
         ["#45215a", "#e5bdfa"],
     ),
     ink(
         "status",
         "status and reason",
-        AnsiColor::Red,
         ["#ffe0dc", "#98200f"],
         ["#5b1f17", "#ffbcb0"],
     ),
     ink(
         "terminator",
         "terminator",
-        AnsiColor::BrightBlue,
         ["#d9e9f7", "#17507f"],
         ["#143c5c", "#a8d6fb"],
     ),
     ink(
         "head",
         "field of a head",
-        AnsiColor::White,
         ["#ededf1", "#2d2d36"],
         ["#2c2c35", "#dedee6"],
     ),
     ink(
         "unknown",
         "unknown",
-        AnsiColor::BrightRed,
         ["#ffd9e3", "#961443"],
         ["#5a1430", "#ffb3cb"],
     ),

@@ -13,7 +13,7 @@ use crate::{
     ends::{Ends, said},
     json::pretty,
     table::{Options, direction_name, from},
-    text::Look,
+    text::PLAIN,
     what::thousands,
 };
 
@@ -115,6 +115,6 @@ impl Sizes {
 
 impl fmt::Display for Sizes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.grid().to_text(Look::default()))
+        f.write_str(&self.grid().to_text(PLAIN))
     }
 }

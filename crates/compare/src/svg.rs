@@ -340,15 +340,17 @@ impl Grid {
         canvas.paragraph("title", MARGIN, 10.3, 18.0, &self.title);
         canvas.y += 6.0;
         let room = ((WIDTH - 2.0 * MARGIN) / LABEL) as usize;
-        let text = self.to_text(crate::Look {
-            width: room,
-            colours: false,
-        });
-        // The title is drawn already; what follows are lines of one width a character.
-        for (at, line) in text.lines().skip(2).enumerate() {
-            canvas.y += 17.0;
-            let y = canvas.y;
-            canvas.text(if at == 0 { "soft" } else { "label" }, MARGIN, y, line);
+        for (at, (new, lines)) in self.laid(room).into_iter().enumerate() {
+            if new {
+                canvas.y -= 6.0;
+                rule(&mut canvas);
+                canvas.y -= 2.0;
+            }
+            for line in lines {
+                canvas.y += 17.0;
+                let y = canvas.y;
+                canvas.text(if at == 0 { "soft" } else { "label" }, MARGIN, y, &line);
+            }
         }
         let rows: Vec<String> = self.rows.iter().map(|row| row.join(", ")).collect();
         canvas.done(&self.title, &rows.join(". "))

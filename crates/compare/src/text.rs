@@ -1,76 +1,59 @@
-//! The table for a terminal: octets, and each field's name and value below
-//! them, so that it reads without colour and in a narrow window.
+//! The table for a terminal. How octets stand over the names of their fields is
+//! `draftgate-explain`'s; here is what stands around them: which drafts agree,
+//! how much is overhead, and what becomes of what cannot be said.
 
 use std::fmt::{self, Write};
 
 use anstyle::Style;
 use draftgate_core::{Draft, Role, SendError};
+use draftgate_explain::{Look, octets};
 use draftgate_wire::dissect::{Field, Kind, Unit};
 use unicode_width::UnicodeWidthStr;
 
 use crate::{
-    cells::{Cell, Shown, cells, clipped, elided},
+    cells::{Cell, cells, clipped},
     ends::Masks,
     instead::Instead,
-    palette,
     table::{Row, Said, Table, Unsaid, from},
     what::{hex, plural, thousands},
 };
 
-/// How a text is laid out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Look {
-    /// Columns of the terminal.
-    pub width: usize,
-    /// Whether escape sequences colour it.
-    pub colours: bool,
-}
+/// 100 columns without colour, for files and documents.
+pub(crate) const PLAIN: Look = Look {
+    width: 100,
+    colour: false,
+};
 
-impl Default for Look {
-    /// 100 columns without colour, for files and documents.
-    fn default() -> Self {
-        Self {
-            width: 100,
-            colours: false,
-        }
+/// `text` in `style`, if in colours.
+pub(crate) fn paint(look: Look, style: Style, text: &str) -> String {
+    match look.colour && !text.is_empty() {
+        true => format!("{style}{text}{style:#}"),
+        false => text.to_owned(),
     }
 }
 
-impl Look {
-    pub(crate) fn paint(self, style: Style, text: &str) -> String {
-        match self.colours && !text.is_empty() {
-            true => format!("{style}{text}{style:#}"),
-            false => text.to_owned(),
-        }
-    }
+pub(crate) const HEADING: Style = Style::new().bold();
 
-    pub(crate) fn heading(self, text: &str) -> String {
-        self.paint(Style::new().bold(), text)
-    }
-}
+/// The most characters of a value: a wide payload is cut as its octets are.
+const VALUE: usize = 44;
 
-/// The most octets of one field that are drawn.
+/// The most octets below a mask that are spelled out.
 const OCTETS: usize = 16;
 
-/// The widest label below fewer octets.
-const LABEL: usize = 24;
-
 const INDENT: usize = 2;
-/// Room for `unmasked` in front of the octets.
-const GUTTER: usize = 12;
 /// Between two cells.
 const GAP: usize = 2;
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.to_text(Look::default()))
+        f.write_str(&self.to_text(PLAIN))
     }
 }
 
 impl Table {
     /// The table for a terminal.
     pub fn to_text(&self, look: Look) -> String {
-        let mut text = look.heading(&self.heading());
+        let mut text = paint(look, HEADING, &self.heading());
         text.push('\n');
         for group in self.groups() {
             text.push('\n');
@@ -79,7 +62,7 @@ impl Table {
                 Ok(said) => format!("{} · {}", names(&group), size(said)),
                 Err(unsaid) => format!("{} · {}", names(&group), cannot(unsaid)),
             };
-            wrapped(&mut text, look, Style::new().bold(), 0, &heading);
+            wrapped(&mut text, look, HEADING, 0, &heading);
             if let Some(note) = &row.note {
                 wrapped(&mut text, look, Style::new(), INDENT, note);
             }
@@ -208,61 +191,34 @@ fn frames(text: &mut String, look: Look, said: &Said) {
     }
 }
 
-/// A cell laid out in a column.
-struct Column {
-    style: Style,
-    wire: String,
-    plain: Option<String>,
-    labels: Vec<(Style, String)>,
-    width: usize,
-}
-
+/// The octets of `unit` as `explain` lays them out, and what stands below a mask.
 fn block(text: &mut String, look: Look, unit: &Unit, indent: usize) {
-    let masked = unit.fields.iter().any(|f| f.kind == Kind::MaskingKey);
-    let gutter = if masked { GUTTER } else { 0 };
-    let room = look.width.saturating_sub(indent + gutter).max(OCTETS * 3);
-    let mut line: Vec<Column> = Vec::new();
-    let mut used = 0;
-    for cell in cells(unit) {
-        let column = column(&cell, room);
-        if !line.is_empty() && used + GAP + column.width > room {
-            columns(text, look, indent, masked, &line);
-            (line, used) = (Vec::new(), 0);
-        }
-        used += column.width + if line.is_empty() { 0 } else { GAP };
-        line.push(column);
-    }
-    columns(text, look, indent, masked, &line);
-}
-
-fn column(cell: &Cell<'_>, room: usize) -> Column {
-    let shown = elided(cell.wire.len(), OCTETS.min(room / 3));
-    let spelled = |octets: &[u8]| -> String {
-        let words: Vec<String> = shown
-            .iter()
-            .map(|shown| match *shown {
-                Shown::Octet(at) => octets
-                    .get(at)
-                    .map(|o| format!("{o:02x}"))
-                    .unwrap_or_default(),
-                Shown::Gap(count) => format!("… {} more …", thousands(count)),
-            })
-            .collect();
-        words.join(" ")
+    // It indents by itself.
+    let more = indent - INDENT;
+    let narrower = Look {
+        width: look.width.saturating_sub(more),
+        ..look
     };
-    let wire = spelled(cell.wire);
-    let most = wire.width().max(LABEL.min(room));
-    let labels: Vec<(Style, String)> = labels(cell)
+    let mut short = unit.clone();
+    for field in &mut short.fields {
+        field.value = clipped(&field.value, VALUE);
+    }
+    for line in octets(&short, &narrower).lines() {
+        let _ = match line.is_empty() {
+            true => writeln!(text),
+            false => writeln!(text, "{:more$}{line}", ""),
+        };
+    }
+    let below: Vec<u8> = cells(unit)
         .into_iter()
-        .map(|(kind, label)| (palette::of(kind).style, clipped(&label, most)))
+        .filter(|cell| cell.plain != cell.wire)
+        .flat_map(|cell| cell.plain)
         .collect();
-    let widths = labels.iter().map(|(_, label)| label.width());
-    Column {
-        style: palette::of(lead_kind(cell.fields)).style,
-        width: widths.chain([wire.width()]).max().unwrap_or(0),
-        plain: (cell.plain != cell.wire).then(|| spelled(&cell.plain)),
-        wire,
-        labels,
+    if !below.is_empty() {
+        let shown = hex(below.get(..OCTETS).unwrap_or(&below));
+        let more = if below.len() > OCTETS { " …" } else { "" };
+        let line = format!("below the mask: {shown}{more}");
+        wrapped(text, look, Style::new().dimmed(), indent, &line);
     }
 }
 
@@ -303,37 +259,6 @@ pub(crate) fn labels(cell: &Cell<'_>) -> Vec<(Kind, String)> {
     labels
 }
 
-fn columns(text: &mut String, look: Look, indent: usize, masked: bool, line: &[Column]) {
-    let lines = line.iter().map(|column| column.labels.len()).max();
-    let mut put = |gutter: &str, pick: &dyn Fn(&Column) -> Option<(Style, String)>| {
-        let gutter_width = if masked { GUTTER } else { 0 };
-        let mut row = format!("{:indent$}{gutter:gutter_width$}", "");
-        let mut pending = 0;
-        for column in line {
-            let (style, word) = pick(column).unwrap_or_default();
-            let width = word.width();
-            if width > 0 {
-                let _ = write!(row, "{:pending$}{}", "", look.paint(style, &word));
-                pending = 0;
-            }
-            pending += column.width - width.min(column.width) + GAP;
-        }
-        text.push_str(row.trim_end());
-        text.push('\n');
-    };
-    put(if masked { "wire" } else { "" }, &|column| {
-        Some((column.style, column.wire.clone()))
-    });
-    if line.iter().any(|column| column.plain.is_some()) {
-        put("unmasked", &|column| {
-            Some((column.style, column.plain.clone()?))
-        });
-    }
-    for at in 0..lines.unwrap_or(0) {
-        put("", &|column| column.labels.get(at).cloned());
-    }
-}
-
 /// `line` in lines of the look's width, further ones indented by two more.
 pub(crate) fn wrapped(text: &mut String, look: Look, style: Style, indent: usize, line: &str) {
     let (mut row, mut used) = (String::new(), indent);
@@ -342,12 +267,12 @@ pub(crate) fn wrapped(text: &mut String, look: Look, style: Style, indent: usize
     for word in line.trim_start().split_inclusive(' ') {
         let width = word.trim_end().width();
         if used + width > look.width && !row.trim().is_empty() {
-            let _ = writeln!(text, "{:indent$}{}", "", look.paint(style, row.trim_end()));
+            let _ = writeln!(text, "{:indent$}{}", "", paint(look, style, row.trim_end()));
             row = "  ".to_owned();
             used = indent + 2;
         }
         row.push_str(word);
         used += word.width();
     }
-    let _ = writeln!(text, "{:indent$}{}", "", look.paint(style, row.trim_end()));
+    let _ = writeln!(text, "{:indent$}{}", "", paint(look, style, row.trim_end()));
 }

@@ -116,9 +116,12 @@ fn octets(binary: &str) -> Result<Vec<u8>, Failure> {
     }
 }
 
+/// Columns where there is no terminal.
+const PLAIN: usize = 100;
+
 /// Colour and width are the terminal's, and a file has neither.
 fn look(args: &Compare) -> Look {
-    let (stdout, plain) = (io::stdout(), Look::default());
+    let (stdout, plain) = (io::stdout(), Look::plain(PLAIN));
     if args.output.is_some() {
         return plain;
     }
@@ -128,6 +131,6 @@ fn look(args: &Compare) -> Look {
     };
     Look {
         width: width.unwrap_or(plain.width),
-        colours: AutoStream::choice(&stdout) != ColorChoice::Never,
+        colour: AutoStream::choice(&stdout) != ColorChoice::Never,
     }
 }
