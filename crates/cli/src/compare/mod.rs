@@ -6,16 +6,18 @@ mod args;
 
 use std::{
     fs,
-    io::{self, IsTerminal, Write},
+    io::{self, Write},
 };
 
-use anstream::{AutoStream, ColorChoice};
 use draftgate_compare::{Diff, Handshake, Look, Options, Sizes, Table, What};
 
 pub(crate) use args::Compare;
 use args::{Format, hex};
 
-use crate::exit::{Failure, quiet_pipe};
+use crate::{
+    exit::{Failure, quiet_pipe},
+    terminal,
+};
 
 /// Compares.
 ///
@@ -121,16 +123,11 @@ const PLAIN: usize = 100;
 
 /// Colour and width are the terminal's, and a file has neither.
 fn look(args: &Compare) -> Look {
-    let (stdout, plain) = (io::stdout(), Look::plain(PLAIN));
     if args.output.is_some() {
-        return plain;
+        return Look::plain(PLAIN);
     }
-    let width = match stdout.is_terminal() {
-        true => terminal_size::terminal_size().map(|(width, _)| usize::from(width.0)),
-        false => None,
-    };
     Look {
-        width: width.unwrap_or(plain.width),
-        colour: AutoStream::choice(&stdout) != ColorChoice::Never,
+        width: terminal::width().unwrap_or(PLAIN),
+        colour: terminal::colours(),
     }
 }
