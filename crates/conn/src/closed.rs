@@ -3,6 +3,7 @@
 
 use std::{fmt, io};
 
+use bytes::Bytes;
 use draftgate_core::{Rule, Text};
 
 /// How a connection ended, and what went over it.
@@ -22,6 +23,10 @@ pub struct Closed {
     pub opened: bool,
     /// What went over it.
     pub stats: Stats,
+    /// Where the peer broke its draft, what of its octets was not taken yet, at
+    /// most the 14 of a frame's header: a frame that breaks by its header
+    /// begins them. Else empty.
+    pub unread: Bytes,
 }
 
 /// Who ended a connection.
@@ -192,6 +197,7 @@ mod tests {
             why: Why::PeerClosed,
             opened: true,
             stats: Stats::default(),
+            unread: Bytes::new(),
         };
         assert_eq!(
             closed.to_string(),
@@ -214,6 +220,7 @@ mod tests {
             why: Why::Violation(Rule::MaskMissing),
             opened: true,
             stats: Stats::default(),
+            unread: Bytes::new(),
         };
         assert_eq!(
             closed.to_string(),

@@ -41,17 +41,27 @@ pub(crate) enum After {
     AwaitFin,
 }
 
+/// The longest header of a frame: two octets, a 64-bit length and a key.
+const HEADER: usize = 14;
+
 /// How the connection will have ended.
 #[derive(Debug)]
 pub(crate) struct Verdict {
     by: By,
     close: Option<Close>,
     pub(crate) why: Why,
+    /// [`Closed::unread`].
+    unread: Box<[u8]>,
 }
 
 impl Verdict {
     pub(crate) fn new(by: By, close: Option<Close>, why: Why) -> Self {
-        Self { by, close, why }
+        Self {
+            by,
+            close,
+            why,
+            unread: Box::default(),
+        }
     }
 }
 
@@ -145,6 +155,7 @@ impl Session {
             why: verdict.why,
             opened: self.opened,
             stats: self.stats,
+            unread: verdict.unread.into_vec().into(),
         }
     }
 
@@ -183,7 +194,11 @@ impl Session {
         let draft = self.codec.draft();
         self.codec.fail(&Violation { rule }, &mut self.out);
         let close = rule.close_code(draft).map(|code| Close::new(code, ""));
-        self.verdict = Some(Verdict::new(By::Us, close, Why::Violation(rule)));
+        let unread = &self.input[..self.input.len().min(HEADER)];
+        self.verdict = Some(Verdict {
+            unread: unread.into(),
+            ..Verdict::new(By::Us, close, Why::Violation(rule))
+        });
         self.finish(After::Linger, now);
     }
 

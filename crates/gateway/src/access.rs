@@ -3,8 +3,10 @@
 
 use std::fmt::Write;
 
+use bytes::Bytes;
 use draftgate_conn::{Closed, Why};
-use draftgate_core::{Capabilities, Close, Rule};
+use draftgate_core::{Capabilities, Close, Draft, Role, Rule};
+use draftgate_drafts::dissect::{self, Field, Kind};
 use draftgate_translate::logged;
 use tokio::time::Instant;
 use tracing::info;
@@ -60,7 +62,7 @@ impl<'a> Line<'a> {
         let (about, stats) = (&self.about, &closed.stats);
         let (undeliverable, muted) = about.tally.read();
         let rule = match closed.why {
-            Why::Violation(rule) => Some(rule.code()),
+            Why::Violation(rule) => Some(rule),
             _ => None,
         };
         info!(
@@ -82,10 +84,39 @@ impl<'a> Line<'a> {
             code = code(closed, &about.capabilities),
             by = closed.by.code(),
             why = closed.why.code(),
-            rule,
+            rule = rule.map(Rule::code),
+            section = rule.map(|rule| rule.section(about.draft)),
+            field = rule.and_then(|rule| field(rule, about.draft, &closed.unread)),
             seconds = (self.since.elapsed().as_secs_f64() * 1e3).round() / 1e3,
             "{closed}"
         );
+    }
+}
+
+/// The field of a frame's header at which `rule` was broken, as `draftgate
+/// explain` names it, if the frame begins `unread`. Nothing of a payload.
+fn field(rule: Rule, draft: Draft, unread: &Bytes) -> Option<String> {
+    if matches!(
+        rule,
+        Rule::ContinuationWithoutStart | Rule::InterleavedMessage
+    ) {
+        return None; // That frame was taken; what is unread is the next.
+    }
+    let mut frames = dissect::frames(draft, Role::Client, unread.clone()).ok()?;
+    let frame = frames.next()?;
+    let fault = frame.fault.as_ref()?;
+    if fault.code != rule.code() {
+        return None;
+    }
+    let covers = |field: &&Field| {
+        (field.start_bit..field.start_bit + field.len_bits).contains(&fault.at_bit)
+    };
+    let field = frame.fields.iter().find(covers)?;
+    match field.kind {
+        Kind::Flag | Kind::Reserved | Kind::Opcode | Kind::Length => {
+            Some(format!("{} {}", field.name, field.value))
+        }
+        _ => None,
     }
 }
 

@@ -193,6 +193,44 @@ async fn hixie_75_without_origin_is_logged() {
 }
 
 #[tokio::test]
+async fn a_breach_is_named_with_its_section_and_its_field() {
+    for (octets, rule, section, field) in [
+        (
+            &b"\x81\x05Hello"[..],
+            "mask-missing",
+            "RFC 6455 §5.1",
+            Some("MASK 0"),
+        ),
+        (
+            b"\xc1\x85",
+            "reserved-bits",
+            "RFC 6455 §5.2",
+            Some("RSV1 1"),
+        ),
+        (b"\x83", "unknown-opcode", "RFC 6455 §5.2", Some("opcode 3")),
+        // What is wrong with a frame that was taken is its payload's.
+        (
+            b"\x81\x81\0\0\0\0\xff\x83",
+            "not-utf8",
+            "RFC 6455 §8.1",
+            None,
+        ),
+    ] {
+        let (lines, _guard) = captured();
+        let (_running, address) = gateway(config());
+        let mut client = Raw::say(address, [HYBI_13.as_bytes(), octets].concat()).await;
+        client.head().await;
+        let access = || lines.with("target", "draftgate::access");
+        drop(client);
+        until("the line", || access().len() == 1).await;
+        let line = access().remove(0);
+        assert_eq!(line["rule"], rule, "{line}");
+        assert_eq!(line["section"], section, "{line}");
+        assert_eq!(line["field"].as_str(), field, "{line}");
+    }
+}
+
+#[tokio::test]
 async fn no_line_is_written_where_the_configuration_wants_none() {
     let (lines, _guard) = captured();
     let mut config = config();

@@ -28,9 +28,9 @@ pub use guess::{Fit, Reading, readings};
 
 use bytes::Bytes;
 use draftgate_core::{Draft, Role};
+pub use draftgate_wire::dissect::{Fault, Field, Kind, Stream, Unit, What};
 use draftgate_wire::{
     Dialect,
-    dissect::{self, Fault, Kind, Unit, What},
     opening::{HeadMalformed, Refusal},
 };
 
@@ -218,9 +218,9 @@ pub fn stream(draft: Draft, from: Role, octets: impl Into<Bytes>) -> Vec<Unit> {
 ///
 /// # Errors
 /// The draft is not spoken, so that nothing is known of its frames.
-pub fn frames(draft: Draft, from: Role, octets: Bytes) -> Result<dissect::Stream, Refusal> {
+pub fn frames(draft: Draft, from: Role, octets: Bytes) -> Result<Stream, Refusal> {
     let layout = acceptor(draft)?.frames();
-    Ok(dissect::Stream::new(layout, dialect(draft)?, from, octets))
+    Ok(Stream::new(layout, dialect(draft)?, from, octets))
 }
 
 /// Whether `octets` begin with the head of `from`, or with so much of one as is

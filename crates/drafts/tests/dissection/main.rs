@@ -243,7 +243,7 @@ fn each_fault_is_found_at_its_bit() {
         (b"\x89\xfe\0\x7e\0\0\0\0", "control-too-long", 9),
         (b"\x81\xfe\0\x01\0\0\0\0a", "length-not-minimal", 16),
         (b"\x81\xff\xff\0\0\0\0\0\0\0", "length-out-of-range", 16),
-        (b"\x80\x80\0\0\0\0", "continuation-without-start", 0),
+        (b"\x80\x80\0\0\0\0", "continuation-without-start", 4),
         (b"\x81\x83\0\0\0\0ab\xff", "not-utf8", 64),
         (b"\x88\x81\0\0\0\0a", "close-body-too-short", 48),
         (b"\x88\x82\0\0\0\0\x03\xed", "close-code", 48),

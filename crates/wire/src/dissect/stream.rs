@@ -183,7 +183,8 @@ impl Stream {
                     _ => None,
                 };
                 if let Some(rule) = out_of_order {
-                    found.breach.get_or_insert((0, rule));
+                    let at = found.fields.start_of(Kind::Opcode);
+                    found.breach.get_or_insert((at, rule));
                 }
                 if opcode != Opcode::Continuation {
                     self.message = Some(Begun::new(opcode == Opcode::Binary));

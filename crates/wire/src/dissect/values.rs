@@ -65,6 +65,12 @@ impl Fields {
         self.list.last_mut()
     }
 
+    /// Where the first of `kind` begins; 0 if there is none.
+    pub(super) fn start_of(&self, kind: Kind) -> u64 {
+        let of_kind = self.list.iter().find(|field| field.kind == kind);
+        of_kind.map_or(0, |field| field.start_bit)
+    }
+
     /// The one that begins at `bit`, likewise.
     pub(super) fn at(&mut self, bit: u64) -> Option<&mut Field> {
         self.list.iter_mut().find(|field| field.start_bit == bit)
