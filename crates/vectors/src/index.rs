@@ -28,8 +28,8 @@ pub fn with_index(readme: &str, vectors: &[Vector]) -> Result<String, NoIndex> {
     Ok(format!("{before}{BEGIN}\n{index}\n{END}{after}"))
 }
 
-/// How many vectors there are, one table for each draft, and a list of what
-/// departs from its draft.
+/// How many vectors there are, one table for each draft, the peers that are
+/// known to deviate, and a list of what departs from its draft.
 pub fn index(vectors: &[Vector]) -> String {
     let mut drafts: BTreeMap<Draft, Vec<&Vector>> = BTreeMap::new();
     for vector in vectors {
@@ -37,46 +37,99 @@ pub fn index(vectors: &[Vector]) -> String {
     }
     let mut out = String::new();
     counts(&drafts, &mut out);
+    legend(&mut out);
     for (draft, vectors) in &drafts {
         table(*draft, vectors, &mut out);
     }
+    deviations(vectors, &mut out);
     departures(vectors, &mut out);
     out
 }
 
 fn counts(drafts: &BTreeMap<Draft, Vec<&Vector>>, out: &mut String) {
-    out.push_str("| draft | captured | published | all |\n| --- | ---: | ---: | ---: |\n");
-    let count = |vectors: &[&Vector], kind| vectors.iter().filter(|v| v.about.kind == kind).count();
-    for (draft, vectors) in drafts {
-        let _ = writeln!(
-            out,
-            "| {} | {} | {} | {} |",
-            draft.with_alias(),
-            count(vectors, Kind::Captured),
-            count(vectors, Kind::Published),
-            vectors.len()
-        );
+    out.push_str("| draft |");
+    for (kind, _) in KINDS {
+        let _ = write!(out, " {} |", kind.name());
     }
+    out.push_str(" all |\n| --- | ---: | ---: | ---: | ---: | ---: |\n");
+    let mut row = |name: &str, vectors: &[&Vector]| {
+        let _ = write!(out, "| {name} |");
+        for (kind, _) in KINDS {
+            let of_kind = vectors.iter().filter(|it| it.about.kind == kind);
+            let _ = write!(out, " {} |", of_kind.count());
+        }
+        let _ = writeln!(out, " {} |", vectors.len());
+    };
+    for (draft, vectors) in drafts {
+        row(&draft.with_alias(), vectors);
+    }
+    let all: Vec<_> = drafts.values().flatten().copied().collect();
+    row("all", &all);
+}
+
+/// Every kind, and the letter that stands for it in the tables.
+const KINDS: [(Kind, char); 4] = [
+    (Kind::Captured, 'c'),
+    (Kind::Published, 'p'),
+    (Kind::Reconstructed, 'r'),
+    (Kind::Constructed, 'x'),
+];
+
+fn legend(out: &mut String) {
+    let letters = KINDS.map(|(kind, letter)| format!("{letter} {}", kind.name()));
+    let _ = writeln!(
+        out,
+        "\nIn the tables: {}; S a server is under test, C a client.",
+        letters.join(", ")
+    );
 }
 
 fn table(draft: Draft, vectors: &[&Vector], out: &mut String) {
     let _ = write!(
         out,
-        "\n### {}\n\n| file | client | server | a server sees | a client sees |\n| --- | --- | --- | --- | --- |\n",
+        "\n### {}\n\n| file | | between | tags | a server sees | a client sees |\n| --- | --- | --- | --- | --- | --- |\n",
         draft.with_alias()
     );
     for vector in vectors {
         let short = vector.name.rsplit('/').next().unwrap_or(&vector.name);
         let _ = writeln!(
             out,
-            "| [{short}]({}.toml) | {} | {} | {} | {} |",
+            "| [{short}]({}.toml) | {} | {} | {} | {} | {} |",
             vector.name,
-            cell(&vector.about.client),
-            cell(&vector.about.server),
+            marks(vector),
+            cell(&between(vector)),
+            vector.about.tags.join(", "),
             cell(&sees(vector.expectation(Role::Server))),
             cell(&sees(vector.expectation(Role::Client)))
         );
     }
+}
+
+fn marks(vector: &Vector) -> String {
+    let kind = KINDS.iter().find(|(kind, _)| *kind == vector.about.kind);
+    let mut marks = kind.map_or_else(String::new, |(_, letter)| letter.to_string());
+    for (role, letter) in [(Role::Server, 'S'), (Role::Client, 'C')] {
+        if vector.about.roles.contains(&role) {
+            marks.push(letter);
+        }
+    }
+    marks
+}
+
+/// Client and server, without what stands in brackets: how they were come by.
+fn between(vector: &Vector) -> String {
+    if vector.about.kind == Kind::Constructed {
+        return String::new();
+    }
+    let short = |name: &str| {
+        name.split([';', '('])
+            .next()
+            .unwrap_or_default()
+            .trim()
+            .to_owned()
+    };
+    let (client, server) = (short(&vector.about.client), short(&vector.about.server));
+    format!("{client} → {server}")
 }
 
 /// What keeps a text inside its cell.
@@ -126,7 +179,31 @@ fn event(event: &Event) -> String {
         Event::Close(Some(close)) => format!("close {}", close.code),
         Event::Close(None) => "close".to_owned(),
         Event::Notice(Notice::Tolerated { rule }) => format!("tolerated: {}", rule.code()),
+        Event::Notice(Notice::Discarded { octets, .. }) => format!("discarded {octets}"),
+        Event::Notice(Notice::Repaired { replacements }) => format!("repaired {replacements}"),
+        Event::Notice(Notice::AfterClose { octets }) => format!("after close {octets}"),
+        Event::Notice(Notice::UnsolicitedPong) => "unsolicited".to_owned(),
         Event::Notice(notice) => format!("{notice:?}"),
+    }
+}
+
+fn deviations(vectors: &[Vector], out: &mut String) {
+    let mut peers: BTreeMap<(&str, &str), BTreeMap<&str, Vec<&str>>> = BTreeMap::new();
+    for vector in vectors {
+        for it in &vector.deviations {
+            let of_peer = peers.entry((&it.peer, it.role.name())).or_default();
+            of_peer.entry(&it.reason).or_default().push(&vector.name);
+        }
+    }
+    if peers.is_empty() {
+        return;
+    }
+    out.push_str("\n### Deviations of named peers\n\n| peer | as | what it does | exchanges |\n| --- | --- | --- | ---: |\n");
+    for ((peer, role), reasons) in peers {
+        for (reason, names) in reasons {
+            let (peer, reason) = (cell(peer), cell(reason));
+            let _ = writeln!(out, "| {peer} | {role} | {reason} | {} |", names.len());
+        }
     }
 }
 
@@ -170,8 +247,9 @@ fn departures(vectors: &[Vector], out: &mut String) {
         let _ = write!(out, "\n### {title}\n\n");
         for ((rule, reason), names) in list {
             let _ = writeln!(out, "- **{rule}** {reason}.");
+            // The tables above have the links.
             for name in names {
-                let _ = writeln!(out, "  - [{name}]({name}.toml)");
+                let _ = writeln!(out, "  - {name}");
             }
         }
     }

@@ -85,6 +85,18 @@ pub enum Kind {
     Constructed,
 }
 
+impl Kind {
+    /// The name that stands in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Captured => "captured",
+            Self::Published => "published",
+            Self::Reconstructed => "reconstructed",
+            Self::Constructed => "constructed",
+        }
+    }
+}
+
 /// What a server does with messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "kebab-case")]

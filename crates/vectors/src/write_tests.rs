@@ -7,7 +7,7 @@ use proptest::{collection::vec, option, prelude::*, sample::select};
 
 use super::*;
 use crate::{
-    AnswerFacts, Broken, Content, Deviation, Ends, GapReason, Placeholder, Refused, Slot,
+    AnswerFacts, Broken, Content, Deviation, Ends, GapReason, Kind, Placeholder, Refused, Slot,
     Tolerated,
     load::{self, parse},
 };

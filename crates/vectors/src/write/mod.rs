@@ -19,7 +19,7 @@ use self::{
     string::{list, quoted},
 };
 use crate::{
-    About, Action, Ending, Expectation, Form, Gap, Kind, Service, Stated, Step, Stream, Vector,
+    About, Action, Ending, Expectation, Form, Gap, Service, Stated, Step, Stream, Vector,
     format::FORMAT,
 };
 
@@ -130,7 +130,7 @@ fn keep(files: &mut BTreeMap<String, Bytes>, name: &str, octets: &Bytes) -> Resu
 
 fn about(about: &About, out: &mut String) {
     line(out, "draft", about.draft.name());
-    line(out, "kind", kind(about.kind));
+    line(out, "kind", about.kind.name());
     match about.roles[..] {
         [role] => line(out, "role", role.name()),
         _ => line(out, "role", "both"),
@@ -166,15 +166,6 @@ fn stream(out: &mut String, side: Role, stream: Option<&Stream>) {
     if let Some(Stream { octets, sha256 }) = stream {
         let sha256 = quoted(sha256);
         let _ = writeln!(out, "{side} = {{ octets = {octets}, sha256 = {sha256} }}");
-    }
-}
-
-fn kind(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Captured => "captured",
-        Kind::Published => "published",
-        Kind::Reconstructed => "reconstructed",
-        Kind::Constructed => "constructed",
     }
 }
 
