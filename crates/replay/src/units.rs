@@ -103,6 +103,16 @@ pub(crate) fn explain(
     }
 }
 
+/// The bodies of the pongs among the frames that a server sent.
+pub(crate) fn pongs(draft: Draft, octets: Bytes) -> Vec<Bytes> {
+    let is_pong = |field: &Field| field.kind == Kind::Opcode && field.value.contains("pong");
+    let frames = dissect::frames(draft, Role::Server, octets)
+        .into_iter()
+        .flatten();
+    let pongs = frames.filter(|frame| frame.fields.iter().any(is_pong));
+    pongs.map(|frame| frame.payload).collect()
+}
+
 /// Shows where the head that the server sent does not belong to the request.
 pub(crate) fn answer(draft: Draft, sent: Bytes, came: Bytes, mismatch: &mut Mismatch) {
     let dissected = dissect::Dissected::of(sent, came, Some(draft));

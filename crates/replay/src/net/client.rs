@@ -1,7 +1,7 @@
 //! The runner as the client: what our own client makes of what a server sends.
 
 use bytes::{Bytes, BytesMut};
-use draftgate_core::{Draft, Event, Outbox, Outgoing};
+use draftgate_core::{Draft, Event, Notice};
 use draftgate_drafts::{
     RandomKeys,
     opening::{Answer, Pending, Refusal},
@@ -52,16 +52,6 @@ impl Client {
     pub(super) fn sends(&mut self, octets: &[u8]) {
         if self.hearing.is_none() {
             self.sent.extend_from_slice(octets);
-        }
-    }
-
-    /// Lets the codec know of a ping, so that its pong is one that was asked for.
-    pub(super) fn pings(&mut self, ping: &Event) {
-        if let (Some(hearing), Event::Ping(body)) = (&mut self.hearing, ping) {
-            // The recorded octets are what is sent.
-            let _ = hearing
-                .codec
-                .send(Outgoing::Ping(body.clone()), &mut Outbox::new());
         }
     }
 
@@ -145,6 +135,14 @@ impl Client {
             Err(refusal) => self.refusal = Some(refusal),
         }
     }
+}
+
+/// Whether `event` is a pong, to a codec that knows of no ping.
+pub(super) fn is_pong(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::Pong(_) | Event::Notice(Notice::UnsolicitedPong)
+    )
 }
 
 impl Ear for Client {

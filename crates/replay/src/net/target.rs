@@ -5,7 +5,8 @@
 
 use std::{io, net::SocketAddr};
 
-use draftgate_core::{Closing, Draft, Event, Message, Notice, Role};
+use bytes::Bytes;
+use draftgate_core::{Closing, Draft, Event, Message, Role};
 use draftgate_drafts::{RandomKeys, acceptor, opening::LengthFrames};
 use draftgate_vectors::{Action, Ending, Ends, Expectation, Service, Stated, Vector, shown};
 use tokio::{
@@ -15,7 +16,7 @@ use tokio::{
 
 use super::{
     Playing,
-    client::Client,
+    client::{Client, is_pong},
     fresh::{Fresh, Place},
     link::Link,
     script::{Heard, Script},
@@ -65,6 +66,7 @@ pub async fn replay(vector: &Vector, target: &Target, playing: &Playing) -> Outc
         stated,
         target,
         playing,
+        front_end: is_front_end(vector),
         echo: playing.echo || vector.about.service == Some(Service::Echo),
     };
     let compared = run.play(Link::new(stream, client, playing.patience)).await;
@@ -92,6 +94,10 @@ fn inapplicable(vector: &Vector, target: &Target, stated: &Stated) -> Option<Str
         .then(|| "depends on how the server is set up; replayed with --tag front-end".to_owned())
 }
 
+fn is_front_end(vector: &Vector) -> bool {
+    vector.about.tags.iter().any(|tag| tag == FRONT_END)
+}
+
 fn waits(step: &draftgate_vectors::Step) -> bool {
     matches!(step.action, Action::Timeout(_))
 }
@@ -102,6 +108,8 @@ struct Run<'a> {
     stated: &'a Stated,
     target: &'a Target,
     playing: &'a Playing,
+    /// Whether what it names is what it is there for.
+    front_end: bool,
     /// Whether every message comes back.
     echo: bool,
 }
@@ -129,13 +137,10 @@ impl Run<'_> {
                         true => fresh.octets(content),
                         false => content.octets.to_vec(),
                     };
-                    if sent == 0 && self.playing.fresh {
+                    if sent == 0 && self.playing.fresh && !self.front_end {
                         octets = self.place().put_in(&octets);
                     }
                     link.ear.sends(&octets);
-                    for ping in &client.pings[before.pings.len()..] {
-                        link.ear.pings(ping);
-                    }
                     link.send(&self.playing.cut(&octets)).await;
                 }
                 Action::Eof => {
@@ -237,27 +242,22 @@ impl Run<'_> {
         if self.echo && link.ear.messages() != due {
             return Err(self.differing(link, &due));
         }
-        let last = sent.pings.last().map(|ping| match ping {
-            Event::Ping(body) => Event::Pong(body.clone()),
-            other => other.clone(),
-        });
-        match last {
-            Some(pong) if !link.ear.events().contains(&pong) => {
-                let pongs = link.ear.events().iter();
-                let pongs: Vec<Event> = pongs
-                    .filter(|e| matches!(e, Event::Pong(_)))
-                    .cloned()
-                    .collect();
-                let mut mismatch = Mismatch::of(
-                    "a ping is not answered by its pong",
-                    shown(&pong),
-                    pongs.last().map_or_else(|| ends(link), shown),
-                );
-                self.explain(link, &[pong], is_pong, &mut mismatch);
-                Err(mismatch)
-            }
-            _ => Ok(()),
+        let Some(Event::Ping(body)) = sent.pings.last() else {
+            return Ok(());
+        };
+        let pongs = units::pongs(self.vector.about.draft, self.frames(link));
+        if pongs.contains(body) {
+            return Ok(());
         }
+        let pong = Event::Pong(body.clone());
+        let seen = pongs.last().map(|body| shown(&Event::Pong(body.clone())));
+        let mut mismatch = Mismatch::of(
+            "a ping is not answered by its pong",
+            shown(&pong),
+            seen.unwrap_or_else(|| ends(link)),
+        );
+        self.explain(link, &[pong], is_pong, &mut mismatch);
+        Err(mismatch)
     }
 
     /// The messages that come back of those that were sent.
@@ -323,7 +323,7 @@ impl Run<'_> {
                         "opened",
                     )),
                     (true, false) => Ok(()),
-                    (false, false) => Err(still_open("the client's")),
+                    (false, false) => Err(still_open("the client has ended its half")),
                 };
             }
             Ends::Violation | Ends::MidFrame | Ends::Open | Ends::Closed => {}
@@ -351,8 +351,8 @@ impl Run<'_> {
                 "it is still open",
             )),
             false => Err(still_open(match due {
-                true => "the Close of both",
-                false => "the client's",
+                true => "both have closed",
+                false => "the client has ended its half",
             })),
         }
     }
@@ -427,9 +427,19 @@ impl Run<'_> {
         mismatch: &mut Mismatch,
     ) {
         let draft: Draft = self.vector.about.draft;
+        units::explain(
+            (draft, Role::Server),
+            self.frames(link),
+            due,
+            counts,
+            mismatch,
+        );
+    }
+
+    /// What the server sent after the opening.
+    fn frames(&self, link: &Link<Client>) -> Bytes {
         let octets = link.seen.clone().freeze();
-        let frames = octets.slice(link.ear.opening.min(octets.len())..);
-        units::explain((draft, Role::Server), frames, due, counts, mismatch);
+        octets.slice(link.ear.opening.min(octets.len())..)
     }
 }
 
@@ -454,17 +464,9 @@ fn ends(link: &Link<Client>) -> String {
     })
 }
 
-/// Whether `event` is a pong, even to a codec that knows of no ping.
-fn is_pong(event: &Event) -> bool {
-    matches!(
-        event,
-        Event::Pong(_) | Event::Notice(Notice::UnsolicitedPong)
-    )
-}
-
 fn still_open(after: &str) -> Box<Mismatch> {
     Mismatch::of(
-        format!("the connection does not end after {after} end"),
+        format!("the connection does not end after {after}"),
         "the end of TCP",
         "it is still open",
     )
