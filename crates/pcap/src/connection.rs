@@ -128,7 +128,7 @@ impl Connection {
 
     /// What the two did, in the order of the capture, `client` being that side.
     pub(crate) fn deeds(self, client: usize) -> Deeds {
-        let [one, other] = self.halves.map(Half::done);
+        let [one, other] = self.halves.map(|half| half.done(self.first));
         let (client, server) = match client {
             0 => (one, other),
             _ => (other, one),

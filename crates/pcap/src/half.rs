@@ -252,11 +252,12 @@ impl Half {
     }
 
     /// What this side did, each with the packet at which the other side could
-    /// have it: octets wait for those before them.
-    pub(crate) fn done(mut self) -> Done {
+    /// have it: octets wait for those before them. The connection has its first
+    /// packet at `first`.
+    pub(crate) fn done(mut self, first: At) -> Done {
         let mut done = Done::default();
         if !self.seen() {
-            self.missing_direction(&mut done);
+            self.missing_direction(first, &mut done);
             return done;
         }
         let mut place = ORIGIN;
@@ -337,11 +338,11 @@ impl Half {
 
     /// No packet of this side: what the other one acknowledged tells how much it
     /// sent, but for the last number, which may stand for a FIN.
-    fn missing_direction(&self, done: &mut Done) {
+    fn missing_direction(&self, first: At, done: &mut Done) {
         let mut place = ORIGIN;
         let last = self.acknowledged.len().saturating_sub(1);
-        if let (false, Some((_, at))) = (self.begun, self.acknowledged.first()) {
-            done.gap(None, GapReason::MidStream, *at);
+        if !self.begun || self.acknowledged.is_empty() {
+            done.gap(None, GapReason::OneDirection, first);
         }
         for (index, (end, at)) in self.acknowledged.iter().enumerate() {
             let exact = index < last;

@@ -47,7 +47,7 @@ proptest! {
         if !begun {
             expected.insert(0, gap(Role::Client, None, GapReason::MidStream));
         }
-        prop_assert_eq!(told(&conversation), expected);
+        prop_assert_eq!(told_of(&conversation, Role::Client), expected);
         prop_assert_eq!(conversation.notes.len(), 0);
     }
 

@@ -165,8 +165,22 @@ pub(super) fn left_out(found: &[Found]) -> Vec<LeftOut> {
 
 /// What happened, without times, octets of one side in a row together.
 pub(super) fn told(conversation: &Conversation) -> Vec<(Role, What)> {
+    joined(conversation.moments.iter())
+}
+
+/// What one side did.
+pub(super) fn told_of(conversation: &Conversation, side: Role) -> Vec<(Role, What)> {
+    joined(
+        conversation
+            .moments
+            .iter()
+            .filter(|moment| moment.from == side),
+    )
+}
+
+fn joined<'a>(moments: impl Iterator<Item = &'a Moment>) -> Vec<(Role, What)> {
     let mut told: Vec<(Role, What)> = Vec::new();
-    for Moment { from, what, .. } in &conversation.moments {
+    for Moment { from, what, .. } in moments {
         match (told.last_mut(), what) {
             (Some((last, What::Octets(octets))), What::Octets(more)) if last == from => {
                 *octets = [&octets[..], more].concat().into();

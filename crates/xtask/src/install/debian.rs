@@ -8,7 +8,7 @@ use super::fetched::Python;
 use super::{InstallError, is_root, on_path, run};
 
 /// Debian's packages, always needed.
-const DEBIAN: [&str; 13] = [
+const DEBIAN: [&str; 15] = [
     "chromium",
     "fonts-dejavu-core",
     "haproxy",
@@ -22,6 +22,8 @@ const DEBIAN: [&str; 13] = [
     "python3-jsonschema",
     "ruby-em-websocket",
     "ruby-websocket",
+    "tcpdump",
+    "tshark",
 ];
 
 const APT_INSTALL: [&str; 4] = ["apt-get", "install", "--yes", "--no-install-recommends"];
