@@ -72,7 +72,7 @@ impl Store {
             written: 0,
         };
         // Whoever cannot write there wants to know now, not after an hour.
-        let probe = store.dir.join(format!(".{}.part", name(Moment::now())));
+        let probe = store.dir.join(format!(".{}.part", process::id()));
         store
             .create(&probe)
             .and_then(|_| fs::remove_file(&probe))

@@ -15,5 +15,6 @@ mod child;
 mod connect;
 mod explain;
 mod opening;
+mod record;
 mod script;
 mod serve;

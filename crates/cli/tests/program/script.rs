@@ -78,7 +78,7 @@ impl Peer {
     pub(crate) fn expect_end(&mut self) {
         let mut rest = Vec::new();
         self.stream.read_to_end(&mut rest).unwrap();
-        assert_eq!(rest, [], "octets before the end");
+        assert_eq!(rest, b"", "octets before the end");
     }
 
     /// Waits for the end of TCP, in whichever way and after whatever it comes.
