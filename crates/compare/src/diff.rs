@@ -314,10 +314,13 @@ fn changes(drafts: [Draft; 2], one: Option<&Item>, other: Option<&Item>) -> Vec<
             format!("called {} in the place of {}", is.name, was.name),
         ));
     }
-    if a.place != b.place {
+    // What begins in the same octet and is shorter or longer has not moved.
+    let resized = was.len_bits != is.len_bits && !in_head(was.kind);
+    let stays = resized && was.start_bit / 8 == is.start_bit / 8;
+    if a.place != b.place && !stays {
         changes.push(change("moved", moved(a, b)));
     }
-    if was.len_bits != is.len_bits && !in_head(was.kind) {
+    if resized {
         let words = format!("{} bits, were {}", is.len_bits, was.len_bits);
         changes.push(change("resized", words));
     }
