@@ -13,6 +13,7 @@ mod browsers;
 mod bus;
 mod child;
 mod clients;
+mod compare;
 mod expected;
 mod gateway;
 mod octets;
