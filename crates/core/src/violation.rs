@@ -146,31 +146,86 @@ impl Rule {
     }
 
     /// Where the rule stands in the text of `draft`, or the fact that it is a
-    /// limit of ours.
+    /// limit of ours. A section is as fine as the text is known.
     pub fn section(self, draft: Draft) -> &'static str {
-        let rfc = draft >= Draft::Hybi13;
+        let text = Sections::of(draft);
         match self {
             Self::FrameTooBig | Self::MessageTooBig | Self::TooManyFragments => {
                 "a limit of this gateway's configuration"
             }
             Self::NotBase64 => "the subprotocol `base64`",
-            Self::LengthOutOfRange if draft <= Draft::Hixie76 => "hixie-76 §5.3",
-            Self::CloseBodyTooShort | Self::CloseReasonNotUtf8 if rfc => "RFC 6455 §5.5.1",
-            Self::CloseCode if rfc => "RFC 6455 §7.4",
-            Self::ContinuationWithoutStart | Self::InterleavedMessage if rfc => "RFC 6455 §5.4",
-            Self::ControlFragmented | Self::ControlTooLong if rfc => "RFC 6455 §5.5",
             Self::LengthNotMinimal
             | Self::LengthOutOfRange
             | Self::ReservedBits
-            | Self::UnknownOpcode
-                if rfc =>
-            {
-                "RFC 6455 §5.2"
-            }
-            Self::MaskMissing | Self::MaskUnexpected if rfc => "RFC 6455 §5.1",
-            Self::NotUtf8 if rfc => "RFC 6455 §8.1",
-            _ if draft <= Draft::Hixie76 => "hixie-76 §5",
-            _ => "the draft's section on data framing",
+            | Self::UnknownOpcode => text.frames,
+            Self::MaskMissing | Self::MaskUnexpected => text.masking,
+            Self::ContinuationWithoutStart | Self::InterleavedMessage => text.fragments,
+            Self::ControlFragmented | Self::ControlTooLong => text.control,
+            Self::CloseBodyTooShort | Self::CloseReasonNotUtf8 => text.close,
+            Self::CloseCode => text.codes,
+            Self::NotUtf8 => text.utf8,
+        }
+    }
+}
+
+/// Where a draft's text speaks of what.
+struct Sections {
+    frames: &'static str,
+    masking: &'static str,
+    fragments: &'static str,
+    control: &'static str,
+    close: &'static str,
+    codes: &'static str,
+    utf8: &'static str,
+}
+
+impl Sections {
+    const fn all_in(section: &'static str) -> Self {
+        Self {
+            frames: section,
+            masking: section,
+            fragments: section,
+            control: section,
+            close: section,
+            codes: section,
+            utf8: section,
+        }
+    }
+
+    const fn of(draft: Draft) -> Self {
+        match draft {
+            Draft::Hixie75 => Self::all_in("hixie-75 §4"),
+            Draft::Hixie76 => Self::all_in("hixie-76 §5.3"),
+            Draft::Hybi06 => Self {
+                codes: "hybi-06 §7.4",
+                ..Self::all_in("hybi-06 §4")
+            },
+            Draft::Hybi07 => Self {
+                frames: "hybi-07 §4.2",
+                fragments: "hybi-07 §4.4",
+                control: "hybi-07 §4.5",
+                close: "hybi-07 §4.5.1",
+                codes: "hybi-07 §7.4",
+                ..Self::all_in("hybi-07 §4")
+            },
+            Draft::Hybi08 => Self {
+                frames: "hybi-08 §4.2",
+                fragments: "hybi-08 §4.4",
+                control: "hybi-08 §4.5",
+                close: "hybi-08 §4.5.1",
+                codes: "hybi-08 §7.4",
+                ..Self::all_in("hybi-08 §4")
+            },
+            Draft::Hybi13 => Self {
+                frames: "RFC 6455 §5.2",
+                masking: "RFC 6455 §5.1",
+                fragments: "RFC 6455 §5.4",
+                control: "RFC 6455 §5.5",
+                close: "RFC 6455 §5.5.1",
+                codes: "RFC 6455 §7.4",
+                utf8: "RFC 6455 §8.1",
+            },
+            _ => Self::all_in("the draft's section on data framing"),
         }
     }
 }
@@ -186,6 +241,23 @@ mod tests {
             codes.is_sorted() && codes.windows(2).all(|w| w[0] != w[1]),
             "{codes:?}"
         );
+    }
+
+    #[test]
+    fn each_rule_is_told_with_a_section_of_its_own_draft() {
+        for rule in Rule::ALL {
+            for draft in Draft::ALL {
+                let section = rule.section(draft);
+                let named = section.contains('§') && !section.contains("RFC 6455");
+                assert!(
+                    !named || section.starts_with(draft.name()),
+                    "{draft}: {section}"
+                );
+            }
+        }
+        let newest = Draft::Hybi13;
+        assert_eq!(Rule::MaskMissing.section(newest), "RFC 6455 §5.1");
+        assert_eq!(Rule::CloseCode.section(Draft::Hybi06), "hybi-06 §7.4");
     }
 
     #[test]

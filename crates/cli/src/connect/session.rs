@@ -252,6 +252,7 @@ mod tests {
                 why,
                 opened: true,
                 stats: Stats::default(),
+                unread: bytes::Bytes::new(),
             };
             assert_eq!(as_it_should(&closed), good, "{closed}");
         }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use draftgate_core::{Draft, Limits, Role};
 use draftgate_wire::{
     FixedKeys,
-    dissect::{Kind, Unit, What},
+    dissect::{Unit, What},
     opening::{self, Ask, Head, LengthFrames, Refusal, Terms},
 };
 
@@ -56,25 +56,11 @@ fn fit(draft: Draft, units: &[Unit]) -> Fit {
         _ if unit.fault.is_some() => Fit::Broken,
         What::Answer if !answers(draft, unit) => Fit::Broken,
         What::Unknown => Fit::Odd,
-        What::Frame if is_odd(unit) => Fit::Odd,
+        _ if unit.discarded || !unit.tolerated.is_empty() => Fit::Odd,
         _ if unit.cut_off => Fit::CutOff,
         _ => Fit::Whole,
     });
     fits.max().unwrap_or(Fit::Whole)
-}
-
-/// Whether a frame is let pass or discarded, which its notes say.
-fn is_odd(unit: &Unit) -> bool {
-    const SIGNS: [&str; 5] = [
-        "lets pass",
-        "lets it pass",
-        "discard",
-        "not defined",
-        "not UTF-8",
-    ];
-    let notes = unit.fields.iter().filter(|f| f.kind != Kind::Payload);
-    let mut notes = notes.filter_map(|field| field.note.as_deref());
-    notes.any(|note| SIGNS.iter().any(|sign| note.contains(sign)))
 }
 
 /// Whether an answer has every field that an answer of `draft` has.

@@ -18,7 +18,7 @@ use draftgate_core::{Draft, Event, Limits, Notice, Role};
 use draftgate_drafts::{dissect, spoken};
 use draftgate_testkit::codecs::hear;
 use draftgate_vectors::load_dir;
-use draftgate_wire::dissect::{Kind, Unit, What};
+use draftgate_wire::dissect::{Field, Kind, Unit, What};
 use proptest::prelude::*;
 
 const UNLIMITED: Limits = Limits {
@@ -100,6 +100,40 @@ fn is_control(unit: &Unit) -> bool {
     })
 }
 
+/// What `units` say is let pass or thrown away, up to a Close.
+fn passed(units: &[Unit]) -> Vec<Notice> {
+    let mut notices = Vec::new();
+    for unit in units {
+        let closes = |f: &Field| {
+            let note = f.note.as_deref().unwrap_or_default();
+            f.value.ends_with("(close)") || note.contains("the closing handshake")
+        };
+        if unit.discarded {
+            notices.push(Notice::Discarded {
+                frame_type: unit.octets[0],
+                octets: unit.payload.len() as u64,
+            });
+        }
+        let rules = unit.tolerated.iter();
+        notices.extend(rules.map(|rule| Notice::Tolerated { rule: *rule }));
+        if unit.fields.iter().any(closes) {
+            break;
+        }
+    }
+    notices
+}
+
+/// The same as a codec tells it.
+fn told_of(draft: Draft, reader: Role, octets: &[u8]) -> Vec<Notice> {
+    let (mut codec, _) = end(draft, reader, UNLIMITED);
+    let events = hear(&mut *codec, [octets]).events;
+    let passed = |event| match event {
+        Event::Notice(it @ (Notice::Tolerated { .. } | Notice::Discarded { .. })) => Some(it),
+        _ => None,
+    };
+    events.into_iter().filter_map(passed).collect()
+}
+
 /// What a codec told, in the same words. Pongs that answer no ping are heard
 /// as notices without their body.
 fn heard(
@@ -135,6 +169,18 @@ fn agree(draft: Draft, from: Role, octets: &[u8]) -> Result<(), TestCaseError> {
             "text" => *payload = String::from_utf8_lossy(payload).into_owned().into_bytes(),
             _ => {}
         }
+    }
+    // Of a frame that breaks or is cut off a codec may have said something or not.
+    if !units
+        .iter()
+        .any(|unit| unit.fault.is_some() || unit.cut_off)
+    {
+        prop_assert_eq!(
+            passed(&units),
+            told_of(draft, from.peer(), octets),
+            "{}",
+            draft
+        );
     }
     prop_assert_eq!(
         (events, fault),

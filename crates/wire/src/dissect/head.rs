@@ -71,6 +71,8 @@ impl Unit {
             payload: Bytes::new(),
             cut_off: false,
             fault: None,
+            tolerated: Vec::new(),
+            discarded: false,
         }
     }
 

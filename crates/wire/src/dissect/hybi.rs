@@ -250,6 +250,9 @@ impl Reader<'_> {
         match breach {
             Breach::Fails => self.breach(at, rule),
             Breach::Tolerated => {
+                if !self.found.tolerated.contains(&rule) {
+                    self.found.tolerated.push(rule);
+                }
                 if let Some(last) = self.found.fields.last() {
                     last.noting(format!("{rule}, which this draft lets pass"));
                 }

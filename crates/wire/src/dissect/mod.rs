@@ -34,7 +34,7 @@ mod stream;
 mod values;
 
 use bytes::Bytes;
-use draftgate_core::{Closing, Draft, Role};
+use draftgate_core::{Closing, Draft, Role, Rule};
 
 pub use stream::Stream;
 pub use values::{hex, quoted};
@@ -76,6 +76,12 @@ pub struct Unit {
     pub cut_off: bool,
     /// Where and why it breaks its draft.
     pub fault: Option<Fault>,
+    /// The rules that it breaks and its draft does not insist on: it counts all
+    /// the same.
+    pub tolerated: Vec<Rule>,
+    /// Whether receivers throw it away: a frame of a type that the draft tells
+    /// them to discard, or what follows a Close.
+    pub discarded: bool,
 }
 
 impl Unit {
@@ -177,7 +183,7 @@ pub enum Kind {
 pub struct Fault {
     /// The bit of the unit at which it shows.
     pub at_bit: u64,
-    /// The code of the rule: of a [`Rule`](draftgate_core::Rule) or a
+    /// The code of the rule: of a [`Rule`] or a
     /// [`RefusalKind`](crate::opening::RefusalKind).
     pub code: &'static str,
     /// The rule in a sentence.

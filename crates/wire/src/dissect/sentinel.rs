@@ -36,6 +36,7 @@ pub(super) fn frame(closing: Closing, rest: &Bytes) -> Found {
     let behind = end.map_or(rest.len(), |length| 1 + length);
     Found {
         opcode: (frame_type == TEXT).then_some(Opcode::Text),
+        discarded: frame_type != TEXT,
         fin: true,
         header_is_whole: true,
         payload: rest.slice(1..behind),
@@ -94,6 +95,7 @@ fn with_length(closing: Closing, rest: &Bytes, mut fields: Fields) -> Found {
     let payload = rest.slice(1 + size..1 + size + (there as u64).min(length) as usize);
     Found {
         opcode: closes.then_some(Opcode::Close),
+        discarded: !closes,
         fin: true,
         header_is_whole: true,
         cut_off: (payload.len() as u64) < length,

@@ -61,6 +61,9 @@ pub(super) struct Found {
     pub(super) cut_off: bool,
     /// The first rule that is broken, and at which bit.
     pub(super) breach: Option<(u64, Rule)>,
+    /// Rules that are broken and let pass.
+    pub(super) tolerated: Vec<Rule>,
+    pub(super) discarded: bool,
 }
 
 impl Found {
@@ -75,6 +78,8 @@ impl Found {
             terminated: false,
             cut_off: false,
             breach: None,
+            tolerated: Vec::new(),
+            discarded: false,
         }
     }
 }
@@ -141,6 +146,8 @@ impl Stream {
             payload: found.payload,
             cut_off: found.cut_off,
             fault,
+            tolerated: found.tolerated,
+            discarded: found.discarded || !judged,
             ..self.unit(What::Frame, size, found.fields)
         }
     }
@@ -159,6 +166,8 @@ impl Stream {
             payload: Bytes::new(),
             cut_off: false,
             fault: None,
+            tolerated: Vec::new(),
+            discarded: false,
         }
     }
 
@@ -319,6 +328,7 @@ impl Stream {
             match self.dialect.undefined_codes {
                 Breach::Fails => drop(found.breach.get_or_insert((at, Rule::CloseCode))),
                 Breach::Tolerated => {
+                    found.tolerated.push(Rule::CloseCode);
                     if let Some(field) = found.fields.at(at) {
                         field.noting("not defined in this draft, which lets it pass");
                     }
