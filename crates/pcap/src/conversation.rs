@@ -5,11 +5,11 @@ use std::{net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
 use draftgate_core::{Draft, Role};
-use draftgate_vectors::{Gap, GapReason};
+use draftgate_record::{Facts, Secrets, Taped, date, exchange};
+use draftgate_vectors::{Gap, GapReason, Vector};
 
 use crate::{
     connection::Connection,
-    date,
     half::Did,
     told::{self, Judgement},
 };
@@ -36,9 +36,42 @@ pub struct Conversation {
 }
 
 impl Conversation {
-    /// The day it began, as `YYYY-MM-DD` in UTC.
-    pub fn date(&self) -> Option<String> {
-        date::of(self.begins?)
+    /// The archived exchange that it is, called `name`; `facts` is what is
+    /// known besides, `secrets` what must not be archived.
+    ///
+    /// The steps are cut by structure, and what is fresh in each run becomes
+    /// placeholders, as in every recording.
+    pub fn exchange(&self, name: &str, facts: &Facts, secrets: &Secrets) -> Vector {
+        let mut taped = Taped::new();
+        let begins = self.begins.unwrap_or_default();
+        let mut at = Duration::ZERO;
+        for Moment { from, time, what } in &self.moments {
+            // Where the file has no times, nothing is known but the order.
+            at = time.map_or(at, |time| at.max(time.saturating_sub(begins)));
+            match what {
+                What::Octets(octets) => taped.octets(*from, at, octets.clone()),
+                What::Gap(gap) => taped.gap(*from, at, gap.octets, gap.reason),
+                What::Eof => taped.eof(*from, at),
+                What::Reset => taped.reset(*from, at),
+            }
+        }
+        let said = facts.note.iter().chain(&self.notes).map(String::as_str);
+        let note = said.collect::<Vec<_>>().join("; ");
+        let facts = Facts {
+            draft: Some(self.draft),
+            date: facts.date.clone().or_else(|| self.begins.map(date)),
+            note: (!note.is_empty()).then_some(note),
+            partial: self.partial.clone(),
+            ..facts.clone()
+        };
+        exchange(name, &taped, &facts, secrets)
+    }
+
+    /// How many gaps it has.
+    pub fn gaps(&self) -> usize {
+        let gaps = self.moments.iter();
+        gaps.filter(|moment| matches!(moment.what, What::Gap(_)))
+            .count()
     }
 }
 

@@ -1,6 +1,6 @@
-//! Days of the calendar and seconds since 1970, both ways, in UTC. Dates are all
-//! that an exchange says of when it was recorded, and a calendar library for
-//! them would be the largest dependency here.
+//! From a date, which is all that an exchange says of when it was recorded, to
+//! the seconds since 1970 that a capture wants. A calendar library for that
+//! would be the largest dependency here.
 
 use std::time::Duration;
 
@@ -23,26 +23,6 @@ pub(crate) fn parse(text: &str) -> Option<Duration> {
     let years: u64 = (1970..year).map(|year| 365 + u64::from(leaps(year))).sum();
     let months: u64 = (1..month).map(|month| length(year, month)).sum();
     Some(Duration::from_secs((years + months + day - 1) * DAY))
-}
-
-/// The day, as `YYYY-MM-DD`, in which `time` since 1970 lies.
-pub(crate) fn of(time: Duration) -> Option<String> {
-    let mut day = time.as_secs() / DAY;
-    let mut year = 1970;
-    while year < 10_000 {
-        let days = 365 + u64::from(leaps(year));
-        if day < days {
-            let mut month = 1;
-            while day >= length(year, month) {
-                day -= length(year, month);
-                month += 1;
-            }
-            return Some(format!("{year:04}-{month:02}-{:02}", day + 1));
-        }
-        day -= days;
-        year += 1;
-    }
-    None
 }
 
 fn leaps(year: u64) -> bool {
@@ -71,8 +51,8 @@ mod tests {
         ] {
             assert_eq!(parse(date), Some(Duration::from_secs(seconds)), "{date}");
             assert_eq!(
-                of(Duration::from_secs(seconds + DAY - 1)).as_deref(),
-                Some(date)
+                draftgate_record::date(Duration::from_secs(seconds + DAY - 1)),
+                date
             );
         }
     }
@@ -90,6 +70,5 @@ mod tests {
         ] {
             assert_eq!(parse(text), None, "{text}");
         }
-        assert_eq!(of(Duration::MAX), None);
     }
 }

@@ -1,7 +1,12 @@
 //! Dates in UTC, as files are called and dated. Two formats do not need a
 //! library of calendars.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// The day, as `2026-11-21` in UTC, that is `since` after 1970 began.
+pub fn date(since: Duration) -> String {
+    Moment::since(since).date()
+}
 
 /// A moment in UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,9 +24,12 @@ impl Moment {
     }
 
     fn of(time: SystemTime) -> Self {
-        const A_DAY: u64 = 86_400_000_000;
         // A clock before 1970 is wrong; it costs the date and nothing else.
-        let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self::since(time.duration_since(UNIX_EPOCH).unwrap_or_default())
+    }
+
+    fn since(since: Duration) -> Self {
+        const A_DAY: u64 = 86_400_000_000;
         let micros = u64::try_from(since.as_micros()).unwrap_or(0);
         // Years from March on, so that the odd day is the last one.
         let days = micros / A_DAY + 719_468;
@@ -63,8 +71,6 @@ impl Moment {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]

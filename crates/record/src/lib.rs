@@ -33,9 +33,10 @@ mod secrets;
 mod store;
 mod taped;
 
+pub use clock::date;
 pub use exchange::{Facts, UNJUDGED, exchange};
 pub use recorder::{Bound, Options, Recorded, Recorder, Report, Stored, Tape};
 pub use relay::{Trouble, relay};
 pub use secrets::{REDACTED, Secrets};
-pub use store::StoreError;
+pub use store::{Store, StoreError};
 pub use taped::{Did, Seen, Taped};

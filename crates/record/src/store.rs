@@ -41,7 +41,7 @@ pub enum StoreError {
 
 /// A directory of exchanges.
 #[derive(Debug)]
-pub(crate) struct Store {
+pub struct Store {
     dir: PathBuf,
     /// Whether files are for their owner alone.
     private: bool,
@@ -58,8 +58,12 @@ pub(crate) fn name(moment: Moment) -> String {
 }
 
 impl Store {
-    /// The directory `dir`, which is made if it is not there.
-    pub(crate) fn open(dir: &Path, private: bool, most: u64) -> Result<Self, StoreError> {
+    /// The directory `dir`, which is made if it is not there. Files are for
+    /// their owner alone if `private`, and come to `most` octets in all.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`]: nothing can be written there.
+    pub fn open(dir: &Path, private: bool, most: u64) -> Result<Self, StoreError> {
         let failed = |source| StoreError::Io {
             path: dir.to_owned(),
             source,
@@ -80,8 +84,12 @@ impl Store {
         Ok(store)
     }
 
-    /// Stores `vector` under its name; where it is now.
-    pub(crate) fn put(&mut self, vector: &Vector) -> Result<PathBuf, StoreError> {
+    /// Stores `vector` under its name; where it is now. A file of that name is
+    /// replaced.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing of `vector` is left then.
+    pub fn put(&mut self, vector: &Vector) -> Result<PathBuf, StoreError> {
         let written = write(vector)?;
         let size = written.files.values().map(|octets| octets.len() as u64);
         let size = size.sum::<u64>() + written.toml.len() as u64;

@@ -4,6 +4,7 @@
 mod any;
 mod links;
 mod reassembly;
+mod round;
 mod which;
 
 use std::{net::SocketAddr, time::Duration};
