@@ -149,6 +149,8 @@ fn print(
     if sides.contains(&Role::Client) {
         match &seen.told {
             Some(Ok(draft)) => writeln!(out, "The request is in {}.\n", draft.with_alias())?,
+            // Of a draft that is not spoken nothing is refused.
+            Some(Err(_)) if first_fault(&seen.client[..1]).is_none() => {}
             Some(Err(refused)) => writeln!(
                 out,
                 "The request is refused: {}: {refused}.\nWhat to do: {}.\n",

@@ -67,7 +67,7 @@ impl From<&Refusal> for Refused {
     fn from(refusal: &Refusal) -> Self {
         Self {
             code: refusal.code(),
-            sentence: refusal.to_string(),
+            sentence: sections::sentence(refusal),
             remedy: refusal.remedy(),
         }
     }

@@ -10,7 +10,7 @@ use draftgate_wire::{
 use http::request::Parts;
 
 use super::{Refused, newest, notes, sections};
-use crate::{Detection, accept, detect};
+use crate::{Detection, accept, acceptor, detect};
 
 /// A request with what is to be said of it.
 #[derive(Debug)]
@@ -40,7 +40,9 @@ impl Request {
         }
         match (&refusal, &told) {
             (Some(refusal), _) => unit.fault = Some(sections::fault(&unit, refusal)),
-            (None, Some(Err(refused))) => unit.fault = Some(sections::malformed(refused)),
+            (None, Some(Err(refused))) if parsed.is_err() => {
+                unit.fault = Some(sections::malformed(refused))
+            }
             _ => {}
         }
         notes::request(&mut unit);
@@ -74,6 +76,8 @@ fn judge(parts: &Parts, draft: Option<Draft>) -> Judged {
         None => detected.map_err(|refusal| Refused::from(&refusal)),
     };
     let refusal = match draft {
+        // What a request of it must hold is not known.
+        Some(given) if acceptor(given).is_err() => None,
         Some(given) if told != Ok(given) => own.or_else(|| accepted(given)),
         _ => own,
     };

@@ -19,9 +19,21 @@ pub(super) fn fault(unit: &Unit, refusal: &Refusal) -> Fault {
     Fault {
         at_bit: named.map_or(0, |field| 8 * unit.place_of_value(field).start as u64),
         code: refusal.code(),
-        sentence: refusal.to_string(),
+        sentence: sentence(refusal),
         section: section(refusal.kind, unit.draft),
     }
+}
+
+/// What `refusal` says; what it quotes of the peer's does nothing to a terminal.
+pub(super) fn sentence(refusal: &Refusal) -> String {
+    let mut text = String::new();
+    for c in refusal.to_string().chars() {
+        match c.is_control() {
+            true => text.extend(c.escape_debug()),
+            false => text.push(c),
+        }
+    }
+    text
 }
 
 /// A head that is no HTTP.

@@ -203,6 +203,10 @@ fn a_draft_that_is_not_spoken_is_told_and_its_frames_are_unknown() {
         assert_eq!(seen.faults().count(), 0);
         let note = seen.client[1].fields[0].note.clone().unwrap();
         assert!(note.contains("not spoken"), "{note}");
+        // Given that draft, nothing is known that a request must hold.
+        let odd = request.replace("GET", "WEBSOCKET");
+        let seen = Dissected::of(odd, &b""[..], Some(draft));
+        assert_eq!(seen.faults().count(), 0);
     }
 }
 
@@ -255,6 +259,29 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn what_a_refusal_quotes_does_nothing_to_a_terminal() {
+    let (request, _) = opening_of(spoken().last().unwrap());
+    let request = String::from_utf8(request.to_vec()).unwrap();
+    let version = request
+        .lines()
+        .find(|l| l.starts_with("Sec-WebSocket-Version"))
+        .unwrap();
+    let odd = request.replace(version, "Sec-WebSocket-Version: 1\u{9b}31m");
+    let seen = Dissected::of(odd, &b""[..], None);
+    let refused = seen.told.clone().unwrap().unwrap_err();
+    assert_eq!(refused.code, "version-malformed");
+    let values = seen.client[0].fields.iter().map(|field| &field.value);
+    let texts = values
+        .chain([&refused.sentence])
+        .chain(seen.faults().map(|(_, f)| &f.sentence));
+    assert!(
+        texts
+            .into_iter()
+            .all(|text| !text.contains(char::is_control))
+    );
 }
 
 #[test]
