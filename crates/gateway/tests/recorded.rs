@@ -144,6 +144,9 @@ async fn openings_written_to_be_refused_are_refused_with_the_archives_codes() {
         };
         let (head, body) = refused(&vector.octets(Role::Client), address).await;
         let told = body.split("Code: ").nth(1).and_then(|c| c.lines().next());
+        if told == Some("draft-not-built") && !spoken().contains(&vector.about.draft) {
+            continue;
+        }
         let named = told.is_some_and(|code| rules.iter().any(|rule| rule == code));
         assert!(named, "{}: {rules:?}, but {head}{body}", vector.name);
         match vector.about.tags.iter().any(|tag| tag == "front-end") {

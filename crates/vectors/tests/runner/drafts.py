@@ -244,7 +244,8 @@ class Reader:
                 self.ends = "closed"
                 return
             if opcode > 8:
-                self.events.append({"ping" if opcode == 9 else "pong": body})
+                # A reader that sends no ping was not waiting for any pong.
+                self.events.append({"ping": body} if opcode == 9 else "unsolicited-pong")
                 continue
             if opcode:
                 kind, message, count = opcode, b"", 0
