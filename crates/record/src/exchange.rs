@@ -10,7 +10,7 @@ use bytes::{Bytes, BytesMut};
 use draftgate_core::{Draft, Event, Role};
 use draftgate_drafts::spoken;
 use draftgate_vectors::{
-    About, Action, Ending, Ends, Expectation, Kind, Service, Step, Stream, Vector,
+    About, Action, Ending, Ends, Expectation, Kind, Service, Step, Stream, UNJUDGED, Vector,
 };
 use draftgate_wire::dissect::What;
 
@@ -21,10 +21,6 @@ use crate::{
     secrets::Secrets,
     taped::Taped,
 };
-
-/// The tag of an exchange whose expectations are what draftgate made of it when
-/// it was recorded, and nobody's judgement.
-pub const UNJUDGED: &str = "unjudged";
 
 /// What whoever records knows of a connection besides its octets.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

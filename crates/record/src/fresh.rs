@@ -111,7 +111,10 @@ fn secret(whole: &[u8], part: Range<usize>, secrets: &Secrets) -> (Vec<Mark>, Ve
 /// What of a head is fresh in each run.
 fn fresh(unit: &Unit) -> impl Iterator<Item = Mark> {
     unit.fields.iter().filter_map(|field| {
-        let placeholder = of_field(unit.from, field, unit.value_octets(field))?;
+        let value = unit.value_octets(field);
+        let placeholder = of_field(unit.from, field, value);
+        // What has another form could not be made anew.
+        let placeholder = placeholder.filter(|it| it.fault(value).is_none())?;
         Some(Mark::fresh(unit.place_of_value(field), placeholder))
     })
 }

@@ -28,14 +28,17 @@ mod fresh;
 mod notes;
 mod read;
 mod recorder;
+mod redact;
 mod relay;
 mod secrets;
 mod store;
 mod taped;
 
 pub use clock::date;
-pub use exchange::{Facts, UNJUDGED, exchange};
+pub use draftgate_vectors::UNJUDGED;
+pub use exchange::{Facts, exchange};
 pub use recorder::{Bound, Options, Recorded, Recorder, Report, Stored, Tape};
+pub use redact::redact;
 pub use relay::{Trouble, relay};
 pub use secrets::{REDACTED, Secrets};
 pub use store::{Store, StoreError};

@@ -13,8 +13,8 @@ use draftgate_core::{Draft, Role};
 
 use crate::{Action, Expectation, Kind, LoadError, Vector, load};
 
-/// The tag of a recorded exchange of which nobody has said yet what a role must
-/// make of it.
+/// The tag of a recorded exchange that nobody judged: what it expects, if
+/// anything, is what draftgate made of it when it was recorded.
 pub const UNJUDGED: &str = "unjudged";
 
 /// What was found in files and directories.

@@ -3,6 +3,7 @@
 //! included; what they do is in the crates below.
 
 mod check;
+mod redact;
 
 use clap::Subcommand;
 
@@ -24,6 +25,8 @@ pub(crate) struct Vectors {
 enum Verb {
     /// Say everything that is wrong with exchanges
     Check(check::Check),
+    /// Take secrets out of exchanges
+    Redact(redact::Redact),
 }
 
 /// Does it.
@@ -33,5 +36,6 @@ enum Verb {
 pub(crate) fn run(args: &Vectors) -> Result<(), Failure> {
     match &args.verb {
         Verb::Check(args) => check::run(args),
+        Verb::Redact(args) => redact::run(args),
     }
 }

@@ -20,3 +20,4 @@ mod opening;
 mod record;
 mod script;
 mod serve;
+mod vectors;
