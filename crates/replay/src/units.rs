@@ -103,12 +103,10 @@ pub(crate) fn explain(
     }
 }
 
-/// The bodies of the pongs among the frames that a server sent.
-pub(crate) fn pongs(draft: Draft, octets: Bytes) -> Vec<Bytes> {
+/// The bodies of the pongs among the frames that `from` sent.
+pub(crate) fn pongs(draft: Draft, from: Role, octets: Bytes) -> Vec<Bytes> {
     let is_pong = |field: &Field| field.kind == Kind::Opcode && field.value.contains("pong");
-    let frames = dissect::frames(draft, Role::Server, octets)
-        .into_iter()
-        .flatten();
+    let frames = dissect::frames(draft, from, octets).into_iter().flatten();
     let pongs = frames.filter(|frame| frame.fields.iter().any(is_pong));
     pongs.map(|frame| frame.payload).collect()
 }

@@ -1,6 +1,6 @@
 //! The arguments of `draftgate replay`.
 
-use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
+use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use clap::ValueEnum;
 use draftgate_core::{Draft, Role};
@@ -16,7 +16,8 @@ Examples:
   draftgate replay interop-vectors/hixie-76 --split each
   draftgate replay interop-vectors --draft hybi-13 --format junit -o report.xml
   draftgate replay interop-vectors --target ws://127.0.0.1:8080/echo
-  draftgate replay interop-vectors --target ws://127.0.0.1:9000/ --peer websocket-driver";
+  draftgate replay interop-vectors --target ws://127.0.0.1:9000/ --peer websocket-driver
+  draftgate replay interop-vectors --draft hixie-76 --listen 127.0.0.1:9000";
 
 /// `draftgate replay`
 #[derive(Debug, clap::Args)]
@@ -49,6 +50,12 @@ pub(super) struct Over {
     /// Test this server: the recorded clients are played
     #[arg(long, value_name = "URL")]
     pub(super) target: Option<String>,
+    /// Test clients: be the recorded servers on this address, one exchange for each connection; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS:PORT", conflicts_with = "target")]
+    pub(super) listen: Option<SocketAddr>,
+    /// Begin again when the last exchange was replayed, until a signal
+    #[arg(long, requires = "listen")]
+    pub(super) repeat: bool,
     /// Make keys and masks anew, and name the server that is tested in requests (the default)
     #[arg(long, conflicts_with = "exact")]
     pub(super) fresh: bool,

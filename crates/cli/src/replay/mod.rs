@@ -69,6 +69,10 @@ fn replay(
         let judged = sockets::target(tasks, args, url, &|| progress.step())?;
         return Ok((Against::Server(url.clone()), judged));
     }
+    if let Some(address) = args.over.listen {
+        let (url, judged) = sockets::listen(tasks, args, address, progress)?;
+        return Ok((Against::Clients(url), judged));
+    }
     let split = args.split.unwrap_or_default();
     let jobs = args.jobs.unwrap_or_else(processors);
     let judged = run_offline(tasks, split, jobs, &|| progress.step());
@@ -78,6 +82,14 @@ fn replay(
 /// The role that is tested, where there is but one.
 fn tested(args: &Replay) -> Result<Option<Role>, Failure> {
     let choice = args.choice.role;
+    if args.over.listen.is_some() {
+        return match choice {
+            Some(Role::Server) => Err(Failure::usage(
+                "--listen tests clients: leave --role out, or write --role client",
+            )),
+            _ => Ok(Some(Role::Client)),
+        };
+    }
     match (&args.over.target, choice) {
         (Some(_), Some(Role::Client)) => Err(Failure::usage(
             "--target tests a server: leave --role out, or write --role server",

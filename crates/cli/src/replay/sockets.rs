@@ -1,16 +1,25 @@
 //! Replays over sockets: from arguments to an address and a runtime.
 
-use std::net::{SocketAddr, ToSocketAddrs};
-use std::num::NonZeroUsize;
+use std::{
+    io,
+    net::{SocketAddr, ToSocketAddrs},
+    num::NonZeroUsize,
+};
 
 use draftgate_replay::{
     Judged, Task,
     net::{self, Playing, Target},
 };
-use tokio::runtime::{Builder, Runtime};
+use tokio::{
+    net::TcpListener,
+    runtime::{Builder, Runtime},
+};
 
-use super::args::Replay;
-use crate::{connect::Url, exit::Failure};
+use super::{args::Replay, progress::Progress};
+use crate::{
+    connect::Url,
+    exit::{Failure, say},
+};
 
 /// How many connections there are at once unless --jobs says otherwise.
 const CONNECTIONS: NonZeroUsize = NonZeroUsize::new(8).unwrap();
@@ -46,6 +55,45 @@ pub(super) fn target(
     let jobs = args.jobs.unwrap_or(CONNECTIONS);
     let judging = net::run(tasks, &target, playing(args), jobs, done);
     Ok(runtime()?.block_on(judging))
+}
+
+/// Replays to the clients that come to `address`; what they are told to come to.
+///
+/// # Errors
+/// The address cannot be listened on.
+pub(super) fn listen(
+    tasks: &[Task<'_>],
+    args: &Replay,
+    address: SocketAddr,
+    progress: &Progress,
+) -> Result<(String, Vec<Judged>), Failure> {
+    runtime()?.block_on(async {
+        let listening = async {
+            let listener = TcpListener::bind(address).await?;
+            let address = listener.local_addr()?;
+            Ok::<_, io::Error>((listener, address))
+        };
+        let (listener, address) = listening.await.map_err(|error| {
+            Failure::new(format_args!(
+                "cannot listen on {address}: {error}; choose another port"
+            ))
+        })?;
+        let url = format!("ws://{address}/");
+        say(format_args!("waiting for clients at {url}"));
+        let stop = async {
+            // Without signals it ends with the last exchange.
+            if tokio::signal::ctrl_c().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        };
+        let done = |judged: &Judged| {
+            progress.step();
+            say(format_args!("{}: {}", judged.name, judged.outcome.word()));
+        };
+        let playing = playing(args);
+        let judged = net::listen(tasks, listener, playing, args.over.repeat, stop, done).await;
+        Ok((url, judged))
+    })
 }
 
 /// How steps are played.

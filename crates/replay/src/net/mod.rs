@@ -4,14 +4,17 @@
 mod client;
 mod fresh;
 mod link;
+mod listen;
 mod script;
+mod server;
 mod target;
 
-use std::{num::NonZeroUsize, sync::Arc, time::Duration};
+use std::{collections::VecDeque, num::NonZeroUsize, sync::Arc, time::Duration};
 
 use draftgate_vectors::Vector;
-use tokio::{sync::Semaphore, task::JoinSet};
+use tokio::{net::TcpListener, sync::Semaphore, task::JoinSet};
 
+pub use listen::{inapplicable, serve};
 pub use target::{Target, replay};
 
 use crate::{Judged, Outcome, Split, Task};
@@ -121,6 +124,60 @@ pub async fn run(
     judged
         .filter_map(|((vector, role), outcome)| Some(Judged::new(vector, *role, outcome?)))
         .collect()
+}
+
+/// Replays `tasks` to the clients that come to `listener`, one exchange for
+/// each connection, in their order; with `repeat` again and again. Ends with the
+/// last one or with `stop`; calls `done` after each.
+///
+/// Exchanges for which no client came are skipped. Of an exchange that was
+/// replayed more than once the first mismatch counts.
+pub async fn listen(
+    tasks: &[Task<'_>],
+    listener: TcpListener,
+    playing: Playing,
+    repeat: bool,
+    stop: impl Future<Output = ()>,
+    done: impl Fn(&Judged),
+) -> Vec<Judged> {
+    let mut judged: Vec<Judged> = Vec::with_capacity(tasks.len());
+    let mut due = VecDeque::new();
+    for (index, (vector, role)) in tasks.iter().enumerate() {
+        let why = inapplicable(vector);
+        if why.is_none() {
+            due.push_back(index);
+        }
+        let why = why.unwrap_or_else(|| "no client came".to_owned());
+        judged.push(Judged::new(vector, *role, Outcome::Skipped(why)));
+    }
+    let mut running = JoinSet::new();
+    tokio::pin!(stop);
+    while !due.is_empty() || !running.is_empty() {
+        tokio::select! {
+            came = listener.accept(), if !due.is_empty() => {
+                // A client that left again before it was served is none.
+                let Ok((stream, _)) = came else { continue };
+                let Some(index) = due.pop_front() else { continue };
+                if repeat {
+                    due.push_back(index);
+                }
+                let vector = Vector::clone(tasks[index].0);
+                running.spawn(async move { (index, serve(&vector, stream, &playing).await) });
+            }
+            Some(ended) = running.join_next() => match ended {
+                Ok((index, outcome)) => {
+                    let one = &mut judged[index];
+                    if !matches!(one.outcome, Outcome::Mismatch(_)) {
+                        one.outcome = outcome;
+                    }
+                    done(one);
+                }
+                Err(broken) => std::panic::resume_unwind(broken.into_panic()),
+            },
+            () = &mut stop => break,
+        }
+    }
+    judged
 }
 
 #[cfg(test)]

@@ -245,7 +245,7 @@ impl Run<'_> {
         let Some(Event::Ping(body)) = sent.pings.last() else {
             return Ok(());
         };
-        let pongs = units::pongs(self.vector.about.draft, self.frames(link));
+        let pongs = units::pongs(self.vector.about.draft, Role::Server, self.frames(link));
         if pongs.contains(body) {
             return Ok(());
         }

@@ -1,0 +1,283 @@
+//! A client under test: the runner answers as the recorded server did, with
+//! the proofs that this client needs, and judges what the client does about
+//! it. What the client says of its own accord is its own affair.
+
+use bytes::Bytes;
+use draftgate_core::{Close, Closing, Event, Outgoing, Role};
+use draftgate_drafts::{RandomKeys, acceptor, opening::LengthFrames};
+use draftgate_vectors::{Action, Ending, Ends, Expectation, Stated, Vector, shown};
+use tokio::{net::TcpStream, time::sleep};
+
+use super::{
+    Playing,
+    client::is_pong,
+    fresh::Fresh,
+    link::Link,
+    script::{Heard, Script},
+    server::Server,
+};
+use crate::{Mismatch, Outcome, offline::gap, outcome::Compared, units};
+
+/// Why `vector` cannot be replayed to a client.
+pub fn inapplicable(vector: &Vector) -> Option<String> {
+    let stated = match vector.expectation(Role::Client) {
+        Expectation::Stated(stated) => stated,
+        Expectation::Unstated(why) => return Some(why.clone()),
+    };
+    if gap(vector, Role::Server) {
+        return Some("octets of the server are missing".to_owned());
+    }
+    if acceptor(vector.about.draft).is_err() {
+        return Some(format!("not spoken here: {}", vector.about.draft));
+    }
+    (stated.ends == Ends::Nothing).then(|| "the server sent nothing".to_owned())
+}
+
+/// Replays `vector` to the client that has come by `stream`.
+pub async fn serve(vector: &Vector, stream: TcpStream, playing: &Playing) -> Outcome {
+    if let Some(why) = inapplicable(vector) {
+        return Outcome::Skipped(why);
+    }
+    let Some(stated) = vector.expectation(Role::Client).stated() else {
+        return Outcome::Skipped("nothing is expected".to_owned());
+    };
+    let link = Link::new(stream, Server::default(), playing.patience);
+    let run = Run {
+        vector,
+        stated,
+        playing,
+    };
+    run.play(link).await.into()
+}
+
+struct Run<'a> {
+    vector: &'a Vector,
+    stated: &'a Stated,
+    playing: &'a Playing,
+}
+
+impl Run<'_> {
+    async fn play(&self, mut link: Link<Server>) -> Compared {
+        self.asked(&mut link).await?;
+        let script = Script::of(self.vector, Role::Server);
+        let steps = self.vector.steps.iter().zip(&script.steps);
+        let mut keys = RandomKeys;
+        let mut fresh = Fresh::new(&mut keys);
+        let (mut at, mut ended, mut before) = (0, false, Heard::default());
+        for (step, (client, server)) in steps.filter(|(step, _)| step.from == Role::Server) {
+            // Of the client only key3 is waited for: what else it says need not
+            // be what was recorded.
+            link.until(|ear: &Server| !client.opened || ear.opened())
+                .await;
+            sleep(self.playing.timing.pause(step.pause)).await;
+            match &step.action {
+                Action::Send(content) => {
+                    let octets = match self.playing.fresh {
+                        true => fresh.octets(content),
+                        false => content.octets.to_vec(),
+                    };
+                    let octets = link.ear.answers(self.vector, &octets, at);
+                    at += content.octets.len();
+                    link.send(&self.playing.cut(&octets)).await;
+                }
+                Action::Eof => {
+                    link.end().await;
+                    ended = true;
+                }
+                Action::Close(ending) => {
+                    if *ending == Ending::Reset {
+                        link.reset();
+                    }
+                    return Ok(());
+                }
+                Action::Timeout(time) => {
+                    if !link.ends_within(*time + self.playing.patience).await {
+                        return Err(Mismatch::of(
+                            "the client waits for ever for a server that says nothing",
+                            format!("the end of the connection within {time:?}"),
+                            "it is still open",
+                        ));
+                    }
+                    ended = true;
+                }
+                Action::Gap(_) => {}
+            }
+            before = server.clone();
+            if server.broken {
+                break;
+            }
+        }
+        self.conclude(link, &before, ended).await
+    }
+
+    /// Waits for the request, which must be one of the draft.
+    async fn asked(&self, link: &mut Link<Server>) -> Compared {
+        let draft = self.vector.about.draft;
+        link.until(Server::has_request).await;
+        let ear = &link.ear;
+        let seen = match (ear.draft, &ear.refusal, &ear.malformed) {
+            (Some(seen), ..) if seen == draft => return Ok(()),
+            (Some(seen), ..) => format!("a request in {seen}"),
+            (_, Some(refusal), _) => format!("{}: {refusal}", refusal.code()),
+            (.., Some(malformed)) => malformed.clone(),
+            _ if link.ended => "the end of the connection".to_owned(),
+            _ => "nothing in time".to_owned(),
+        };
+        let wanted = format!("a request in {draft}");
+        Err(Mismatch::of(
+            "the client opens no connection in the draft",
+            wanted,
+            seen,
+        ))
+    }
+
+    async fn conclude(&self, mut link: Link<Server>, sent: &Heard, ended: bool) -> Compared {
+        let draft = self.vector.about.draft;
+        let closing = acceptor(draft).map(|it| it.capabilities(LengthFrames::default()).closing);
+        let says = closing.is_ok_and(|closing| closing != Closing::Absent);
+        match self.stated.ends {
+            Ends::Refused => return self.refused(link).await,
+            Ends::Nothing | Ends::MidHead | Ends::MidChallenge => {
+                if !ended {
+                    link.end().await;
+                }
+                return match link.ends().await {
+                    true => Ok(()),
+                    false => Err(still_open("the server has ended its half")),
+                };
+            }
+            Ends::Violation | Ends::MidFrame | Ends::Open | Ends::Closed => {}
+        }
+        let wanted = sent.pings.len();
+        link.until(|ear: &Server| {
+            ear.closed() || ear.events().iter().filter(|event| is_pong(event)).count() >= wanted
+        })
+        .await;
+        self.pong(&link, sent)?;
+        let due = match self.stated.ends {
+            Ends::Closed | Ends::Violation => says,
+            _ => false,
+        };
+        if due {
+            link.until(Server::closed).await;
+            self.sound(&link)?;
+            if !link.ear.closed() {
+                let what = match self.stated.ends {
+                    Ends::Closed => "the Close is not answered by one",
+                    _ => "a breach of the draft is not answered by a Close",
+                };
+                let seen = match link.ended {
+                    true => "the end of the connection",
+                    false => "nothing in time",
+                };
+                return Err(Mismatch::of(what, "a Close", seen));
+            }
+        } else if self.stated.ends == Ends::Open && says && !ended {
+            // An end in order, so that the client need not complain of us.
+            self.close(&mut link).await;
+        }
+        // RFC 6455 §7.1.1 wants the server to end TCP first.
+        link.end().await;
+        let ends = link.ends().await;
+        self.sound(&link)?;
+        match ends {
+            true => Ok(()),
+            false => Err(still_open("the server has ended its half")),
+        }
+    }
+
+    async fn close(&self, link: &mut Link<Server>) {
+        let draft = self.vector.about.draft;
+        let close = Close::nearest_code(Close::NORMAL, draft).map(|code| Close::new(code, ""));
+        let mut out = draftgate_core::Outbox::new();
+        if let Some(hearing) = &mut link.ear.hearing
+            && hearing.codec.send(Outgoing::Close(close), &mut out).is_ok()
+        {
+            link.send(&[&out.take_all()]).await;
+            link.until(Server::closed).await;
+        }
+    }
+
+    /// A client that refuses the answer sends no frame and goes.
+    async fn refused(&self, mut link: Link<Server>) -> Compared {
+        let Some(refused) = &self.stated.refused else {
+            return Ok(());
+        };
+        let wanted = format!(
+            "refused: {} ({})",
+            refused.rules.join(" or "),
+            refused.reason
+        );
+        let said = |ear: &Server| {
+            let said = |event: &Event| !matches!(event, Event::Opened | Event::Notice(_));
+            ear.events().iter().any(said)
+        };
+        link.until(said).await;
+        if let Some(event) = link
+            .ear
+            .events()
+            .iter()
+            .find(|event| !matches!(event, Event::Opened | Event::Notice(_) | Event::Close(_)))
+        {
+            let what = "the client takes an answer that it must refuse";
+            return Err(Mismatch::of(what, wanted, shown(event)));
+        }
+        match link.ended || link.ends().await {
+            true => Ok(()),
+            false => Err(Mismatch::of(
+                "the client keeps a connection whose answer it must refuse",
+                wanted,
+                "it is still open",
+            )),
+        }
+    }
+
+    fn pong(&self, link: &Link<Server>, sent: &Heard) -> Compared {
+        self.sound(link)?;
+        let Some(Event::Ping(body)) = sent.pings.last() else {
+            return Ok(());
+        };
+        let pongs = units::pongs(self.vector.about.draft, Role::Client, self.frames(link));
+        if pongs.contains(body) {
+            return Ok(());
+        }
+        let pong = Event::Pong(body.clone());
+        let seen = pongs.last().map(|body| shown(&Event::Pong(body.clone())));
+        let mut mismatch = Mismatch::of(
+            "a ping is not answered by its pong",
+            shown(&pong),
+            seen.unwrap_or_else(|| "nothing".to_owned()),
+        );
+        let from = (self.vector.about.draft, Role::Client);
+        units::explain(from, self.frames(link), &[pong], is_pong, &mut mismatch);
+        Err(mismatch)
+    }
+
+    /// Whether the client keeps to its draft.
+    fn sound(&self, link: &Link<Server>) -> Compared {
+        let hearing = link.ear.hearing.as_ref();
+        let Some(violation) = hearing.and_then(|hearing| hearing.violation) else {
+            return Ok(());
+        };
+        let mut mismatch = Mismatch::of(
+            "the client breaks its draft",
+            "no violation",
+            format!("violation: {}, {violation}", violation.rule.code()),
+        );
+        let from = (self.vector.about.draft, Role::Client);
+        units::explain(from, self.frames(link), &[], |_| false, &mut mismatch);
+        Err(mismatch)
+    }
+
+    fn frames(&self, link: &Link<Server>) -> Bytes {
+        link.ear.frames(&link.seen.clone().freeze())
+    }
+}
+
+fn still_open(after: &str) -> Box<Mismatch> {
+    Mismatch::of(
+        format!("the connection does not end after {after}"),
+        "the end of TCP",
+        "it is still open",
+    )
+}
