@@ -166,15 +166,19 @@ impl Run<'_> {
                     Ends::Closed => "the Close is not answered by one",
                     _ => "a breach of the draft is not answered by a Close",
                 };
-                let seen = match link.ended {
-                    true => "the end of the connection",
-                    false => "nothing in time",
-                };
-                return Err(Mismatch::of(what, "a Close", seen));
+                return Err(Mismatch::of(what, "a Close", left(&link)));
             }
         } else if self.stated.ends == Ends::Open && says && !ended {
-            // An end in order, so that the client need not complain of us.
+            // An end in order, which a client that has left cannot answer.
             self.close(&mut link).await;
+            self.sound(&link)?;
+            if !link.ear.closed() {
+                return Err(Mismatch::of(
+                    "the client does not keep a connection that is in order",
+                    "a Close that answers ours",
+                    left(&link),
+                ));
+            }
         }
         // RFC 6455 §7.1.1 wants the server to end TCP first.
         link.end().await;
@@ -271,6 +275,13 @@ impl Run<'_> {
 
     fn frames(&self, link: &Link<Server>) -> Bytes {
         link.ear.frames(&link.seen.clone().freeze())
+    }
+}
+
+fn left(link: &Link<Server>) -> &'static str {
+    match link.ended {
+        true => "the end of the connection",
+        false => "nothing in time",
     }
 }
 

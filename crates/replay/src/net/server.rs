@@ -2,7 +2,7 @@
 //! and the recorded answer, made to belong to what was really asked.
 
 use bytes::{Bytes, BytesMut};
-use draftgate_core::{Draft, Event};
+use draftgate_core::{Draft, Event, Role};
 use draftgate_drafts::opening::{Asked, Challenge, Keyed, Refusal, parts};
 use draftgate_vectors::{Head, Vector};
 use http::request::Parts;
@@ -132,7 +132,6 @@ struct Recorded {
 
 impl Recorded {
     fn of(vector: &Vector) -> Option<Self> {
-        use draftgate_core::Role;
         Some(Self {
             asked: Asked::read(&vector.octets(Role::Client)).ok()?,
             answer: vector.head(Role::Server)?,
@@ -151,10 +150,20 @@ impl Recorded {
             let value = value.trim_matches([' ', '\t', '\r', '\n']);
             match self.value_for(name, value, asked) {
                 Some(Some(fresh)) => {
-                    head.extend_from_slice(format!("{name}: {fresh}\r\n").as_bytes());
+                    // A line's end is as it was recorded, right or wrong.
+                    let end = &text[text.trim_end_matches(['\r', '\n']).len()..];
+                    head.extend_from_slice(format!("{name}: {fresh}{end}").as_bytes());
                 }
                 Some(None) => {}
                 None => head.extend_from_slice(line),
+            }
+        }
+        for name in PROTOCOL {
+            // The recorded client asked for none, and got none.
+            let asks = asked.field(name).and_then(first_of);
+            if let (Some(wanted), None) = (asks, self.asked.field(name)) {
+                head.truncate(head.len().saturating_sub(2));
+                head.extend_from_slice(format!("{name}: {wanted}\r\n\r\n").as_bytes());
             }
         }
         head
@@ -176,10 +185,7 @@ impl Recorded {
             "sec-websocket-origin" | "websocket-origin" => of(&origin),
             "sec-websocket-location" | "websocket-location" => of(&url),
             name @ ("sec-websocket-protocol" | "websocket-protocol") => {
-                let first = |asked: &Asked| {
-                    let list = asked.field(name)?;
-                    Some(list.split(',').next()?.trim().to_owned())
-                };
+                let first = |asked: &Asked| asked.field(name).and_then(first_of);
                 let was_asked = self
                     .asked
                     .field(name)
@@ -200,6 +206,14 @@ impl Recorded {
             _ => octets.to_vec(),
         }
     }
+}
+
+/// The fields that name a subprotocol.
+const PROTOCOL: [&str; 2] = ["Sec-WebSocket-Protocol", "WebSocket-Protocol"];
+
+/// The first subprotocol of a list.
+fn first_of(list: &str) -> Option<String> {
+    Some(list.split(',').next()?.trim().to_owned())
 }
 
 /// The answer to the challenge of a request, if it has one.
