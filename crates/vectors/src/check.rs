@@ -191,7 +191,7 @@ impl Found {
             match seen.get(&same(vector)) {
                 Some(first) if *first != vector.path => {
                     let what = format!(
-                        "both streams, the roles and what is expected are those of {}; remove one of the two",
+                        "both streams, draft, kind and roles are those of {}; remove one of the two",
                         first.display()
                     );
                     self.problems.push(Problem::whole(&vector.path, what));
@@ -206,8 +206,9 @@ impl Found {
 }
 
 /// What two exchanges that test the same have in common: the cuts between steps
-/// and the times may differ.
-type Same<'a> = (Draft, Vec<Role>, [Option<&'a str>; 2], String);
+/// and the times may differ. What was published elsewhere may also have been
+/// constructed here: that tells something about both.
+type Same<'a> = (Draft, Kind, Vec<Role>, [Option<&'a str>; 2], String);
 
 fn same(vector: &Vector) -> Same<'_> {
     let stream = |side| vector.about.stream(side).map(|it| &*it.sha256);
@@ -220,6 +221,7 @@ fn same(vector: &Vector) -> Same<'_> {
         .collect();
     (
         vector.about.draft,
+        vector.about.kind,
         vector.about.roles.clone(),
         [stream(Role::Client), stream(Role::Server)],
         format!("{acts:?} {:?}", vector.about.service),

@@ -151,7 +151,7 @@ fn what_only_shows_side_by_side_is_told() {
     let ended = vectors(&directory, &["check", ".", "empty"]);
     ended.expect(1, &["3 things are wrong"]);
     for line in [
-        "./b.toml: both streams, the roles and what is expected are those of ./a.toml",
+        "./b.toml: both streams, draft, kind and roles are those of ./a.toml",
         "./three.bin: belongs to no exchange",
         "empty: empty holds no vectors",
     ] {
