@@ -31,6 +31,7 @@ Examples:
   draftgate check -c gate.toml                say what a configuration exposes
   draftgate connect --draft hixie-76 ws://127.0.0.1:8080/bus/chat
                                               join the chat as a client of 2010
+  draftgate compare Hello                     the same text in every draft, octet by octet
 
 Exit codes: 0 success, 1 failure, 2 wrong usage, 78 wrong configuration.";
 

@@ -14,7 +14,7 @@ use crate::{
     html::place,
     json::{field, pretty},
     table::{Said, Table, direction_name, from},
-    text::{PLAIN, cannot},
+    text::{PLAIN, cannot, together},
     what::{hex, plural},
 };
 
@@ -214,7 +214,7 @@ fn frames(said: &Said) -> Vec<Item> {
     let many = said.units.len() > 1;
     let mut items = Vec::new();
     for (at, unit) in said.units.iter().enumerate() {
-        for field in without_gaps(&unit.fields) {
+        for field in joined(&unit.fields) {
             let what = purpose(&field);
             let meaning = match many {
                 true => format!("{what} (frame {})", at + 1),
@@ -228,21 +228,20 @@ fn frames(said: &Said) -> Vec<Item> {
 }
 
 /// Reserved bits beside each other are one field to the reader.
-fn without_gaps(fields: &[Field]) -> Vec<Field> {
-    let mut joined: Vec<Field> = Vec::new();
-    for field in fields {
-        match joined.last_mut() {
-            Some(last) if (last.kind, field.kind) == (Kind::Reserved, Kind::Reserved) => {
-                let first = last.name.split('-').next().unwrap_or_default();
-                let end = field.name.chars().last().unwrap_or('?');
-                last.name = format!("{first}-{end}");
-                last.len_bits += field.len_bits;
-                last.value += &field.value;
-            }
-            _ => joined.push(field.clone()),
-        }
-    }
-    joined
+fn joined(fields: &[Field]) -> Vec<Field> {
+    let reserved = |field: &Field| field.kind == Kind::Reserved;
+    fields
+        .chunk_by(|a, b| reserved(a) && reserved(b))
+        .map(|run| match run {
+            [first, .., last] => Field {
+                name: format!("{}-{}", first.name, last.name.trim_start_matches("RSV")),
+                len_bits: run.iter().map(|field| field.len_bits).sum(),
+                value: together(run),
+                ..first.clone()
+            },
+            _ => run[0].clone(),
+        })
+        .collect()
 }
 
 /// Fields of one purpose are one field, whatever a draft calls them.

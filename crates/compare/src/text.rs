@@ -145,7 +145,7 @@ pub(crate) fn cannot(unsaid: &Unsaid) -> String {
     format!("cannot say it: {why}")
 }
 
-/// What the gateway does, as a lead-in to [`instead_line`]s.
+/// What the gateway does, as a lead-in to [`choice`]s and what they do.
 pub(crate) fn lead(unsaid: &Unsaid) -> String {
     match unsaid.instead.first().map(|first| first.key) {
         None => "so no client of this draft says it".to_owned(),
@@ -235,8 +235,12 @@ pub(crate) fn lead_kind(fields: &[Field]) -> Kind {
 pub(crate) fn labels(cell: &Cell<'_>) -> Vec<(Kind, String)> {
     let fields = cell.fields;
     if let [one] = fields {
-        let more = one.value != hex(&cell.plain) && one.value != hex(cell.wire);
-        let value = more.then(|| (one.kind, one.value.clone()));
+        // A value that spells its octets has three characters for each but the last.
+        let spelled = one.value.len() + 1 == 3 * cell.wire.len()
+            && [&cell.plain, cell.wire]
+                .iter()
+                .any(|octets| one.value == hex(octets));
+        let value = (!spelled).then(|| (one.kind, one.value.clone()));
         return [(one.kind, one.name.clone())]
             .into_iter()
             .chain(value)
@@ -251,12 +255,20 @@ pub(crate) fn labels(cell: &Cell<'_>) -> Vec<(Kind, String)> {
             rest = &rest[1..];
             continue;
         }
-        let values: String = rest[..same].iter().map(|f| f.value.as_str()).collect();
+        let values = together(&rest[..same]);
         let last = rest[same - 1].name.chars().last().unwrap_or('?');
         labels.push((first.kind, format!("{}-{last} {values}", first.name)));
         rest = &rest[same..];
     }
     labels
+}
+
+/// The values of reserved bits beside each other; none of them set is `0`.
+pub(crate) fn together(fields: &[Field]) -> String {
+    match fields.iter().all(|field| field.value == "0") {
+        true => "0".to_owned(),
+        false => fields.iter().map(|field| field.value.as_str()).collect(),
+    }
 }
 
 /// `line` in lines of the look's width, further ones indented by two more.

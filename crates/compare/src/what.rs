@@ -1,7 +1,7 @@
 //! What is to be said in every draft, checked once: nothing that no draft
 //! could say gets as far as a table.
 
-use std::num::NonZeroU16;
+use std::{fmt::Write, num::NonZeroU16};
 
 use bytes::Bytes;
 use draftgate_core::{Close, Message, Outgoing, Text};
@@ -11,8 +11,9 @@ use draftgate_translate::REASON_OCTETS;
 /// The longest body of a ping (RFC 6455 §5.5).
 pub const PING_OCTETS: usize = 125;
 
-/// The longest message: codecs refuse longer ones by default.
-pub const MESSAGE_OCTETS: usize = 16 << 20;
+/// The longest message: the largest that sizes are told of. A table has it a
+/// dozen times, in JSON with three characters an octet.
+pub const MESSAGE_OCTETS: usize = 1 << 20;
 
 /// The most fragments that are written. A table of more is no picture.
 pub const FRAGMENTS: u16 = 1000;
@@ -205,8 +206,13 @@ fn hex_shown(octets: &[u8]) -> String {
 
 /// Two digits an octet, parted by spaces.
 pub(crate) fn hex(octets: &[u8]) -> String {
-    let digits: Vec<String> = octets.iter().map(|octet| format!("{octet:02x}")).collect();
-    digits.join(" ")
+    let mut text = String::with_capacity(3 * octets.len());
+    for (at, octet) in octets.iter().enumerate() {
+        let space = if at == 0 { "" } else { " " };
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{space}{octet:02x}");
+    }
+    text
 }
 
 /// `1 octet`, `2 octets`, `65,536 octets`.
@@ -246,6 +252,8 @@ mod tests {
             let error = hello.clone().in_fragments(count);
             assert_eq!(error, Err(Unsayable::Fragments), "{count}");
         }
+        let error = What::text("x".repeat(MESSAGE_OCTETS + 1)).unwrap_err();
+        assert_eq!(error, Unsayable::MessageTooLong(MESSAGE_OCTETS + 1));
         let ping = What::ping("").unwrap();
         assert_eq!(ping.in_fragments(2), Err(Unsayable::ControlInFragments));
     }
