@@ -72,6 +72,7 @@ says; a second INT quits at once.
 Examples:
   draftgate serve --listen 127.0.0.1:0        take a free port, and print it
   draftgate serve -c gate.toml --log debug
+  draftgate serve --record recordings         keep every connection as an exchange
   DRAFTGATE_LIMITS__MESSAGE=1MiB draftgate serve";
 
 /// `draftgate serve`
@@ -80,6 +81,9 @@ Examples:
 pub(crate) struct Serve {
     #[command(flatten)]
     pub(crate) file: File,
+    /// Record every connection as an exchange into this directory (`record.dir`)
+    #[arg(long, value_name = "DIR")]
+    pub(crate) record: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) open: Open,
     #[command(flatten)]

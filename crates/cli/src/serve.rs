@@ -30,7 +30,10 @@ use crate::{
 /// The configuration is wrong, an address cannot be had, or a second INT cut
 /// the end short.
 pub(crate) fn run(args: &args::Serve) -> Result<(), Failure> {
-    let config = configuration::load(&args.file)?;
+    let mut config = configuration::load(&args.file)?;
+    if let Some(dir) = &args.record {
+        config.record.dir = Some(dir.clone());
+    }
     let serves = match &config.source {
         Source::Embedded => "the built-in configuration (no file was found)".to_owned(),
         source => check::name(source).to_owned(),
@@ -147,6 +150,13 @@ impl Banner {
         text.push('\n');
         for (listener, addr) in self.config.listeners.iter().zip(addrs) {
             self.listener(&mut text, listener, *addr);
+        }
+        if let Some(dir) = &self.config.record.dir {
+            let _ = writeln!(
+                text,
+                "  every connection is recorded into {}",
+                dir.display()
+            );
         }
         for (plugin, addr) in policy {
             let _ = writeln!(text, "  policy requests of {plugin}  {}", reachable(*addr));

@@ -44,6 +44,7 @@ use crate::{
     peer::Peer,
     policy, proxied, public_url,
     running::Inner,
+    socket::Socket,
     tap::{Tap, Tapped},
     turn::Turn,
 };
@@ -92,13 +93,17 @@ impl Visit {
             }
         }
         if let Some(plugin) = self.plugin {
+            let mut tcp = Socket::new(tcp, self.inner.recorder(), &[], &self.peer);
             return policy::alone(&self, &mut tcp, plugin).await;
         }
         let ahead = match self.learn_peer(&mut tcp).await {
             Ok(Some(ahead)) => ahead,
             Ok(None) => return,
-            Err((refused, read)) => return self.refuse(tcp, read, &refused, None).await,
+            Err((refused, read)) => {
+                return self.refuse(tcp.into(), read, &refused, None).await;
+            }
         };
+        let mut tcp = Socket::new(tcp, self.inner.recorder(), &ahead, &self.peer);
         let turn = tokio::select! {
             biased;
             turn = self.place.turn(self.listener.timeouts.turn) => turn,
@@ -157,7 +162,7 @@ impl Visit {
 
     /// The first octets, `ahead` included, if they may be HTTP. Silence ends
     /// here and not in hyper, whose timers start only with a head.
-    async fn sniff(&self, tcp: &mut TcpStream, mut ahead: BytesMut) -> Option<BytesMut> {
+    async fn sniff(&self, tcp: &mut Socket, mut ahead: BytesMut) -> Option<BytesMut> {
         let limit = self.listener.timeouts.first_octet;
         let (id, peer) = (self.id.as_str(), self.peer);
         let via = peer.via.map(display);
@@ -198,7 +203,7 @@ impl Visit {
     }
 
     /// Runs hyper until a request comes that is not for it.
-    async fn hear(&self, tcp: TcpStream, ahead: BytesMut) -> (Heard, TcpStream, BytesMut) {
+    async fn hear(&self, tcp: Socket, ahead: BytesMut) -> (Heard, Socket, BytesMut) {
         let tap = Tap::default();
         let slot: Slot = Slot::default();
         let limits = &self.listener.limits;
@@ -265,8 +270,12 @@ impl Visit {
         }
     }
 
-    async fn answer(mut self, tcp: TcpStream, received: BytesMut, request: Request, turn: Turn) {
+    async fn answer(mut self, mut tcp: Socket, received: BytesMut, request: Request, turn: Turn) {
+        let known = self.peer;
         let forwarded = self.learn_client(&request);
+        if self.peer != known {
+            tcp.note(&self.peer);
+        }
         let inner = &self.inner;
         let decided = match inner.stop.is_cancelled() {
             true => Err(Refused::shutting_down().field("Retry-After", "10")),
@@ -314,14 +323,7 @@ impl Visit {
     }
 
     /// Drives an opened connection to its end.
-    async fn run(
-        &self,
-        tcp: TcpStream,
-        received: BytesMut,
-        body: Body,
-        opened: Opened,
-        turn: Turn,
-    ) {
+    async fn run(&self, tcp: Socket, received: BytesMut, body: Body, opened: Opened, turn: Turn) {
         let Opened {
             head,
             codec,
@@ -356,7 +358,7 @@ impl Visit {
 
     async fn refuse(
         &self,
-        mut tcp: TcpStream,
+        mut tcp: Socket,
         read: usize,
         refused: &Refused,
         request: Option<&Request>,
@@ -384,12 +386,12 @@ impl Visit {
 }
 
 /// Answers `tcp` before anything was read of it.
-pub(crate) async fn turn_away(mut tcp: TcpStream, id: &str, refused: &Refused) {
-    say_last(&mut tcp, &refused.to_octets(id, false), 0).await;
+pub(crate) async fn turn_away(tcp: TcpStream, id: &str, refused: &Refused) {
+    say_last(&mut tcp.into(), &refused.to_octets(id, false), 0).await;
 }
 
 /// Writes `answer` and closes, so that the peer gets to read it.
-pub(crate) async fn say_last(tcp: &mut TcpStream, answer: &[u8], read: usize) {
+pub(crate) async fn say_last(tcp: &mut Socket, answer: &[u8], read: usize) {
     // The peer may take its time to read, but not for ever.
     if let Ok(Ok(())) = timeout(LINGER, tcp.write_all(answer)).await {
         linger(tcp, read).await;
@@ -404,7 +406,7 @@ const DISCARDED: usize = 4 << 20;
 
 /// Closes our half and reads on for a moment: TCP answers octets that nobody
 /// reads with a reset, which would take our last words with it.
-pub(crate) async fn linger(tcp: &mut TcpStream, mut read: usize) {
+pub(crate) async fn linger(tcp: &mut Socket, mut read: usize) {
     let _ = tcp.shutdown().await;
     let discard = async {
         // On the heap: an array would be part of every connection's task.

@@ -34,6 +34,7 @@ mod public_url;
 mod refusal;
 mod running;
 pub mod service;
+mod socket;
 mod subprotocol;
 mod tap;
 mod throttle;

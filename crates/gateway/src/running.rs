@@ -14,12 +14,13 @@ use std::{
 use draftgate_bus::{Hub, Ledger};
 use draftgate_conn::Sender;
 use draftgate_core::Close;
+use draftgate_record::{Recorded, Recorder, Report, StoreError};
 use tokio::{
     net::TcpListener,
     time::{Duration, Instant, sleep_until, timeout, timeout_at},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::{
     Counts,
@@ -44,14 +45,21 @@ pub struct Running {
     inner: Arc<Inner>,
 }
 
-/// A listener's address could not be bound.
+/// What the gateway needs cannot be had.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address}: {source}; {}", remedy(source))]
-pub struct BindError {
-    /// The address.
-    pub address: SocketAddr,
-    /// What the system says.
-    pub source: io::Error,
+#[non_exhaustive]
+pub enum BindError {
+    /// A listener's address could not be bound.
+    #[error("cannot listen on {address}: {source}; {}", remedy(source))]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Connections are to be recorded, and cannot be.
+    #[error("cannot record: {0}; choose another `record.dir`, or none")]
+    Record(#[from] StoreError),
 }
 
 fn remedy(error: &io::Error) -> &'static str {
@@ -76,6 +84,7 @@ pub(crate) struct Inner {
     pub(crate) services: Vec<Arc<dyn Service>>,
     pub(crate) counts: Counters,
     pub(crate) throttle: Arc<Throttle>,
+    recorder: Option<Arc<Recorder>>,
     /// No more connections, no more upgrades.
     pub(crate) stop: CancellationToken,
     pub(crate) accepted: AtomicU64,
@@ -100,7 +109,8 @@ impl Gateway {
     /// the hard one: each connection is one.
     ///
     /// # Errors
-    /// [`BindError`] for the first address that cannot be had.
+    /// [`BindError`] for the first address that cannot be had, or because
+    /// nothing can be written where connections are to be recorded.
     pub fn bind(config: Config) -> Result<Running, BindError> {
         Self::bind_with(config, |_| None)
     }
@@ -133,8 +143,14 @@ impl Gateway {
             .iter()
             .map(|route| service(route).unwrap_or_else(|| built_in(route, &hub, &counts)))
             .collect();
+        let throttle = Arc::new(Throttle::new(config.log.rate));
+        let recorder = match config.record.options() {
+            Some(options) => Some(Arc::new(Recorder::start(options, recorded)?)),
+            None => None,
+        };
         let inner = Arc::new(Inner {
-            throttle: Arc::new(Throttle::new(config.log.rate)),
+            throttle,
+            recorder,
             config,
             policies,
             services,
@@ -178,7 +194,7 @@ async fn sum_up(inner: Arc<Inner>) {
 
 fn bind(listener: &Listener) -> Result<(SocketAddr, TcpListener), BindError> {
     let bound = listen::bind(listener).and_then(|socket| Ok((listen::address(&socket)?, socket)));
-    bound.map_err(|source| BindError {
+    bound.map_err(|source| BindError::Listen {
         address: listener.address,
         source,
     })
@@ -282,8 +298,48 @@ impl Running {
         self.inner.end();
         self.inner.tasks.wait().await;
         self.inner.throttle.tell();
+        self.finish_recording().await;
         let (counts, ledger) = (self.counts(), self.ledger());
         info!("in all: {counts}; on the bus: {ledger}");
+    }
+}
+
+impl Running {
+    /// What was recorded so far; nothing where nothing is.
+    pub fn recorded(&self) -> Recorded {
+        let recorder = self.inner.recorder.as_ref();
+        recorder.map(|it| it.recorded()).unwrap_or_default()
+    }
+
+    /// Waits until what was recorded is written.
+    async fn finish_recording(&self) {
+        let Some(recorder) = self.inner.recorder.clone() else {
+            return;
+        };
+        let finished = Arc::clone(&recorder);
+        // It waits for a thread that writes files.
+        let _ = tokio::task::spawn_blocking(move || finished.finish()).await;
+        let Recorded {
+            written,
+            failed,
+            unrecorded,
+        } = recorder.recorded();
+        info!(written, failed, unrecorded, "recordings");
+    }
+}
+
+/// Logs what became of a recording.
+fn recorded(report: Report) {
+    match report {
+        Report::Written(stored) => {
+            let (path, draft) = (stored.path.display(), stored.draft.map(|d| d.name()));
+            debug!(%path, draft, partial = stored.partial, "recorded");
+        }
+        Report::Failed(error) => warn!(%error, "a connection could not be recorded"),
+        Report::Full(bound) => warn!(
+            "connections are not recorded any more, or not to their end: {bound}; see the keys of `record`"
+        ),
+        _ => {}
     }
 }
 
@@ -319,6 +375,11 @@ impl Inner {
                 () = task => {}
             }
         });
+    }
+
+    /// What records connections, where that is wanted.
+    pub(crate) fn recorder(&self) -> Option<&Recorder> {
+        self.recorder.as_deref()
     }
 
     /// Counts that `peer` was refused. Whether a line is to say so: log it
@@ -374,7 +435,7 @@ mod tests {
 
     #[test]
     fn an_address_that_cannot_be_had_is_explained() {
-        let error = BindError {
+        let error = BindError::Listen {
             address: "127.0.0.1:80".parse().unwrap(),
             source: io::ErrorKind::PermissionDenied.into(),
         };

@@ -429,3 +429,25 @@ fn what_cannot_be_had_is_told() {
     let taken = taken.local_addr().unwrap().to_string();
     run(arguments(&taken, "h:1", "out")).expect(1, &["cannot listen on"]);
 }
+
+#[test]
+fn a_gateway_records_its_own_connections() {
+    let dir = directory();
+    let gateway = gateway(&["serve", "--record", dir.to_str().unwrap()]);
+    for draft in DRAFTS {
+        hello(draft, &gateway.address);
+    }
+    // Once it has ended all is written.
+    gateway.stop();
+    let vectors = load_dir(&dir).unwrap();
+    assert_eq!(vectors.len(), DRAFTS.len());
+    let dir = dir.to_str().unwrap();
+    let offline = draftgate(["replay", dir]).run();
+    offline.expect(0, &[]);
+    let another = crate::serve::gateway(&["echo"]);
+    let target = format!("ws://{}/echo", another.address);
+    let replayed = draftgate(["replay", dir, "--target", &target]).run();
+    replayed.expect(0, &[]);
+    assert!(replayed.stdout.contains("6 replays"), "{}", replayed.stdout);
+    another.stop();
+}

@@ -17,7 +17,7 @@ use super::{
     policy,
     problem::{Place, Problem},
     reader::{Reader, Said, Table, Tables, Wrong},
-    routes,
+    record, routes,
     values::{OrOff, OrUnlimited, Pause, Size},
 };
 
@@ -160,6 +160,7 @@ fn whole(mut top: Table<'_>, name: &str, spoken: &[Draft]) -> Config {
     }
     table.finish();
 
+    let record = record::read(&mut top);
     let listeners = listeners(&mut top, &listener);
     let policy = policy::read(&mut top, &listener, &listeners);
     let shared = Shared {
@@ -178,6 +179,7 @@ fn whole(mut top: Table<'_>, name: &str, spoken: &[Draft]) -> Config {
         policy,
         drain,
         log,
+        record,
     }
 }
 

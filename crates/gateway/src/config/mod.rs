@@ -39,6 +39,7 @@ mod path;
 mod policy;
 mod problem;
 mod reader;
+mod record;
 mod route;
 mod routes;
 mod site;
@@ -60,6 +61,7 @@ pub use origin::{NotAnOrigin, Origin, OriginRefused, OriginRule, Origins, Wildca
 pub use path::{NotAPattern, PathPattern};
 pub use policy::{NotPorts, Plugin, Policy, Ports};
 pub use problem::{ConfigError, Mistakes, Problem};
+pub use record::Record;
 pub use route::{Heartbeat, Publish, Route, Service};
 pub use site::{Hosts, NotASite, Site};
 pub use warning::Warning;
@@ -83,6 +85,8 @@ pub struct Config {
     pub drain: Duration,
     /// What it writes down.
     pub log: Log,
+    /// What it records.
+    pub record: Record,
 }
 
 /// Where a configuration was read.
@@ -121,6 +125,7 @@ impl Default for Config {
             policy: None,
             drain: DRAIN,
             log: Log::default(),
+            record: Record::default(),
         }
     }
 }

@@ -12,12 +12,12 @@ mod xml;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, Method, Response, header, request::Parts};
 use http_body_util::Full;
-use tokio::net::TcpStream;
 use tracing::{debug, field::display, info, warn};
 
 use crate::{
     config::{Plugin, Policy, Ports},
     front::{Visit, linger, say_last},
+    socket::Socket,
 };
 use ask::Asked;
 
@@ -68,7 +68,7 @@ impl Policies {
 
 /// Serves a connection whose first octets, `ahead`, are no HTTP but may be a
 /// policy request, to its end.
-pub(crate) async fn in_band(visit: &Visit, tcp: &mut TcpStream, ahead: BytesMut) {
+pub(crate) async fn in_band(visit: &Visit, tcp: &mut Socket, ahead: BytesMut) {
     let Some(policies) = &visit.inner.policies else {
         let code = "policy-request";
         if visit.inner.refuse(code, visit.peer.client) {
@@ -80,7 +80,7 @@ pub(crate) async fn in_band(visit: &Visit, tcp: &mut TcpStream, ahead: BytesMut)
 }
 
 /// Serves a connection of a listener that answers `plugin` alone, to its end.
-pub(crate) async fn alone(visit: &Visit, tcp: &mut TcpStream, plugin: Plugin) {
+pub(crate) async fn alone(visit: &Visit, tcp: &mut Socket, plugin: Plugin) {
     if let Some(policies) = &visit.inner.policies {
         answer(visit, tcp, BytesMut::new(), Some(plugin), policies).await;
     }
@@ -88,7 +88,7 @@ pub(crate) async fn alone(visit: &Visit, tcp: &mut TcpStream, plugin: Plugin) {
 
 async fn answer(
     visit: &Visit,
-    tcp: &mut TcpStream,
+    tcp: &mut Socket,
     mut read: BytesMut,
     alone: Option<Plugin>,
     policies: &Policies,
