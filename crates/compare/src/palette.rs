@@ -136,3 +136,69 @@ pub(crate) fn word(kind: Kind) -> &'static str {
         _ => "unknown",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Relative luminance of `#rrggbb` (WCAG 2.2).
+    fn luminance(colour: &str) -> f64 {
+        let part = |at: usize| {
+            let value = u8::from_str_radix(&colour[at..at + 2], 16).unwrap();
+            match f64::from(value) / 255.0 {
+                dim if dim <= 0.04045 => dim / 12.92,
+                bright => ((bright + 0.055) / 1.055).powf(2.4),
+            }
+        };
+        0.2126 * part(1) + 0.7152 * part(3) + 0.0722 * part(5)
+    }
+
+    fn contrast(one: &str, other: &str) -> f64 {
+        let (one, other) = (luminance(one), luminance(other));
+        (one.max(other) + 0.05) / (one.min(other) + 0.05)
+    }
+
+    #[test]
+    fn every_ink_can_be_read_on_its_ground_and_on_the_page() {
+        for ink in INKS {
+            for ([ground, text], page) in [(ink.light, "#ffffff"), (ink.dark, "#1d1d23")] {
+                for ground in [ground, page] {
+                    let contrast = contrast(ground, text);
+                    assert!(
+                        contrast >= 4.5,
+                        "{}: {text} on {ground}: {contrast:.2}",
+                        ink.class
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_kind_has_a_word_of_its_own_and_an_ink() {
+        let kinds = [
+            Kind::FrameType,
+            Kind::Flag,
+            Kind::Reserved,
+            Kind::Opcode,
+            Kind::Length,
+            Kind::MaskingKey,
+            Kind::Payload,
+            Kind::StatusCode,
+            Kind::Reason,
+            Kind::Terminator,
+            Kind::StartLine,
+            Kind::HeadField,
+            Kind::Key,
+            Kind::Proof,
+            Kind::Date,
+            Kind::Secret,
+            Kind::End,
+        ];
+        let words: std::collections::HashSet<_> = kinds.into_iter().map(word).collect();
+        assert_eq!(words.len(), kinds.len());
+        for kind in kinds {
+            assert_ne!(of(kind).class, of(Kind::Unknown).class, "{kind:?}");
+        }
+    }
+}
