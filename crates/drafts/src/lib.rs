@@ -36,7 +36,7 @@ use http::{HeaderMap, request::Parts};
 
 pub use detect::{Detection, detect};
 pub use random::RandomKeys;
-pub use table::{capability_table, refusal_table};
+pub use table::{answer_refusal_table, capability_table, refusal_table};
 
 /// The server's half of every draft that is spoken, oldest first.
 pub static ACCEPTORS: [&dyn Acceptor; 6] = [

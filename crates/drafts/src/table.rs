@@ -62,3 +62,15 @@ pub fn refusal_table() -> String {
     }
     table
 }
+
+/// What a client refuses of an answer, as a Markdown table.
+pub fn answer_refusal_table() -> String {
+    let mut table = String::from("| code | what is wrong |\n| --- | --- |\n");
+    let answers = RefusalKind::ALL
+        .iter()
+        .filter(|kind| kind.code().starts_with("answer-"));
+    for kind in answers {
+        let _ = writeln!(table, "| `{}` | {} |", kind.code(), kind.sentence());
+    }
+    table
+}

@@ -295,3 +295,24 @@ fn a_missing_file_and_an_empty_directory_say_so() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
     assert!(matches!(load_dir(source), Err(LoadError::Empty { .. })));
 }
+
+proptest::proptest! {
+    /// An editor, a merge or an attacker may leave anything in a file.
+    #[test]
+    fn no_text_brings_the_loader_down(
+        at in 0..3000_usize,
+        length in 0..60_usize,
+        piece in "[ -~\n]{0,12}|\\$\\{[a-z0-9]{0,6}=?|\\[\\[step\\]\\]\n|\"\"\"|[\\x00-\\x1f\u{80}-\u{ffff}]{0,4}",
+    ) {
+        let mut text = include_str!("../tests/mistakes/exchange.toml").to_owned();
+        let begin = text.floor_char_boundary(at.min(text.len()));
+        let end = text.floor_char_boundary((begin + length).min(text.len()));
+        text.replace_range(begin..end, &piece);
+        if let Err(wrong) = wrong(&text, Path::new("dir/a.b.toml")) {
+            for error in wrong.all() {
+                let said = error.to_string();
+                proptest::prop_assert!(said.starts_with("dir/a.b.toml:"), "{}", said);
+            }
+        }
+    }
+}

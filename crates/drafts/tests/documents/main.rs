@@ -8,7 +8,7 @@ mod breaches;
 mod common;
 mod frames;
 
-use draftgate_drafts::{capability_table, refusal_table};
+use draftgate_drafts::{answer_refusal_table, capability_table, refusal_table};
 use draftgate_testkit::documents::holds;
 
 #[test]
@@ -24,6 +24,15 @@ fn the_capability_table_stands_in_the_page_on_drafts() {
 #[test]
 fn the_refusals_stand_in_the_page_on_operating() {
     holds("docs/operating.md", "refusals", &refusal_table());
+}
+
+#[test]
+fn what_a_client_refuses_stands_in_the_page_on_archived_exchanges() {
+    holds(
+        "docs/vectors.md",
+        "answer-refusals",
+        &answer_refusal_table(),
+    );
 }
 
 #[test]
