@@ -33,7 +33,19 @@ server.listen((http) => http.on('upgrade', (request, socket, head) => {
     socket.end();
   });
   socket.on('error', () => peer.close());
-  peer.io.write(head);
-  socket.pipe(peer.io).pipe(socket);
-  peer.start();
+  // Some keys and frames of hixie make it throw: here that costs the
+  // connection, and not the process with all the others.
+  const guarded = (what) => (...given) => {
+    try {
+      what(...given);
+    } catch (error) {
+      server.failed(error);
+      socket.destroy();
+    }
+  };
+  const hear = guarded((octets) => peer.io.write(octets));
+  hear(head);
+  socket.on('data', hear);
+  peer.io.pipe(socket);
+  guarded(() => peer.start())();
 }));

@@ -6,7 +6,7 @@
 use std::{io, net::SocketAddr};
 
 use bytes::Bytes;
-use draftgate_core::{Closing, Draft, Event, Message, Role};
+use draftgate_core::{Closing, Draft, Event, Message, Role, Rule};
 use draftgate_drafts::{RandomKeys, acceptor, opening::LengthFrames};
 use draftgate_vectors::{Action, Ending, Ends, Expectation, Service, Stated, Vector, shown};
 use tokio::{
