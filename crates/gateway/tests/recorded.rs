@@ -11,7 +11,11 @@ use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use common::{Raw, config, gateway, spoken, until};
 use draftgate_core::{Draft, Event, Notice, Role};
-use draftgate_gateway::config::{Config, OriginRule, Origins};
+use draftgate_drafts::opening::RefusalKind;
+use draftgate_gateway::{
+    config::{Config, OriginRule, Origins},
+    refusal_table,
+};
 use draftgate_vectors::{Ends, Kind, Vector, load_dir};
 
 /// The archive's paths, open to every origin.
@@ -155,4 +159,33 @@ async fn openings_written_to_be_refused_are_refused_with_the_archives_codes() {
         }
     }
     assert!(front_end >= 10 && drafts >= 50, "{front_end}, {drafts}");
+}
+
+#[test]
+fn every_code_of_a_refusal_stands_in_the_archive_or_is_said_to_be_out_of_reach() {
+    let archive = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../interop-vectors");
+    let readme = std::fs::read_to_string(archive.join("README.md")).unwrap();
+    let out_of_reach = readme
+        .split("### What octets cannot provoke")
+        .nth(1)
+        .unwrap();
+    let out_of_reach = out_of_reach.split("The same holds").next().unwrap();
+    let vectors = load_dir(archive).unwrap();
+    let table = refusal_table();
+    let own = table.lines().filter_map(|row| row.split('`').nth(1));
+    let drafts = RefusalKind::ALL.iter().map(|kind| kind.code());
+    for code in own.chain(drafts) {
+        let expected = |v: &&Vector| {
+            let roles = [Role::Client, Role::Server].into_iter();
+            let stated = roles.filter_map(|role| v.expectation(role).stated());
+            let mut refused = stated.filter_map(|stated| stated.refused.as_ref());
+            refused.any(|refused| refused.rules.iter().any(|rule| rule == code))
+        };
+        let expected = vectors.iter().filter(expected).count();
+        let listed = out_of_reach.contains(&format!("`{code}`"));
+        assert!(
+            (expected > 0) != listed,
+            "{code}: expected {expected} times"
+        );
+    }
 }

@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use draftgate_core::{Draft, Role};
+use draftgate_core::{Draft, Role, Rule};
 use draftgate_vectors::{Ends, Form, Head, Vector, load_dir, with_index};
 
 fn archive() -> PathBuf {
@@ -54,6 +54,32 @@ fn the_index_in_the_readme_is_up_to_date() {
         readme == fresh,
         "interop-vectors/README.md is out of date: run cargo run -p draftgate-vectors --example index"
     );
+}
+
+/// The part of the README that says what no octets of a peer show.
+fn not_provoked() -> String {
+    let readme = fs::read_to_string(archive().join("README.md")).unwrap();
+    let from = readme
+        .split("### What octets cannot provoke")
+        .nth(1)
+        .unwrap();
+    from.split("### Deviations").next().unwrap().to_owned()
+}
+
+#[test]
+fn every_rule_of_the_open_connection_is_broken_or_said_to_be_out_of_reach() {
+    let vectors = vectors();
+    let out_of_reach = not_provoked();
+    for rule in Rule::ALL {
+        let broken = |v: &&Vector| {
+            let roles = [Role::Client, Role::Server].into_iter();
+            let mut stated = roles.filter_map(|role| v.expectation(role).stated());
+            stated.any(|s| s.violation.as_ref().is_some_and(|b| b.rule == rule))
+        };
+        let broken = vectors.iter().filter(broken).count();
+        let listed = out_of_reach.contains(&format!("`{}` belongs to", rule.code()));
+        assert!((broken > 0) != listed, "{rule:?}: broken {broken} times");
+    }
 }
 
 #[test]
