@@ -5,9 +5,9 @@ use bytes::{Buf, Bytes, BytesMut};
 use draftgate_core::{Codec, Draft, Event, Limits, Message, Outbox, Outgoing};
 use draftgate_drafts::{
     RandomKeys, accept, offer,
-    opening::{Ask, LengthFrames, Terms},
+    opening::{Ask, LengthFrames, Terms, parts},
 };
-use draftgate_testkit::{codecs::hear, request::parts};
+use draftgate_testkit::codecs::hear;
 
 /// As much as the driver takes from a socket at once.
 pub const READ: usize = 64 << 10;
@@ -30,7 +30,9 @@ pub fn pair(draft: Draft) -> (Box<dyn Codec>, Box<dyn Codec>) {
         length_frames: LengthFrames::default(),
     };
     let mut offered = offer(draft, &ask, &mut RandomKeys).expect("every draft offers");
-    let (request, rest) = parts(&offered.request);
+    let (request, head) = parts(&offered.request)
+        .expect("a well-formed request")
+        .expect("a whole request");
     let terms = Terms {
         subprotocol: None,
         public_url: "ws://example.com/",
@@ -39,7 +41,7 @@ pub fn pair(draft: Draft) -> (Box<dyn Codec>, Box<dyn Codec>) {
     };
     let mut accepted =
         accept(draft, &request, &terms, &mut RandomKeys).expect("its own offer is accepted");
-    let heard = hear(&mut *accepted.codec, [&rest[..]]);
+    let heard = hear(&mut *accepted.codec, [&offered.request[head..]]);
     let answer = [accepted.head.to_bytes(), heard.wrote].concat();
     let client = offered.pending.answer(&mut BytesMut::from(&answer[..]));
     let mut client = client.expect("a good answer").expect("a whole answer");

@@ -6,13 +6,10 @@
 use bytes::BytesMut;
 use draftgate_core::{Codec, Event, Limits, Message, Notice, Outbox, Outgoing, SendError, State};
 use draftgate_hixie75::{ACCEPTOR, OFFERER};
-use draftgate_testkit::{
-    codecs::{hear, hear_every_cut},
-    request::parts,
-};
+use draftgate_testkit::codecs::{hear, hear_every_cut};
 use draftgate_wire::{
     FixedKeys,
-    opening::{Accepted, Ask, Connected, LengthFrames, Refusal, RefusalKind, Terms},
+    opening::{Accepted, Ask, Connected, LengthFrames, Refusal, RefusalKind, Terms, parts},
 };
 
 const REQUEST: &str = "GET /demo HTTP/1.1\r\n\
@@ -41,7 +38,11 @@ fn accepted() -> Accepted {
         length_frames: LengthFrames::default(),
     };
     ACCEPTOR
-        .accept(&parts(REQUEST.as_bytes()).0, &terms, &mut keys())
+        .accept(
+            &parts(REQUEST.as_bytes()).unwrap().unwrap().0,
+            &terms,
+            &mut keys(),
+        )
         .unwrap()
 }
 
@@ -89,7 +90,7 @@ fn a_request_without_origin_is_told_null() {
         limits: Limits::default(),
         length_frames: LengthFrames::default(),
     };
-    let (request, _) = parts(request.as_bytes());
+    let (request, _) = parts(request.as_bytes()).unwrap().unwrap();
     let head = ACCEPTOR.accept(&request, &terms, &mut keys()).unwrap().head;
     let head = head.to_bytes();
     let fields = std::str::from_utf8(&head[85..]).unwrap();

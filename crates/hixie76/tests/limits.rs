@@ -5,13 +5,10 @@
 
 use draftgate_core::{Codec, Event, Limits, Message, Notice, Rule};
 use draftgate_hixie76::ACCEPTOR;
-use draftgate_testkit::{
-    codecs::{hear, hear_every_cut},
-    request::parts,
-};
+use draftgate_testkit::codecs::{hear, hear_every_cut};
 use draftgate_wire::{
     FixedKeys,
-    opening::{LengthFrames, Terms},
+    opening::{LengthFrames, Terms, parts},
 };
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\n\
@@ -32,7 +29,7 @@ fn server(limits: Limits, length_frames: LengthFrames) -> Box<dyn Codec> {
         limits,
         length_frames,
     };
-    let (request, _) = parts(REQUEST);
+    let (request, _) = parts(REQUEST).unwrap().unwrap();
     let accepted = ACCEPTOR.accept(&request, &terms, &mut FixedKeys::new([0]));
     let mut codec = accepted.unwrap().codec;
     hear(&mut *codec, [&b"12345678"[..]]);

@@ -8,13 +8,10 @@ use draftgate_core::{
     Close, Codec, Draft, Event, Limits, Message, Notice, Outbox, Outgoing, Rule, SendError, State,
 };
 use draftgate_hixie76::{ACCEPTOR, OFFERER};
-use draftgate_testkit::{
-    codecs::{Heard, hear, hear_every_cut},
-    request::parts,
-};
+use draftgate_testkit::codecs::{Heard, hear, hear_every_cut};
 use draftgate_wire::{
     FixedKeys,
-    opening::{Accepted, Ask, Connected, LengthFrames, Refusal, RefusalKind, Resume, Terms},
+    opening::{Accepted, Ask, Connected, LengthFrames, Refusal, RefusalKind, Resume, Terms, parts},
 };
 
 /// Key1, Key2, key3, answer: hixie-76 §1.2, §1.3 and §4.1.
@@ -73,7 +70,11 @@ fn accept(request: &[u8]) -> Result<Accepted, Refusal> {
         limits: Limits::default(),
         length_frames: LengthFrames::default(),
     };
-    ACCEPTOR.accept(&parts(request).0, &terms, &mut FixedKeys::new([0]))
+    ACCEPTOR.accept(
+        &parts(request).unwrap().unwrap().0,
+        &terms,
+        &mut FixedKeys::new([0]),
+    )
 }
 
 fn server() -> Box<dyn Codec> {
@@ -121,8 +122,8 @@ fn opened() -> [Box<dyn Codec>; 2] {
 fn the_four_worked_challenges_as_a_server() {
     for (key1, key2, key3, answer) in WORKED {
         let octets = request(key1, key2, key3);
-        let (_, rest) = parts(&octets);
-        let heard = hear_every_cut(|| accept(&octets).unwrap().codec, &rest);
+        let (_, head) = parts(&octets).unwrap().unwrap();
+        let heard = hear_every_cut(|| accept(&octets).unwrap().codec, &octets[head..]);
         assert_eq!(
             (&heard.events[..], &heard.wrote[..]),
             (&[Event::Opened][..], &answer[..])
@@ -179,9 +180,9 @@ fn the_request_we_write_is_answered_by_our_server() {
         let mut keys = FixedKeys::new([seed, 91, seed ^ 0x55, 7, 200, seed.wrapping_mul(37), 3]);
         let mut offer = OFFERER.offer(&ask, &mut keys).unwrap();
         let accepted = accept(&offer.request).unwrap();
-        let (_, key3) = parts(&offer.request);
+        let (_, head) = parts(&offer.request).unwrap().unwrap();
         let mut codec = accepted.codec;
-        let heard = hear(&mut *codec, [&key3[..]]);
+        let heard = hear(&mut *codec, [&offer.request[head..]]);
         let answer = [accepted.head.to_bytes(), heard.wrote].concat();
         let connected = offer.pending.answer(&mut BytesMut::from(&answer[..]));
         assert!(connected.unwrap().is_some(), "seed {seed}");
@@ -202,8 +203,8 @@ fn the_request_has_webkits_fields_and_8_octets_after_them() {
     };
     let mut keys = FixedKeys::new(*b"keys");
     let request = OFFERER.offer(&ask, &mut keys).unwrap().request;
-    let (parts, key3) = parts(&request);
-    assert_eq!(key3.len(), 8);
+    let (parts, head) = parts(&request).unwrap().unwrap();
+    assert_eq!(request.len() - head, 8);
     let fixed = "GET /demo HTTP/1.1\r\n\
         Upgrade: WebSocket\r\n\
         Connection: Upgrade\r\n\

@@ -10,14 +10,14 @@ use bytes::{Bytes, BytesMut};
 use draftgate_core::{Codec, Draft, Event, Notice, Outbox, Outgoing, Role, SendError};
 use draftgate_drafts::{
     FixedKeys,
-    opening::{Connected, Refusal},
+    opening::{Connected, Refusal, parts},
     spoken,
 };
 use draftgate_replay::{
     Outcome, Split, offline,
     opening::{self, resume},
 };
-use draftgate_testkit::{codecs::hear, request::parts};
+use draftgate_testkit::codecs::hear;
 use draftgate_vectors::{Vector, load_dir};
 
 fn archive() -> Vec<Vector> {
@@ -106,7 +106,7 @@ fn our_answers_are_the_recorded_ones_octet_for_octet() {
         if !built || !asked.ends.after_opening() || !said.ends.after_opening() {
             continue;
         }
-        let (request, _) = parts(&vector.octets(Role::Client));
+        let (request, _) = parts(&vector.octets(Role::Client)).unwrap().unwrap();
         let mut codec = opening::answer(&request).unwrap().1.codec;
         let mut input = BytesMut::from(&vector.after_head(Role::Client)[..]);
         let (recorded, mut out) = (vector.after_head(Role::Server), Outbox::new());

@@ -2,7 +2,7 @@
 //!
 //! [`io`] is a transport whose other end the test holds in its hand; [`codecs`]
 //! feeds octets to a codec in every cut; [`forged`] makes frames that none writes;
-//! [`request`] reads a request's octets; [`documents`] compares tables.
+//! [`documents`] compares tables.
 //! Nothing here knows a draft.
 //!
 //! ```
@@ -15,4 +15,3 @@ pub mod codecs;
 pub mod documents;
 pub mod forged;
 pub mod io;
-pub mod request;

@@ -8,9 +8,9 @@ use bytes::BytesMut;
 use draftgate_core::{Codec, Draft, Limits, Role};
 use draftgate_drafts::{
     FixedKeys, accept, offer,
-    opening::{Ask, LengthFrames, Terms},
+    opening::{Ask, LengthFrames, Terms, parts},
 };
-use draftgate_testkit::{codecs::hear, request::parts};
+use draftgate_testkit::codecs::hear;
 
 /// Both ends of a connection in `draft`, ready for messages.
 pub(crate) fn pair(draft: Draft, limits: Limits) -> (Box<dyn Codec>, Box<dyn Codec>) {
@@ -35,7 +35,7 @@ pub(crate) fn pair_with(
         length_frames: LengthFrames::default(),
     };
     let mut offered = offer(draft, &ask, &mut keys).unwrap();
-    let (request, rest) = parts(&offered.request);
+    let (request, head) = parts(&offered.request).unwrap().unwrap();
     let terms = Terms {
         subprotocol: Some("sample"),
         public_url: "ws://example.com/demo",
@@ -43,7 +43,7 @@ pub(crate) fn pair_with(
         length_frames: LengthFrames::default(),
     };
     let mut accepted = accept(draft, &request, &terms, &mut keys).unwrap();
-    let heard = hear(&mut *accepted.codec, [&rest[..]]);
+    let heard = hear(&mut *accepted.codec, [&offered.request[head..]]);
     let answer = [accepted.head.to_bytes(), heard.wrote].concat();
     let mut input = BytesMut::from(&answer[..]);
     let mut client = offered.pending.answer(&mut input).unwrap().unwrap();

@@ -5,10 +5,9 @@ use bytes::BytesMut;
 use draftgate_core::{Draft, Limits};
 use draftgate_drafts::{
     Detection, FixedKeys, accept, detect, offer,
-    opening::{Accepted, Ask, Connected, LengthFrames, Refusal, RefusalKind, Terms, origin},
+    opening::{Accepted, Ask, Connected, LengthFrames, Refusal, RefusalKind, Terms, origin, parts},
     subprotocols,
 };
-use draftgate_testkit::request::parts;
 use http::HeaderValue;
 
 use crate::drafts;
@@ -64,7 +63,7 @@ fn connect(draft: Draft, answer: &str) -> Result<Option<Connected>, Refusal> {
 
 /// The draft found in `request`, and our answer to it.
 fn answer(request: &str, subprotocol: Option<&str>) -> Result<(Draft, Accepted), Refusal> {
-    let (request, _) = parts(request.as_bytes());
+    let (request, _) = parts(request.as_bytes()).unwrap().unwrap();
     let draft = detect(&request, Detection::default())?;
     let terms = Terms {
         subprotocol,
@@ -132,7 +131,7 @@ fn a_key_that_is_not_16_octets_is_refused() {
         // The last is what ws 0.4.32 sends in Version 8: draft number and time, 15 octets.
         for key in ["", "AQIDBAUG", "OC0xNzk1MjMxMDA1Mjcz"] {
             let request = request(draft).replace("dGhlIHNhbXBsZSBub25jZQ==", key);
-            let (request, _) = parts(request.as_bytes());
+            let (request, _) = parts(request.as_bytes()).unwrap().unwrap();
             let terms = Terms {
                 subprotocol: None,
                 public_url: "ws://server.example.com/chat",
@@ -184,7 +183,8 @@ fn the_origin_is_read_under_either_name_and_two_must_agree() {
             .replace("Sec-WebSocket-Origin: http://example.com\r\n", "")
             .replace("Origin: http://example.com\r\n", "");
         let named = |fields: &str| {
-            let (request, _) = parts(bare.replacen("Cookie", fields, 1).as_bytes());
+            let request = bare.replacen("Cookie", fields, 1);
+            let (request, _) = parts(request.as_bytes()).unwrap().unwrap();
             let found = detect(&request, Detection::default());
             assert_eq!(found, Ok(draft), "an origin tells no draft");
             origin(&request.headers).map(|found| found.cloned())
@@ -214,7 +214,7 @@ fn subprotocols_are_a_list_in_any_number_of_fields() {
     for draft in drafts() {
         let fields = "Sec-WebSocket-Protocol: b\r\nSec-WebSocket-Protocol: ,c ,";
         let request = request(draft).replace("Cookie: a=b", fields);
-        let (request, _) = parts(request.as_bytes());
+        let (request, _) = parts(request.as_bytes()).unwrap().unwrap();
         let asked = subprotocols(draft, &request.headers);
         assert_eq!(asked, ["chat", "superchat", "b", "c"], "{draft}");
     }
