@@ -53,8 +53,8 @@ impl fmt::Display for Table {
 impl Table {
     /// The table for a terminal.
     pub fn to_text(&self, look: Look) -> String {
-        let mut text = paint(look, HEADING, &self.heading());
-        text.push('\n');
+        let mut text = String::new();
+        wrapped(&mut text, look, HEADING, 0, &self.heading());
         for group in self.groups() {
             text.push('\n');
             let row = group[0];
