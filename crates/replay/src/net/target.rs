@@ -89,8 +89,16 @@ fn inapplicable(vector: &Vector, target: &Target, stated: &Stated) -> Option<Str
     if stated.ends == Ends::Nothing && !vector.steps.iter().any(waits) {
         return Some("the client sent nothing".to_owned());
     }
-    let front_end = vector.about.tags.iter().any(|tag| tag == FRONT_END);
-    (front_end && !target.front_end)
+    let limit = stated.violation.as_ref().is_some_and(|broken| {
+        matches!(
+            broken.rule,
+            Rule::FrameTooBig | Rule::MessageTooBig | Rule::TooManyFragments
+        )
+    });
+    if limit {
+        return Some("how much a server takes is its own decision".to_owned());
+    }
+    (is_front_end(vector) && !target.front_end)
         .then(|| "depends on how the server is set up; replayed with --tag front-end".to_owned())
 }
 
