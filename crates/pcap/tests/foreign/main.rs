@@ -7,6 +7,7 @@
 
 mod play;
 mod tcpdump;
+mod tshark;
 
 use std::path::{Path, PathBuf};
 
