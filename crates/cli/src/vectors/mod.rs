@@ -3,6 +3,8 @@
 //! included; what they do is in the crates below.
 
 mod check;
+mod export;
+mod import;
 mod redact;
 
 use clap::Subcommand;
@@ -27,6 +29,10 @@ enum Verb {
     Check(check::Check),
     /// Take secrets out of exchanges
     Redact(redact::Redact),
+    /// Read exchanges out of packet captures
+    Import(import::Import),
+    /// Write exchanges as a packet capture
+    Export(export::Export),
 }
 
 /// Does it.
@@ -37,5 +43,7 @@ pub(crate) fn run(args: &Vectors) -> Result<(), Failure> {
     match &args.verb {
         Verb::Check(args) => check::run(args),
         Verb::Redact(args) => redact::run(args),
+        Verb::Import(args) => import::run(args),
+        Verb::Export(args) => export::run(args),
     }
 }

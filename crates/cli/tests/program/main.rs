@@ -10,6 +10,7 @@
 
 mod arguments;
 mod bus;
+mod captures;
 mod check;
 mod child;
 mod compare;

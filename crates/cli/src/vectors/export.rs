@@ -1,0 +1,89 @@
+//! `draftgate vectors export`: archived exchanges as a packet capture, for
+//! programs that read those.
+
+use std::{
+    ffi::OsString,
+    fs::{self, File},
+    io::{self, BufWriter, Write},
+    path::{Path, PathBuf},
+};
+
+use draftgate_vectors::Vector;
+
+use crate::exit::{Failure, quiet_pipe};
+
+const HELP: &str = "\
+Each exchange becomes a TCP connection from 198.51.100.1 to port 80 of
+192.0.2.80, where Wireshark looks for HTTP; addresses, ports and sequence
+numbers are made up. Times are as recorded; steps without a time have that of
+the step before. Gaps stay gaps. Where an exchange comes from stands in comments
+of the packets.
+
+Exit codes: 0 it is written, 1 it is not, 2 wrong usage.
+
+Examples:
+  draftgate vectors export interop-vectors/hybi-13 -o hybi-13.pcapng
+  tshark -r hybi-13.pcapng -Y websocket
+  draftgate vectors export interop-vectors -o - | wireshark -k -i -";
+
+/// `draftgate vectors export`
+#[derive(Debug, clap::Args)]
+#[command(after_help = HELP)]
+pub(crate) struct Export {
+    /// Exchanges, and directories of exchanges
+    #[arg(value_name = "PATH", required = true)]
+    paths: Vec<PathBuf>,
+    /// The capture (pcapng); `-` for standard output
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+}
+
+/// Exports.
+///
+/// # Errors
+/// An exchange cannot be loaded, or the capture cannot be written.
+pub(crate) fn run(args: &Export) -> Result<(), Failure> {
+    let mut exchanges = Vec::new();
+    for path in &args.paths {
+        let found = match path.is_dir() {
+            true => draftgate_vectors::load_dir(path),
+            false => draftgate_vectors::load(path).map(|exchange| vec![exchange]),
+        };
+        exchanges.extend(found.map_err(Failure::new)?);
+    }
+    if args.output.as_os_str() == "-" {
+        let mut out = BufWriter::new(io::stdout().lock());
+        let written = draftgate_pcap::export(&exchanges, &mut out);
+        return quiet_pipe(written.and_then(|()| out.flush()));
+    }
+    write(&exchanges, &args.output).map_err(|error| {
+        Failure::new(format_args!(
+            "cannot write {}: {error}",
+            args.output.display()
+        ))
+    })?;
+    quiet_pipe(writeln!(
+        io::stdout().lock(),
+        "{} exchanges, a connection each, in {}",
+        exchanges.len(),
+        args.output.display()
+    ))
+}
+
+/// The file is whole under its name, or it is not there.
+fn write(exchanges: &[Vector], path: &Path) -> io::Result<()> {
+    let mut hidden = OsString::from(".");
+    hidden.push(path.file_name().ok_or(io::ErrorKind::InvalidInput)?);
+    hidden.push(".part");
+    let hidden = path.with_file_name(hidden);
+    let written = File::create(&hidden).and_then(|file| {
+        let mut out = BufWriter::new(file);
+        draftgate_pcap::export(exchanges, &mut out)?;
+        out.flush()
+    });
+    let done = written.and_then(|()| fs::rename(&hidden, path));
+    if done.is_err() {
+        let _ = fs::remove_file(&hidden);
+    }
+    done
+}
