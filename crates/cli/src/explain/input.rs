@@ -13,6 +13,12 @@ use draftgate_vectors::Vector;
 
 use crate::exit::Failure;
 
+/// Octets in a line of a dump.
+const LINE: usize = 16;
+
+/// As far as lines that a dump leaves out are put back.
+const LONGEST_REPEAT: usize = 64 << 20;
+
 /// What is to be explained.
 #[derive(Debug)]
 pub(crate) enum Input {
@@ -75,31 +81,50 @@ fn plain_or_hex(octets: Vec<u8>, raw: bool) -> Bytes {
 /// The octets that `text` spells; `None` if it spells none.
 fn hex(text: &str) -> Option<Vec<u8>> {
     let mut octets = Vec::new();
+    let mut repeats = false;
     for line in text.lines() {
-        let line = dumped(line, octets.len()).unwrap_or(line);
-        let line = line.replace("\\x", " ");
-        let pieces = line.split(|c: char| c.is_whitespace() || ",;:".contains(c));
-        for piece in pieces.filter(|piece| !piece.is_empty()) {
-            let prefixed = piece
-                .strip_prefix("0x")
-                .or_else(|| piece.strip_prefix("0X"));
-            let digits = prefixed.unwrap_or(piece).as_bytes();
-            let (pairs, []) = digits.as_chunks::<2>() else {
-                return None;
-            };
-            for [high, low] in pairs {
-                let digit = |octet: u8| char::from(octet).to_digit(16);
-                octets.push((digit(*high)? << 4 | digit(*low)?) as u8);
-            }
+        if line.trim_end() == "*" {
+            // hexdump and od leave out lines that are the same as the last.
+            repeats = true;
+            continue;
         }
+        let dumped = match offset(line) {
+            Some((offset, rest)) if repeats => Some((repeat(&mut octets, offset)?, rest)),
+            found => found,
+        };
+        repeats = false;
+        let dumped = dumped.filter(|(offset, _)| *offset == octets.len());
+        // A single word of eight zeros is four octets.
+        let dumped = dumped.filter(|(offset, rest)| *offset > 0 || !rest.is_empty());
+        let line = dumped.map_or(line, |(_, rest)| without_characters(rest));
+        spelt(line, &mut octets)?;
     }
-    (!octets.is_empty()).then_some(octets)
+    (!octets.is_empty() && !repeats).then_some(octets)
 }
 
-/// The octets' part of a line of `hexdump -C`, `xxd` or `od -t x1`, between the
-/// offset and the characters; `None` if the line does not begin with the offset
-/// of what comes after `before` octets.
-fn dumped(line: &str, before: usize) -> Option<&str> {
+/// Appends what `line` spells.
+fn spelt(line: &str, octets: &mut Vec<u8>) -> Option<()> {
+    let line = line.replace("\\x", " ");
+    let pieces = line.split(|c: char| c.is_whitespace() || ",;:".contains(c));
+    for piece in pieces.filter(|piece| !piece.is_empty()) {
+        let prefixed = piece
+            .strip_prefix("0x")
+            .or_else(|| piece.strip_prefix("0X"));
+        let digits = prefixed.unwrap_or(piece).as_bytes();
+        let (pairs, []) = digits.as_chunks::<2>() else {
+            return None;
+        };
+        for [high, low] in pairs {
+            let digit = |octet: u8| char::from(octet).to_digit(16);
+            octets.push((digit(*high)? << 4 | digit(*low)?) as u8);
+        }
+    }
+    Some(())
+}
+
+/// The offset that a line of `hexdump -C`, `xxd` or `od -t x1` begins with, and
+/// what follows it.
+fn offset(line: &str) -> Option<(usize, &str)> {
     let digits = line.bytes().take_while(u8::is_ascii_hexdigit).count();
     let (offset, rest) = line.split_at(digits);
     let radix = match digits {
@@ -107,15 +132,29 @@ fn dumped(line: &str, before: usize) -> Option<&str> {
         8 => 16,
         _ => return None,
     };
-    if usize::from_str_radix(offset, radix) != Ok(before) || (rest.is_empty() && before == 0) {
-        return None;
-    }
-    let rest = rest.strip_prefix(':').unwrap_or(rest).trim_start();
+    let offset = usize::from_str_radix(offset, radix).ok()?;
+    Some((offset, rest.strip_prefix(':').unwrap_or(rest).trim()))
+}
+
+/// The octets' part of a line behind its offset.
+fn without_characters(rest: &str) -> &str {
     if let Some((octets, _)) = rest.split_once('|') {
-        return Some(octets);
+        return octets;
     }
     // xxd parts groups by one space and the characters by two.
-    Some(rest.split_once("  ").map_or(rest, |(octets, _)| octets))
+    rest.split_once("  ").map_or(rest, |(octets, _)| octets)
+}
+
+/// Repeats the last line of 16 octets up to `offset`.
+fn repeat(octets: &mut Vec<u8>, offset: usize) -> Option<usize> {
+    let last = octets.last_chunk::<LINE>().copied()?;
+    if offset > LONGEST_REPEAT {
+        return None;
+    }
+    while octets.len() + LINE <= offset {
+        octets.extend(last);
+    }
+    Some(offset)
 }
 
 #[cfg(test)]
@@ -154,6 +193,20 @@ mod tests {
         let two = "00000000  00 01 02 03 04 05 06 07  08 09 0a 0b 0c 0d 0e 0f  |................|\n\
                    00000010  10 11                                             |..|\n00000012\n";
         assert_eq!(hex(two), Some((0..=0x11).collect()));
+    }
+
+    #[test]
+    fn lines_that_a_dump_leaves_out_are_put_back() {
+        let dump = |offset: &str, end: &str| {
+            let zeros = vec!["00"; 16].join(" ");
+            format!("{offset} {zeros}\n*\n{end} 81 00\n")
+        };
+        let wanted = [&[0; 64][..], &[0x81, 0]].concat();
+        assert_eq!(hex(&dump("00000000 ", "00000040 ")), Some(wanted.clone()));
+        assert_eq!(hex(&dump("0000000", "0000100")), Some(wanted));
+        assert_eq!(hex(&dump("00000000", "ffffffff")), None);
+        assert_eq!(hex("*\n00000010 81"), None);
+        assert_eq!(hex("81 00\n*"), None);
     }
 
     #[test]
