@@ -32,6 +32,13 @@ pub(crate) enum Part {
     Reset,
 }
 
+impl Piece {
+    /// Whether it is a frame that ends before it should.
+    pub(crate) fn is_cut_off_frame(&self) -> bool {
+        matches!(&self.what, Part::Unit(unit) if unit.what == What::Frame && unit.cut_off)
+    }
+}
+
 /// Everything in order, and the draft that was spoken, if one can be told.
 #[derive(Debug)]
 pub(crate) struct Cut {

@@ -18,7 +18,7 @@ use crate::{
     cut::{Cut, Part, Piece},
     fresh::{self, Prepared},
     notes, read,
-    secrets::Secrets,
+    secrets::{Found, Secrets},
     taped::Taped,
 };
 
@@ -69,7 +69,12 @@ pub fn exchange(name: &str, taped: &Taped, facts: &Facts, secrets: &Secrets) -> 
         steps: Vec::new(),
         before: None,
         redacted: BTreeSet::new(),
+        searched: Default::default(),
     };
+    let mid_frame = [Role::Server, Role::Client].map(|side| {
+        let mut of_side = cut.pieces.iter().filter(|piece| piece.from == side);
+        of_side.any(Piece::is_cut_off_frame)
+    });
     let mut pieces = cut.pieces.into_iter().peekable();
     while let Some(mut piece) = pieces.next() {
         // What came in several parts and without a word in between is one step.
@@ -95,8 +100,15 @@ pub fn exchange(name: &str, taped: &Taped, facts: &Facts, secrets: &Secrets) -> 
             let why = Expectation::Unstated("octets are missing; see `partial`".to_owned());
             [why.clone(), why]
         }
-        false => [Role::Server, Role::Client]
-            .map(|role| read::expectation(draft, role, &client, &server)),
+        false => [Role::Server, Role::Client].map(|role| {
+            let [of_server, of_client] = mid_frame;
+            let mid_frame = if role == Role::Server {
+                of_client
+            } else {
+                of_server
+            };
+            read::expectation((draft, role), &client, &server, mid_frame)
+        }),
     };
     let untold = told.is_none().then_some(UNTOLD);
     let notes: Vec<&str> = facts.note.as_deref().into_iter().chain(untold).collect();
@@ -142,6 +154,9 @@ struct Composer<'a> {
     /// The time of the step before.
     before: Option<Duration>,
     redacted: BTreeSet<String>,
+    /// Of each side the octets that were searched last, and the secrets in
+    /// them: parts of the same ones follow each other.
+    searched: [(Bytes, Vec<Found>); 2],
 }
 
 impl Composer<'_> {
@@ -165,7 +180,11 @@ impl Composer<'_> {
                 }
             }
             Part::Raw(part, whole) => {
-                let prepared = fresh::raw(part, &whole, self.secrets, &mut file);
+                let (searched, found) = &mut self.searched[usize::from(from == Role::Server)];
+                if searched.as_ptr() != whole.as_ptr() {
+                    (*searched, *found) = (whole.clone(), self.secrets.find(&whole));
+                }
+                let prepared = fresh::raw(part, &whole, found, &mut file);
                 // All of it may have been the rest of a secret.
                 if !prepared.content.octets.is_empty() {
                     self.octets(at, from, prepared, None);

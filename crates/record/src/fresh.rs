@@ -9,7 +9,7 @@ use draftgate_drafts::opening::Keyed;
 use draftgate_vectors::{Content, Form, Placeholder, Slot};
 use draftgate_wire::dissect::{Field, Kind, Unit, What};
 
-use crate::secrets::{REDACTED, Secrets};
+use crate::secrets::{Found, REDACTED, Secrets};
 
 /// Payloads above this stand in a file of their own.
 const INLINE: usize = 1024;
@@ -47,7 +47,8 @@ pub(crate) fn unit(
     };
     match unit.what {
         What::Request | What::Answer => {
-            let (mut marks, redacted) = secret(&unit.octets, 0..unit.octets.len(), secrets);
+            let found = secrets.find(&unit.octets);
+            let (mut marks, redacted) = secret(&found, 0..unit.octets.len());
             for mark in fresh(unit) {
                 let apart = |it: &Mark| {
                     it.range.end <= mark.range.start || mark.range.end <= it.range.start
@@ -68,15 +69,15 @@ pub(crate) fn unit(
     }
 }
 
-/// Octets of which nothing is known: `part` of `whole`, in which secrets are
-/// looked for.
+/// Octets of which nothing is known: `part` of `whole`, in which these secrets
+/// were found.
 pub(crate) fn raw(
     part: Range<usize>,
     whole: &[u8],
-    secrets: &Secrets,
+    found: &[Found],
     file: &mut dyn FnMut() -> String,
 ) -> Prepared {
-    let (marks, redacted) = secret(whole, part.clone(), secrets);
+    let (marks, redacted) = secret(found, part.clone());
     let mut prepared = inline(&whole[part], marks, true);
     let most = match prepared.content.form {
         Form::Text => INLINE_TEXT,
@@ -91,10 +92,13 @@ pub(crate) fn raw(
     }
 }
 
-/// The secrets in `part` of `whole`, and their names. Of a secret that goes
-/// over several parts the first says that there was one.
-fn secret(whole: &[u8], part: Range<usize>, secrets: &Secrets) -> (Vec<Mark>, Vec<String>) {
-    let found = secrets.find(whole).into_iter().filter_map(|found| {
+/// Which of the secrets that were `found` are in `part`, and their names. Of a
+/// secret that goes over several parts the first says that there was one.
+fn secret(found: &[Found], part: Range<usize>) -> (Vec<Mark>, Vec<String>) {
+    let first = found.partition_point(|found| found.range.end <= part.start);
+    let within = found[first..].iter();
+    let within = within.take_while(|found| found.range.start < part.end);
+    let found = within.filter_map(|found| {
         let start = found.range.start.max(part.start);
         let end = found.range.end.min(part.end);
         let begins = start == found.range.start;
@@ -103,7 +107,7 @@ fn secret(whole: &[u8], part: Range<usize>, secrets: &Secrets) -> (Vec<Mark>, Ve
             placeholder: (begins && found.is_field).then_some(Placeholder::Redacted),
             instead: Some(if begins { REDACTED } else { "" }),
         };
-        (start < end).then_some((mark, found.name))
+        (start < end).then(|| (mark, found.name.clone()))
     });
     found.unzip()
 }
@@ -140,6 +144,7 @@ fn of_field(from: Role, field: &Field, value: &[u8]) -> Option<Placeholder> {
         (Kind::HeadField, Role::Server) if is("server") || is("x-powered-by") => {
             Some(Placeholder::Server)
         }
+        (Kind::HeadField, Role::Client) if is("user-agent") => Some(Placeholder::Server),
         _ => None,
     }
 }

@@ -13,12 +13,26 @@ use draftgate_drafts::{
 };
 use draftgate_vectors::{AnswerFacts, Broken, Ends, Expectation, Refused, Stated};
 
-/// What `role` makes of its peer's stream, of an exchange in `draft`.
-pub(crate) fn expectation(draft: Draft, role: Role, client: &Bytes, server: &Bytes) -> Expectation {
-    match role {
+/// What a role makes of its peer's stream, of an exchange in a draft.
+/// `mid_frame`: the stream ends in a frame, which a codec that discards it does
+/// not show.
+pub(crate) fn expectation(
+    (draft, role): (Draft, Role),
+    client: &Bytes,
+    server: &Bytes,
+    mid_frame: bool,
+) -> Expectation {
+    let mut read = match role {
         Role::Server => as_server(draft, client, server),
         Role::Client => as_client(draft, client, server),
+    };
+    if let Expectation::Stated(stated) = &mut read
+        && mid_frame
+        && stated.ends == Ends::Open
+    {
+        stated.ends = Ends::MidFrame;
     }
+    read
 }
 
 fn as_server(draft: Draft, client: &Bytes, server: &Bytes) -> Expectation {

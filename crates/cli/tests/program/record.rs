@@ -186,6 +186,9 @@ fn recordings_of_every_draft_can_be_read_again_offline() {
         assert_eq!(vector.about.scenario, "text");
         assert_eq!(vector.about.partial, None);
     }
+    draftgate(["vectors", "check", dir.to_str().unwrap()])
+        .run()
+        .expect(0, &[]);
     let ended = draftgate(["replay", dir.to_str().unwrap(), "--split", "each"]).run();
     ended.expect(0, &[]);
     assert!(ended.stdout.contains("all as expected"), "{}", ended.stdout);
@@ -257,6 +260,9 @@ fn secrets_are_in_no_file_unless_they_are_kept() {
     for file in files(&dir) {
         let text = fs::read_to_string(&file).unwrap();
         assert_eq!(text.matches("S3cret").count(), 5, "{text}");
+        draftgate(["vectors", "check", file.to_str().unwrap()])
+            .run()
+            .expect(0, &[]);
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt as _;
