@@ -126,7 +126,7 @@ fn the_schema_stands_in_the_archive_as_the_loader_has_it() {
 }
 
 #[test]
-fn a_foreign_validator_takes_every_file_of_the_archive() {
+fn foreign_validator_takes_every_file_of_the_archive() {
     let mut files = Vec::new();
     collect(&Path::new(TOP).join("interop-vectors"), &mut files);
     assert!(files.len() > 200, "{}", files.len());
@@ -134,7 +134,7 @@ fn a_foreign_validator_takes_every_file_of_the_archive() {
 }
 
 #[test]
-fn a_foreign_validator_and_the_loader_agree_on_what_a_schema_can_say() {
+fn foreign_validator_and_loader_agree_on_what_a_schema_can_say() {
     let changes = changes();
     let mistakes: Vec<_> = changes
         .mistake

@@ -47,7 +47,7 @@ fn copy(name: &str, draft: &str, file: &str, from: &str, to: &str) -> PathBuf {
 }
 
 #[test]
-fn a_runner_of_another_hand_takes_the_whole_archive() {
+fn foreign_runner_takes_the_whole_archive() {
     let output = run(&Path::new(TOP).join("interop-vectors"));
     assert!(output.status.success(), "{}", said(&output));
     let said = said(&output);
@@ -59,7 +59,7 @@ fn a_runner_of_another_hand_takes_the_whole_archive() {
 }
 
 #[test]
-fn a_runner_of_another_hand_notices_what_is_changed() {
+fn foreign_runner_notices_what_is_changed() {
     let file = "close.client-node-worlize.server-ruby-em-websocket.toml";
     for (name, from, to, says) in [
         ("octets", "81 01 78", "81 01 79", "has another hash"),
