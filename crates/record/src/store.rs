@@ -10,11 +10,17 @@ use std::{
     path::{Path, PathBuf},
     process,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
+    thread,
+    time::Duration,
 };
 
 use draftgate_vectors::{Vector, WriteError, write};
 
 use crate::clock::Moment;
+
+/// How often, and how long apart, a file is asked for while there is none.
+const TRIES: u32 = 100;
+const AGAIN: Duration = Duration::from_millis(100);
 
 /// Why an exchange could not be stored.
 #[derive(Debug, thiserror::Error)]
@@ -120,8 +126,16 @@ impl Store {
     fn file(&self, name: &str, octets: &[u8]) -> Result<(), StoreError> {
         let path = self.dir.join(name);
         let hidden = self.dir.join(format!(".{name}.part"));
-        let stored = self
-            .create(&hidden)
+        let created = (0..TRIES).find_map(|_| match self.create(&hidden) {
+            Err(error) if is_out_of_files(&error) => {
+                // Connections that close free some; nobody waits for this thread.
+                thread::sleep(AGAIN);
+                None
+            }
+            created => Some(created),
+        });
+        let stored = created
+            .unwrap_or_else(|| self.create(&hidden))
             .and_then(|mut file| file.write_all(octets))
             .and_then(|()| fs::rename(&hidden, &path));
         stored.map_err(|source| {
@@ -140,4 +154,10 @@ impl Store {
         }
         options.open(path)
     }
+}
+
+/// Whether the process or the system has no file left.
+fn is_out_of_files(error: &io::Error) -> bool {
+    // EMFILE and ENFILE, which have no kind of their own.
+    cfg!(unix) && matches!(error.raw_os_error(), Some(23 | 24))
 }

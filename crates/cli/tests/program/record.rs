@@ -407,9 +407,8 @@ fn without_files_for_more_it_waits_and_goes_on() {
     let mut last = connect();
     last.set_read_timeout(Some(WATCHDOG)).unwrap();
     assert_eq!(last.read(&mut [0]).unwrap_or(0), 0);
-    tap.process.signal("INT");
-    let ended = tap.process.finish();
-    assert!(matches!(ended.code, Some(0 | 1)), "{ended:?}");
+    // What was accepted is written, too.
+    tap.stop();
 }
 
 #[test]
