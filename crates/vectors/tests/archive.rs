@@ -2,6 +2,8 @@
 //! date, and that what it expects of an answer is what the recorded servers
 //! said wherever their answer is a good one.
 
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
+
 use std::{
     collections::BTreeSet,
     fs,
