@@ -227,6 +227,18 @@ impl Lines {
         }
     }
 
+    /// The next line, without its end, or `None` at the end of the output.
+    pub(crate) fn line_or_end(&mut self) -> Option<String> {
+        match self.lines.recv_timeout(WATCHDOG) {
+            Ok(line) => {
+                self.seen += &line;
+                Some(line.trim_end_matches('\n').to_owned())
+            }
+            Err(RecvTimeoutError::Disconnected) => None,
+            Err(RecvTimeoutError::Timeout) => panic!("no further line; so far:\n{}", self.seen),
+        }
+    }
+
     /// The first line from here on that contains `what`.
     pub(crate) fn line_with(&mut self, what: &str) -> String {
         loop {

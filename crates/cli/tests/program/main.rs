@@ -19,6 +19,7 @@ mod documents;
 mod explain;
 mod opening;
 mod record;
+mod replay;
 mod script;
 mod serve;
 mod vectors;

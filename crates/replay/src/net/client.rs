@@ -63,17 +63,17 @@ impl Client {
         self.events().contains(&Event::Opened)
     }
 
+    /// The messages that came, and what stands where one might: a frame that
+    /// clients discard is not what an echo gives back.
     pub(super) fn messages(&self) -> Vec<Event> {
         let events = self.events().iter();
-        let messages = events.filter(|event| matches!(event, Event::Message(_)));
+        let messages = events.filter(|event| is_message(event));
         messages.cloned().collect()
     }
 
     pub(super) fn pongs(&self) -> usize {
         let events = self.events().iter();
-        events
-            .filter(|event| matches!(event, Event::Pong(_)))
-            .count()
+        events.filter(|event| is_pong(event)).count()
     }
 
     pub(super) fn closed(&self) -> bool {
@@ -135,6 +135,14 @@ impl Client {
             Err(refusal) => self.refusal = Some(refusal),
         }
     }
+}
+
+/// Whether `event` is a message, or a frame in the place of one.
+pub(super) fn is_message(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::Message(_) | Event::Notice(Notice::Discarded { .. })
+    )
 }
 
 /// Whether `event` is a pong, to a codec that knows of no ping.

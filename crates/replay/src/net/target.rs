@@ -16,7 +16,7 @@ use tokio::{
 
 use super::{
     Playing,
-    client::{Client, is_pong},
+    client::{Client, is_message, is_pong},
     fresh::{Fresh, Place},
     link::Link,
     script::{Heard, Script},
@@ -211,7 +211,10 @@ impl Run<'_> {
         sent: &Heard,
         open: bool,
     ) -> bool {
-        let messages = if self.echo { server.messages } else { 0 };
+        let messages = match self.echo {
+            true => server.messages.min(self.echoes(sent).len()),
+            false => 0,
+        };
         let pongs = server.pongs.min(sent.pings.len());
         let done = |client: &Client| {
             client.is_over()
@@ -416,12 +419,7 @@ impl Run<'_> {
             seen,
             ..Mismatch::default()
         });
-        self.explain(
-            link,
-            due,
-            |event| matches!(event, Event::Message(_)),
-            &mut mismatch,
-        );
+        self.explain(link, due, is_message, &mut mismatch);
         mismatch
     }
 

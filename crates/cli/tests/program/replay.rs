@@ -1,0 +1,228 @@
+//! `draftgate replay`: the archive against our codecs, against a gateway of
+//! ours and to a client of ours; what a mismatch looks like, and which files
+//! are refused.
+
+use std::{fs, path::PathBuf};
+
+use draftgate_drafts::spoken;
+
+use crate::child::{Ended, Running, directory, draftgate};
+
+const ARCHIVE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../interop-vectors");
+
+/// `draftgate replay` of the archive.
+fn replay<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Ended {
+    draftgate(["replay", ARCHIVE].into_iter().chain(arguments)).run()
+}
+
+#[test]
+fn the_archive_passes_whole_and_in_every_cut() {
+    for split in [
+        &[][..],
+        &["--split", "each"],
+        &["--split", "random:4"],
+        &["--split", "3"],
+    ] {
+        let ended = replay(split.iter().copied());
+        ended.expect(0, &[]);
+        assert!(ended.stdout.ends_with("all as expected\n"), "{ended:#?}");
+        assert!(!ended.stdout.contains("mismatch:"), "{ended:#?}");
+        assert_eq!(ended.stderr, "", "no bar where there is no terminal");
+    }
+}
+
+/// A gateway of ours, and the URL of one of its routes.
+fn serving(arguments: &[&str]) -> (Running, String) {
+    let mut running = draftgate(arguments.iter().copied()).start();
+    let line = running.stdout.line_with("ws://");
+    let (_, rest) = line.split_once("ws://").unwrap();
+    let host = rest.split(['/', ' ']).next().unwrap();
+    (running, format!("ws://{host}/echo"))
+}
+
+#[test]
+fn the_archive_passes_against_a_running_gateway() {
+    let (_running, url) = serving(&["echo", "--listen", "127.0.0.1:0", "--any-origin"]);
+    for how in [
+        &["--echo"][..],
+        &["--exact"],
+        &["--split", "each", "--jobs", "30"],
+    ] {
+        let arguments = ["--target", &url, "--timeout", "20s"].into_iter();
+        let ended = replay(arguments.chain(how.iter().copied()));
+        ended.expect(0, &[]);
+        assert!(ended.stdout.ends_with("all as expected\n"), "{ended:#?}");
+        for draft in spoken() {
+            let row = format!("{:<10}server", draft.name());
+            assert!(ended.stdout.contains(&row), "{row}: {}", ended.stdout);
+        }
+    }
+}
+
+/// The routes and origins that the exchanges about a front end name.
+const FRONT_END: &str = "\
+drafts = \"all\"
+[[listeners]]
+address = \"127.0.0.1:0\"
+page = true
+[[routes]]
+path = \"/echo\"
+service = \"echo\"
+origins = [\"http://example.com\", \"missing\"]
+[[routes]]
+path = \"/bus/{channel}\"
+service = \"bus\"
+origins = [\"http://example.com\", \"missing\"]
+";
+
+#[test]
+fn what_only_a_front_end_refuses_passes_against_one() {
+    let directory = directory();
+    let file = directory.join("gate.toml");
+    fs::write(&file, FRONT_END).unwrap();
+    let (_running, url) = serving(&["serve", "-c", file.to_str().unwrap()]);
+    let ended = replay(["--target", &url, "--tag", "front-end"]);
+    ended.expect(0, &[]);
+    assert!(ended.stdout.ends_with("all as expected\n"), "{ended:#?}");
+}
+
+#[test]
+fn our_client_passes_as_the_client_under_test() {
+    for draft in spoken() {
+        let draft = draft.name();
+        let arguments = ["replay", ARCHIVE, "--draft", draft, "--name", "*malformed*"];
+        let more = [
+            "--name",
+            "*refused*",
+            "--listen",
+            "127.0.0.1:0",
+            "--timeout",
+            "20s",
+        ];
+        let mut runner = draftgate(arguments.into_iter().chain(more)).start();
+        let line = runner.stderr.line_with("ws://");
+        let url = line.split_once("ws://").unwrap().1.trim().to_owned();
+        let url = format!("ws://{url}");
+        loop {
+            // Its input stays open: it ends when the runner ends it. Some
+            // answers are wrong only to who asked for a subprotocol.
+            let connect = ["connect", "--draft", draft, "--subprotocol", "x", &url];
+            let mut client = draftgate(connect).start();
+            let judged = runner.stderr.line_or_end();
+            client.end_input();
+            client.finish();
+            if judged.is_none() {
+                break;
+            }
+        }
+        let ended = runner.finish();
+        ended.expect(0, &[]);
+        assert!(ended.stdout.contains("all as expected"), "{ended:#?}");
+    }
+}
+
+const ECHO: &str = "hybi-13/text.client-perl-protocol-websocket.server-netty.toml";
+
+/// An exchange of the archive with `old` made `new`, in a directory of its own;
+/// its hash is that of what it says now.
+fn mutated(old: &str, new: &str) -> PathBuf {
+    let path = directory().join("mutated.toml");
+    let text = fs::read_to_string(format!("{ARCHIVE}/{ECHO}")).unwrap();
+    assert!(text.contains(old), "{old}: {text}");
+    fs::write(&path, text.replacen(old, new, 1)).unwrap();
+    let ended = draftgate(["replay", path.to_str().unwrap()]).run();
+    if let Some((_, rest)) = ended.stderr.split_once("have the SHA-256 ") {
+        let (now, rest) = rest.split_once(", ").unwrap();
+        let stated = rest
+            .split_once("says ")
+            .unwrap()
+            .1
+            .split(';')
+            .next()
+            .unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(&path, text.replace(stated, now)).unwrap();
+    }
+    path
+}
+
+#[test]
+fn a_changed_octet_is_a_mismatch_that_names_its_field() {
+    for (old, new, field) in [
+        // The payload of the server's frame, its opcode, its length.
+        ("hex = \"81 05 48", "hex = \"81 05 49", "payload data"),
+        ("hex = \"81 05 48", "hex = \"82 05 48", "opcode"),
+        ("hex = \"81 05 48", "hex = \"c1 05 48", "RSV1"),
+        // The client's key, and with it the accept that is due.
+        ("${key=fFv/8cjc", "${key=gFv/8cjc", "Sec-WebSocket-Accept"),
+    ] {
+        let path = mutated(old, new);
+        let ended = draftgate(["replay", path.to_str().unwrap()]).run();
+        ended.expect(1, &["not as expected"]);
+        let differs = ended
+            .stdout
+            .lines()
+            .find(|line| line.contains("differs in:"));
+        assert!(
+            differs.is_some_and(|line| line.contains(field)),
+            "{field}: {ended:#?}"
+        );
+    }
+}
+
+#[test]
+fn a_bad_file_is_refused_with_its_line_before_anything_runs() {
+    let good = fs::read_to_string(format!("{ARCHIVE}/{ECHO}")).unwrap();
+    for (old, new, said) in [
+        ("scenario = \"text\"\n", "", "lacks `scenario`"),
+        ("scenario = ", "scenery = \"x\"\nscenario = ", "scenery"),
+        ("hex = \"", "hex = \"8 ", "hexadecimal"),
+        ("format = 1", "format = 2", "`format = 2` is not known"),
+    ] {
+        let path = directory().join("bad.toml");
+        fs::write(&path, good.replacen(old, new, 1)).unwrap();
+        let ended = draftgate(["replay", ARCHIVE, path.to_str().unwrap()]).run();
+        ended.expect(2, &["bad.toml:", said]);
+        assert_eq!(ended.stdout, "", "nothing ran");
+    }
+}
+
+#[test]
+fn nothing_passes_where_nothing_is_replayed() {
+    let ended = replay(["--name", "no such name"]);
+    ended.expect(2, &["nothing was replayed"]);
+    let ended = replay(["--draft", "hello-00"]);
+    ended.expect(2, &["nothing was replayed: all "]);
+    let ended = replay(["--name", "["]);
+    ended.expect(2, &["is no pattern"]);
+    let ended = replay(["--split", "half"]);
+    ended.expect(2, &["write `each`"]);
+    let ended = replay(["--target", "ws://127.0.0.1:1/", "--role", "client"]);
+    ended.expect(2, &["--target tests a server"]);
+    let ended = replay(["--target", "ws://127.0.0.1:1/"]);
+    ended.expect(1, &["cannot connect to ws://127.0.0.1:1/"]);
+}
+
+#[test]
+fn reports_are_read_by_programs() {
+    let file = directory().join("report.json");
+    let ended = replay(["--format", "json", "-o", file.to_str().unwrap()]);
+    ended.expect(0, &[]);
+    assert_eq!(ended.stdout, "");
+    let report: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
+    assert_eq!(report["against"], "codecs");
+    assert_eq!(report["counts"]["mismatches"], 0);
+    let passed = report["counts"]["passed"].as_u64().unwrap();
+    assert!(passed >= 400, "{passed}");
+    let exchanges = report["exchanges"].as_array().unwrap();
+    assert!(exchanges.iter().any(|one| one["outcome"] == "skipped"));
+
+    let ended = replay(["--format", "junit"]);
+    ended.expect(0, &[]);
+    assert!(
+        ended.stdout.starts_with("<?xml version=\"1.0\""),
+        "{ended:?}"
+    );
+    assert!(ended.stdout.contains("failures=\"0\""));
+}
