@@ -11,6 +11,7 @@ use std::{
 
 use draftgate_core::Role;
 use draftgate_pcap::{Bounds, Conversation, Found, Hints, Import, What};
+use draftgate_record::{Facts, Secrets};
 use draftgate_vectors::{Gap, GapReason, Vector};
 
 use crate::{Folder, archive, play::Play};
@@ -27,8 +28,12 @@ struct Tcpdump {
 }
 
 impl Tcpdump {
-    /// Starts one and waits until it captures.
+    /// Starts one on the loopback interface and waits until it captures.
     fn start(file: PathBuf, options: &[&str], filter: &str) -> Self {
+        Self::start_on("lo", file, options, filter)
+    }
+
+    fn start_on(interface: &str, file: PathBuf, options: &[&str], filter: &str) -> Self {
         let mut process = Command::new("tcpdump")
             // Room for about 1000 packets of the loopback interface.
             .args([
@@ -52,7 +57,7 @@ impl Tcpdump {
         for line in lines.by_ref() {
             let line = line.unwrap();
             said.push_str(&line);
-            if line.contains("listening on lo") {
+            if line.contains("listening on ") {
                 // It says little more; who reads it keeps it from blocking.
                 thread::spawn(move || lines.for_each(drop));
                 return Self { process, file };
@@ -61,7 +66,7 @@ impl Tcpdump {
         }
         let _ = process.wait();
         panic!(
-            "tcpdump may not capture on lo, so what it writes cannot be tried; run the tests as \
+            "tcpdump may not capture on {interface}, so what it writes cannot be tried; run the tests as \
              root, or `setcap cap_net_raw+ep` the program. It said:\n{said}"
         );
     }
@@ -97,14 +102,15 @@ impl Tcpdump {
 }
 
 impl Tcpdump {
-    /// Waits from time to time until the end of the connection of `client`, the
-    /// `number`th, is in the file: the kernel drops packets for which there is
-    /// no room, and a busy machine leaves tcpdump little time.
-    fn keeps_up(&self, hints: &Hints, number: usize, client: SocketAddr) {
-        if number % 8 == 7 {
+    /// Waits from time to time until the end of the connection of the last of
+    /// `clients` is in the file: the kernel drops packets for which there is no
+    /// room, and a busy machine leaves tcpdump little time.
+    fn keeps_up(&self, hints: &Hints, clients: &[SocketAddr]) {
+        if clients.len().is_multiple_of(4) {
+            let last = clients.len() - 1;
             self.until(hints, |conversations| {
-                let ended = !ends(of(conversations, client)?).is_empty();
-                is(ended, || format!("no end of {client}"))
+                let ended = !ends(of(conversations, clients, last)?).is_empty();
+                is(ended, || format!("no end of {}", clients[last]))
             });
         }
     }
@@ -163,10 +169,18 @@ fn imported(conversation: &Conversation) -> Vec<(Role, Vec<u8>)> {
     )
 }
 
-fn of(conversations: &[Conversation], client: SocketAddr) -> Result<&Conversation, String> {
+/// The connection of the client at `index` of `clients`, of which several may
+/// have had the same address, one after another.
+fn of<'a>(
+    conversations: &'a [Conversation],
+    clients: &[SocketAddr],
+    index: usize,
+) -> Result<&'a Conversation, String> {
+    let client = clients[index];
+    let before = clients[..index].iter().filter(|it| **it == client).count();
     let mut of_client = conversations.iter().filter(|it| it.client == client);
     of_client
-        .next()
+        .nth(before)
         .ok_or_else(|| format!("the connection of {client} is missing"))
 }
 
@@ -210,7 +224,7 @@ fn held(
 }
 
 #[test]
-fn foreign_every_exchange_of_the_archive_comes_back_from_a_capture() {
+fn foreign_exchanges_of_every_draft_come_back_from_a_capture() {
     let folder = Folder::new("archive");
     let (listener, filter, hints) = listener();
     let hints = Hints {
@@ -219,57 +233,83 @@ fn foreign_every_exchange_of_the_archive_comes_back_from_a_capture() {
         ..hints
     };
     let tcpdump = Tcpdump::start(folder.file("a.pcap"), &[], &filter);
-    let mut expected = Vec::new();
-    for (number, vector) in archive().into_iter().enumerate() {
+    let vectors = archive();
+    let first = |number: usize| match number % 2 {
+        0 => Role::Client,
+        _ => Role::Server,
+    };
+    let mut clients = Vec::new();
+    for (number, vector) in vectors.iter().enumerate() {
         let mut play = Play::new(&listener);
-        let client = play.client_address();
-        play.steps(&vector, 0);
-        let first = if number % 2 == 0 {
-            Role::Client
-        } else {
-            Role::Server
-        };
-        play.end(first);
-        tcpdump.keeps_up(&hints, number, client);
-        expected.push((client, vector, first));
+        clients.push(play.client_address());
+        play.steps(vector, 0);
+        play.end(first(number));
+        tcpdump.keeps_up(&hints, &clients);
     }
-    let spoken = |it: &Vector| draftgate_drafts::spoken().any(|draft| draft == it.about.draft);
     for draft in draftgate_drafts::spoken() {
-        assert!(
-            expected
-                .iter()
-                .any(|(_, vector, _)| vector.about.draft == draft),
-            "{draft}"
-        );
+        assert!(vectors.iter().any(|it| it.about.draft == draft), "{draft}");
     }
     let conversations = tcpdump.until(&hints, |conversations| {
-        for (client, vector, first) in &expected {
-            let conversation = of(conversations, *client)?;
-            let name = &vector.name;
-            is(imported(conversation) == played(vector), || {
-                format!("{name}: {conversation:?}")
-            })?;
-            let eof = [(*first, What::Eof), (first.peer(), What::Eof)];
-            is(ends(conversation) == eof, || {
-                format!("{name}: {:?}", ends(conversation))
-            })?;
-            is(conversation.partial.is_none(), || {
-                format!("{name}: {:?}", conversation.partial)
-            })?;
+        for (number, vector) in vectors.iter().enumerate() {
+            let conversation = of(conversations, &clients, number)?;
+            let said = || format!("{}: {conversation:?}", vector.name);
+            is(imported(conversation) == played(vector), said)?;
+            let first = first(number);
+            let eof = [(first, What::Eof), (first.peer(), What::Eof)];
+            is(ends(conversation) == eof, said)?;
+            is(conversation.partial.is_none(), said)?;
         }
         Ok(())
     });
-    assert_eq!(conversations.len(), expected.len());
-    for (client, vector, _) in expected.iter().filter(|(_, vector, _)| spoken(vector)) {
-        let told = of(&conversations, *client).unwrap().draft;
-        let meant = vector.about.draft;
+    assert_eq!(conversations.len(), vectors.len());
+    let secrets = Secrets {
+        keep: true,
+        more: Vec::new(),
+    };
+    for (number, vector) in vectors.iter().enumerate() {
+        let name = &vector.name;
+        let conversation = of(&conversations, &clients, number).unwrap();
+        let exchange = conversation.exchange("one", &Facts::new("a test"), &secrets);
+        for side in [Role::Client, Role::Server] {
+            assert_eq!(exchange.octets(side), vector.octets(side), "{name}");
+        }
+        let (told, meant) = (conversation.draft, vector.about.draft);
         let refused = told == draftgate_drafts::WITHOUT_KEYS;
+        let spoken = draftgate_drafts::spoken().any(|draft| draft == meant);
         assert!(
-            told == meant || refused,
-            "{}: {told}, not {meant}",
-            vector.name
+            told == meant || refused || !spoken,
+            "{name}: {told}, not {meant}"
         );
     }
+}
+
+#[test]
+fn foreign_captures_of_all_interfaces_have_every_packet_twice() {
+    let folder = Folder::new("any");
+    let (listener, filter, mut hints) = listener();
+    hints.draft = Some(draftgate_drafts::WITHOUT_KEYS);
+    let file = folder.file("a.pcap");
+    let tcpdump = Tcpdump::start_on("any", file, &[], &filter);
+    let mut vectors = archive();
+    vectors.truncate(50);
+    let mut clients = Vec::new();
+    for vector in &vectors {
+        let mut play = Play::new(&listener);
+        clients.push(play.client_address());
+        play.steps(vector, 0);
+        play.end(Role::Client);
+        tcpdump.keeps_up(&hints, &clients);
+    }
+    tcpdump.until(&hints, |conversations| {
+        for (number, vector) in vectors.iter().enumerate() {
+            let conversation = of(conversations, &clients, number)?;
+            let said = || format!("{}: {conversation:?}", vector.name);
+            is(ends(conversation).len() == 2, said)?;
+            is(imported(conversation) == played(vector), said)?;
+            is(conversation.notes.is_empty(), said)?;
+        }
+        Ok(())
+    });
 }
 
 #[test]
@@ -288,7 +328,7 @@ fn foreign_large_messages_and_a_reset_come_back_from_a_capture() {
     play.send(Role::Server, &large);
     play.reset();
     tcpdump.until(&hints, |conversations| {
-        let conversation = of(conversations, client)?;
+        let conversation = of(conversations, &[client], 0)?;
         let sent = [
             (Role::Client, [b"GET ", &large[..]].concat()),
             (Role::Server, large.clone()),
@@ -311,24 +351,25 @@ fn foreign_a_short_snapshot_length_leaves_gaps_of_the_right_length() {
     hints.draft = draftgate_drafts::spoken().last();
     let vectors = archive();
     let mut clients = Vec::new();
-    for (number, vector) in vectors.iter().enumerate() {
+    for vector in &vectors {
         let mut play = Play::new(&listener);
         clients.push(play.client_address());
         play.steps(vector, 0);
         play.end(Role::Server);
-        tcpdump.keeps_up(&hints, number, clients[number]);
+        tcpdump.keeps_up(&hints, &clients);
     }
     let conversations = tcpdump.until(&hints, |conversations| {
-        for client in &clients {
-            is(ends(of(conversations, *client)?).len() == 2, || {
-                format!("no end of {client}")
-            })?;
+        for number in 0..clients.len() {
+            is(
+                ends(of(conversations, &clients, number)?).len() == 2,
+                || format!("no end of the {number}th"),
+            )?;
         }
         Ok(())
     });
     let mut cut = 0;
-    for (vector, client) in vectors.iter().zip(&clients) {
-        let conversation = of(&conversations, *client).unwrap();
+    for (number, vector) in vectors.iter().enumerate() {
+        let conversation = of(&conversations, &clients, number).unwrap();
         for side in [Role::Client, Role::Server] {
             let stream = vector.octets(side);
             let (held, place) = held(conversation, side, &stream, 0);
@@ -354,16 +395,16 @@ fn foreign_one_direction_tells_how_much_the_other_sent() {
         let tcpdump = Tcpdump::start(folder.file("a.pcap"), &[], &filter);
         hints.draft = draftgate_drafts::spoken().last();
         let mut clients = Vec::new();
-        for (number, vector) in vectors.iter().enumerate() {
+        for vector in &vectors {
             let mut play = Play::new(&listener);
             clients.push(play.client_address());
             play.steps(vector, 0);
             play.end(captured);
-            tcpdump.keeps_up(&hints, number, clients[number]);
+            tcpdump.keeps_up(&hints, &clients);
         }
         tcpdump.until(&hints, |conversations| {
-            for (vector, client) in vectors.iter().zip(&clients) {
-                let conversation = of(conversations, *client)?;
+            for (number, vector) in vectors.iter().enumerate() {
+                let conversation = of(conversations, &clients, number)?;
                 let eof = [(captured, What::Eof)];
                 is(ends(conversation) == eof, || {
                     format!("{}: {conversation:?}", vector.name)
@@ -417,17 +458,17 @@ fn foreign_a_capture_begun_in_the_middle_says_so() {
     }
     let tcpdump = Tcpdump::start(folder.file("a.pcap"), &[], &filter);
     let mut clients = Vec::new();
-    for (number, (mut play, vector)) in plays.into_iter().zip(&vectors).enumerate() {
+    for (mut play, vector) in plays.into_iter().zip(&vectors) {
         clients.push(play.client_address());
         play.steps(vector, 2);
         play.end(Role::Client);
-        tcpdump.keeps_up(&hints, number, clients[number]);
+        tcpdump.keeps_up(&hints, &clients);
     }
     tcpdump.until(&hints, |conversations| {
-        for (vector, client) in vectors.iter().zip(&clients) {
-            let conversation = of(conversations, *client)?;
+        for (number, vector) in vectors.iter().enumerate() {
+            let conversation = of(conversations, &clients, number)?;
             is(ends(conversation).len() == 2, || {
-                format!("no end of {client}")
+                format!("no end of the {number}th")
             })?;
             for side in [Role::Client, Role::Server] {
                 let stream = rest(vector, side);
@@ -471,7 +512,7 @@ fn foreign_any_one_packet_taken_out_is_a_gap_of_its_length() {
     play.steps(vector, 0);
     play.end(Role::Client);
     tcpdump.until(&hints, |conversations| {
-        is(ends(of(conversations, client)?).len() == 2, || {
+        is(ends(of(conversations, &[client], 0)?).len() == 2, || {
             format!("no end of {client}")
         })
     });
@@ -489,7 +530,7 @@ fn foreign_any_one_packet_taken_out_is_a_gap_of_its_length() {
         let mut import = Import::new(Bounds::default(), hints.clone());
         import.read(&without[..]).unwrap();
         let conversations: Vec<_> = import.finish().filter_map(conversation).collect();
-        let conversation = of(&conversations, client).unwrap();
+        let conversation = of(&conversations, &[client], 0).unwrap();
         for side in [Role::Client, Role::Server] {
             let stream = vector.octets(side);
             let (held, place) = held(conversation, side, &stream, 0);
