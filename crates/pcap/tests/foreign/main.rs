@@ -5,9 +5,11 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
+mod gaps;
 mod play;
 mod tcpdump;
 mod tshark;
+mod whole;
 
 use std::path::{Path, PathBuf};
 
