@@ -35,7 +35,7 @@ impl Tcpdump {
             // Room for about 1000 packets of the loopback interface.
             .args([
                 "-i",
-                "lo",
+                interface,
                 "-n",
                 "-U",
                 "--immediate-mode",
