@@ -1,23 +1,25 @@
-//! The examples of `draftgate compare` in the documents are what it prints: each
-//! block of `console` that begins with it is run, command by command, and
-//! compared; `WRITE_DOCUMENTS=1` writes the answers anew.
+//! The examples of `draftgate compare` and `explain` in the documents are what
+//! they print: each block of `console` that runs one of them is run, command by
+//! command, and compared; `WRITE_DOCUMENTS=1` writes the answers anew.
 
-use std::{env, fmt::Write as _, fs, path::Path, process::Command};
+use std::{
+    env,
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
-use crate::child::directory;
-
-const VERB: &str = "$ draftgate compare";
+const VERBS: [&str; 2] = ["draftgate compare", "draftgate explain"];
 
 const OPEN: &str = "```console\n";
 const CLOSE: &str = "```\n";
 
 #[test]
-fn the_examples_of_compare_are_what_it_prints() {
+fn the_examples_of_compare_and_explain_are_what_they_print() {
     let mut blocks = 0;
     for name in ["README.md", "docs/comparing.md"] {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("../..")
-            .join(name);
+        let path = root().join(name);
         let document = fs::read_to_string(&path).unwrap();
         let (renewed, count) = played(&document);
         blocks += count;
@@ -35,7 +37,7 @@ fn the_examples_of_compare_are_what_it_prints() {
         }
         assert_eq!(document.len(), renewed.len(), "{name}");
     }
-    assert!(blocks >= 10, "only {blocks} examples were found");
+    assert!(blocks >= 14, "only {blocks} examples were found");
 }
 
 /// `document` with what its commands print, and how many blocks were run.
@@ -47,7 +49,8 @@ fn played(document: &str) -> (String, usize) {
         renewed += before;
         let end = block.find(CLOSE).expect("the block ends");
         let (block, behind) = block.split_at(end);
-        if block.starts_with(VERB) {
+        let first = block.lines().next().unwrap_or_default();
+        if VERBS.iter().any(|verb| first.contains(verb)) {
             count += 1;
             for command in block.lines().filter_map(|line| line.strip_prefix("$ ")) {
                 let _ = write!(renewed, "$ {command}\n{}", printed(command));
@@ -58,6 +61,10 @@ fn played(document: &str) -> (String, usize) {
         rest = behind;
     }
     (renewed + rest, count)
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
 /// What `command` prints in a shell whose `draftgate` is ours.
@@ -72,7 +79,7 @@ fn printed(command: &str) -> String {
         .args(["-c", &format!("({command}) 2>&1")])
         .env("PATH", path)
         .env_remove("CLICOLOR_FORCE")
-        .current_dir(directory())
+        .current_dir(root())
         .output()
         .unwrap();
     String::from_utf8(done.stdout).unwrap()
