@@ -263,12 +263,9 @@ pub(crate) fn labels(cell: &Cell<'_>) -> Vec<(Kind, String)> {
     labels
 }
 
-/// The values of reserved bits beside each other; none of them set is `0`.
+/// The values of reserved bits beside each other: `000`.
 pub(crate) fn together(fields: &[Field]) -> String {
-    match fields.iter().all(|field| field.value == "0") {
-        true => "0".to_owned(),
-        false => fields.iter().map(|field| field.value.as_str()).collect(),
-    }
+    fields.iter().map(|field| field.value.as_str()).collect()
 }
 
 /// `line` in lines of the look's width, further ones indented by two more.

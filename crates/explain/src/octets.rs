@@ -4,6 +4,8 @@
 //! A column is as wide as its octets or its labels, whichever is wider, so that
 //! no label needs a line drawn to it; columns that do not fit go on below.
 
+use std::borrow::Cow;
+
 use draftgate_wire::dissect::{self, Field, Kind, Unit};
 
 use crate::look::{Look, WRONG, style, width, wrapped};
@@ -74,15 +76,15 @@ impl Column {
         let hex = hex(octets, room);
         let most = room.min(width(&hex).max(LABELS));
         let mut labels = Vec::new();
-        for (field, name) in merged(fields, wrong) {
+        for field in merged(fields, wrong) {
             let colour = style(field.kind);
-            let octets = unit.octets_of(field);
-            for (at, label) in label(field, &name, octets, most).into_iter().enumerate() {
-                let marked = match covers(field) {
+            let octets = unit.octets_of(&field);
+            for (at, label) in label(&field, octets, most).into_iter().enumerate() {
+                let marked = match covers(&field) {
                     true if at == 0 => format!("! {label}"),
                     _ => label,
                 };
-                labels.push((marked, covers(field), colour));
+                labels.push((marked, covers(&field), colour));
             }
         }
         let longest = labels.iter().map(|(label, ..)| width(label)).max();
@@ -100,34 +102,39 @@ impl Column {
     }
 }
 
-/// The fields with their names; reserved bits that are not set have one label.
-fn merged(fields: &[Field], wrong: Option<u64>) -> Vec<(&Field, String)> {
-    let mut labels: Vec<(&Field, String)> = Vec::new();
+/// The fields; reserved bits that are not set are one, `RSV1-3 000`.
+fn merged(fields: &[Field], wrong: Option<u64>) -> Vec<Cow<'_, Field>> {
+    let mut labelled: Vec<Cow<'_, Field>> = Vec::new();
     let quiet = |field: &Field| {
         field.kind == Kind::Reserved && field.value == "0" && wrong != Some(field.start_bit)
     };
     for run in fields.chunk_by(|a, b| quiet(a) && quiet(b)) {
         if let [first, .., last] = run {
             let number = last.name.trim_start_matches(|c: char| !c.is_ascii_digit());
-            labels.push((first, format!("{}-{number}", first.name)));
+            labelled.push(Cow::Owned(Field {
+                name: format!("{}-{number}", first.name),
+                value: run.iter().map(|field| &*field.value).collect(),
+                len_bits: run.iter().map(|field| field.len_bits).sum(),
+                ..first.clone()
+            }));
         } else {
-            labels.extend(run.iter().map(|field| (field, field.name.clone())));
+            labelled.extend(run.iter().map(Cow::Borrowed));
         }
     }
-    labels
+    labelled
 }
 
 /// Name and value in one line if they fit into `most` columns, else below each
 /// other; a value that only spells the octets above it is left out.
-fn label(field: &Field, name: &str, octets: &[u8], most: usize) -> Vec<String> {
-    let mut lines = wrapped(name, most);
+fn label(field: &Field, octets: &[u8], most: usize) -> Vec<String> {
+    let mut lines = wrapped(&field.name, most);
     if field.value == dissect::hex(octets) {
         if octets.len() > SHOWN {
             lines.push(format!("{} octets", octets.len()));
         }
         return lines;
     }
-    let one_line = format!("{name} {}", field.value);
+    let one_line = format!("{} {}", field.name, field.value);
     let long = matches!(field.kind, Kind::Payload | Kind::Reason);
     if !long && width(&one_line) <= most {
         return vec![one_line];
