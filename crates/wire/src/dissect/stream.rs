@@ -248,8 +248,9 @@ impl Stream {
             Err(e) => (e.valid_up_to(), e.error_len().is_some() || ends),
         };
         let at = message.valid + good;
+        // What was looked at once is not looked at with every fragment again.
+        message.valid = at;
         if !certain {
-            message.valid = at;
             return None;
         }
         if message.told && !ends {
