@@ -2,7 +2,7 @@
 
 use draftgate_core::Draft;
 use draftgate_wire::{
-    dissect::{Fault, Unit},
+    dissect::{Fault, Unit, printed},
     opening::{Refusal, RefusalKind},
 };
 
@@ -26,14 +26,7 @@ pub(super) fn fault(unit: &Unit, refusal: &Refusal) -> Fault {
 
 /// What `refusal` says; what it quotes of the peer's does nothing to a terminal.
 pub(super) fn sentence(refusal: &Refusal) -> String {
-    let mut text = String::new();
-    for c in refusal.to_string().chars() {
-        match c.is_control() {
-            true => text.extend(c.escape_debug()),
-            false => text.push(c),
-        }
-    }
-    text
+    printed(refusal.to_string().as_bytes())
 }
 
 /// A head that is no HTTP.

@@ -37,7 +37,7 @@ use bytes::Bytes;
 use draftgate_core::{Closing, Draft, Role, Rule};
 
 pub use stream::Stream;
-pub use values::{hex, quoted};
+pub use values::{hex, printed, quoted};
 
 use crate::Layout;
 

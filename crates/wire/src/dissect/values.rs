@@ -133,15 +133,15 @@ pub fn quoted(octets: &[u8]) -> String {
     }
 }
 
-/// `octets` as text without quotes, what does not print escaped; as long as it
-/// is, for a line has its limits.
-pub(super) fn printed(octets: &[u8]) -> String {
+/// `octets` as text without quotes; what does not print is escaped, and so is
+/// what would turn the text around it. As long as it is, for a line has its
+/// limits. What is not UTF-8 is U+FFFD.
+pub fn printed(octets: &[u8]) -> String {
     let mut text = String::new();
     for c in String::from_utf8_lossy(octets).chars() {
-        if c.is_control() {
-            text.extend(c.escape_debug());
-        } else {
-            text.push(c);
+        match c {
+            '"' | '\'' | '\\' => text.push(c),
+            _ => text.extend(c.escape_debug()),
         }
     }
     text
@@ -176,6 +176,13 @@ pub(super) fn meaning(code: u16, draft: Draft) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_does_not_print_is_escaped() {
+        let octets = "a\"b\\\u{1b}[2J\u{9b}\u{202e}ü\0".as_bytes();
+        let shown = r#"a"b\\u{1b}[2J\u{9b}\u{202e}ü\0"#;
+        assert_eq!(printed(octets), shown);
+    }
 
     #[test]
     fn long_values_are_cut_and_say_how_long_they_are() {
