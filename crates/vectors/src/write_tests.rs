@@ -342,3 +342,23 @@ fn what_the_format_cannot_say_is_refused() {
     let part = content(b"abc", &[0..2, 2..3], Form::File("a.bin".into()));
     assert!(said(part).contains("the whole of it"));
 }
+
+#[test]
+fn any_time_is_written_so_that_it_can_be_read() {
+    for (micros, written) in [
+        (0, "0s"),
+        (800, "800us"),
+        (5_000_000, "5s"),
+        (999_999_999_999, "999999999999us"),
+        (1_000_000_000_001, "1000000000ms"),
+        (1_000_000_000_000_001, "1000000000s"),
+        (u64::MAX, "999999999999s"),
+    ] {
+        let span = Duration::from_micros(micros);
+        assert_eq!(time(span), written);
+    }
+    for span in [Duration::from_micros(u64::MAX), Duration::MAX] {
+        let written = time(span);
+        assert!(crate::step::duration(&written).is_ok(), "{written}");
+    }
+}

@@ -65,8 +65,9 @@ pub enum WriteError {
 }
 
 /// The file of `vector`, and those beside it. Times are kept to the
-/// microsecond. Payloads of expected events that are large get files that begin
-/// with the vector's own name.
+/// microsecond, those above eleven days to the millisecond. Payloads of
+/// expected events that are large get files that begin with the vector's own
+/// name.
 ///
 /// # Errors
 /// [`WriteError`]: what only code can put into a vector, never the loader.
@@ -200,15 +201,25 @@ fn step(
     Ok(())
 }
 
-/// In the largest unit that loses nothing down to microseconds.
+/// In the largest unit that loses nothing down to microseconds; what would have
+/// more digits than a reader takes is rounded down to a larger unit. More than
+/// that many seconds is what only a broken clock says.
 fn time(time: Duration) -> String {
     let micros = time.as_micros();
-    match micros {
-        _ if micros.is_multiple_of(1_000_000) => format!("{}s", micros / 1_000_000),
-        _ if micros.is_multiple_of(1000) => format!("{}ms", micros / 1000),
-        _ => format!("{micros}us"),
-    }
+    let units = [(1_000_000, "s"), (1000, "ms"), (1, "us")];
+    let mut units = units
+        .map(|(length, unit)| (micros / length, unit, micros % length))
+        .into_iter();
+    let fits = |(number, ..): &(u128, _, _)| *number <= MOST_OF_A_UNIT;
+    let exact = units.clone().find(|(.., lost)| *lost == 0).filter(fits);
+    let (number, unit, _) = exact
+        .or_else(|| units.rfind(fits))
+        .unwrap_or((MOST_OF_A_UNIT, "s", 0));
+    format!("{number}{unit}")
 }
+
+/// What 12 digits can say.
+const MOST_OF_A_UNIT: u128 = 999_999_999_999;
 
 fn expectation(
     expectation: &Expectation,
