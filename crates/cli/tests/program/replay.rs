@@ -16,19 +16,27 @@ fn replay<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Ended {
 }
 
 #[test]
-fn the_archive_passes_whole_and_in_every_cut() {
-    for split in [
-        &[][..],
-        &["--split", "each"],
-        &["--split", "random:4"],
-        &["--split", "3"],
-    ] {
-        let ended = replay(split.iter().copied());
-        ended.expect(0, &[]);
-        assert!(ended.stdout.ends_with("all as expected\n"), "{ended:#?}");
-        assert!(!ended.stdout.contains("mismatch:"), "{ended:#?}");
-        assert_eq!(ended.stderr, "", "no bar where there is no terminal");
+fn the_archive_passes_whole_and_in_pieces() {
+    for split in [&[][..], &["--split", "random:4"], &["--split", "3"]] {
+        passes(replay(split.iter().copied()));
     }
+}
+
+#[test]
+fn servers_pass_cut_at_each_octet() {
+    passes(replay(["--split", "each", "--role", "server"]));
+}
+
+#[test]
+fn clients_pass_cut_at_each_octet() {
+    passes(replay(["--split", "each", "--role", "client"]));
+}
+
+fn passes(ended: Ended) {
+    ended.expect(0, &[]);
+    assert!(ended.stdout.ends_with("all as expected\n"), "{ended:#?}");
+    assert!(!ended.stdout.contains("mismatch:"), "{ended:#?}");
+    assert_eq!(ended.stderr, "", "no bar where there is no terminal");
 }
 
 /// A gateway of ours, and the URL of one of its routes.
