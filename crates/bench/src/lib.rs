@@ -8,6 +8,7 @@
 //! lets contenders take turns, and on a machine that others use too nothing
 //! else gives ratios that hold; so `turns` does.
 
+pub mod archive;
 pub mod ends;
 pub mod fanout;
 pub mod payload;

@@ -8,10 +8,11 @@
 
 #![allow(clippy::print_stdout, reason = "this program is for reading")]
 
-use std::{env, hint::black_box, process::ExitCode};
+use std::{env, hint::black_box, process::ExitCode, time::Instant};
 
 use bytes::{Bytes, BytesMut};
 use draftgate_bench::{
+    archive,
     ends::{decode, encode, frame, pair},
     fanout::{Audience, Encoding},
     keep_memory,
@@ -27,6 +28,12 @@ const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
 /// The share of memcpy's throughput that masking must reach from 16 KiB on.
 const GOAL: f64 = 0.5;
+
+/// How many archived exchanges must be replayed in a second.
+const EXCHANGES: f64 = 1000.0;
+
+/// How often the archive is replayed; the median counts.
+const TURNS: usize = 21;
 
 /// Subscribers of the channel.
 const AUDIENCE: usize = 1000;
@@ -59,22 +66,45 @@ fn main() -> ExitCode {
     table(&wanted, &format!("publish to {AUDIENCE}"), |size| {
         publishing(&drafts, size)
     });
-    verdict(&judged)
+    let replays = "replay".contains(&wanted).then(replaying);
+    verdict(&judged, replays)
 }
 
-/// Says of each size whether masking reaches the goal there; nothing of what
-/// was not measured.
-fn verdict(judged: &[(Size, f64)]) -> ExitCode {
+/// Says of each size whether masking reaches the goal there, and of replays
+/// whether they do; nothing of what was not measured.
+fn verdict(judged: &[(Size, f64)], replays: Option<f64>) -> ExitCode {
     let mut code = ExitCode::SUCCESS;
-    for (size, ratio) in judged {
-        let met = *ratio >= GOAL;
+    let mut say = |goal: String, met: bool, at: String| {
         let word = if met { "met" } else { "missed" };
-        println!("mask {size} at {GOAL} of memcpy: {word}, at {ratio:.2}");
+        println!("{goal}: {word}, at {at}");
         if !met {
             code = ExitCode::FAILURE;
         }
+    };
+    for (size, ratio) in judged {
+        let goal = format!("mask {size} at {GOAL} of memcpy");
+        say(goal, *ratio >= GOAL, format!("{ratio:.2}"));
+    }
+    if let Some(rate) = replays {
+        let goal = format!("replay {EXCHANGES} exchanges a second");
+        say(goal, rate >= EXCHANGES, format!("{rate:.0}"));
     }
     code
+}
+
+/// How many exchanges are read from the disk and judged in a second, on two
+/// threads.
+fn replaying() -> f64 {
+    let mut rates: Vec<f64> = (0..TURNS)
+        .map(|_| {
+            let began = Instant::now();
+            let vectors = archive::load().expect("the archive can be read");
+            let judged = archive::judge(black_box(&vectors));
+            archive::replayed(&judged) as f64 / began.elapsed().as_secs_f64()
+        })
+        .collect();
+    rates.sort_by(f64::total_cmp);
+    rates[TURNS / 2]
 }
 
 /// One row a size: how long ours takes, and how many times as fast as each of

@@ -57,6 +57,9 @@ const DRAFT_ROW: u8 = 2;
 /// them; a test that wants the gateway itself belongs to the gateway.
 const HIGHEST_ROW_OF_TESTS: u8 = 3;
 
+/// What is measured stands below the gateway, which has its own program for that.
+const HIGHEST_ROW_OF_BENCHES: u8 = 5;
+
 /// Crates that hold no socket, no clock and no randomness, besides the drafts.
 const SANS_IO: [&str; 3] = [CORE, WIRE, "draftgate-translate"];
 const IO: [(&str, &str); 2] = [
@@ -158,7 +161,8 @@ fn row(place: Place) -> Option<u8> {
         Place::Row(row) => Some(row),
         Place::Draft => Some(DRAFT_ROW),
         Place::Testkit => Some(1),
-        Place::Bench => Some(HIGHEST_ROW_OF_TESTS + 1),
+        // It measures replays, too, which stand in row 5.
+        Place::Bench => Some(HIGHEST_ROW_OF_BENCHES + 1),
         Place::Beside => None,
     }
 }
@@ -293,8 +297,16 @@ mod tests {
     }
 
     #[test]
-    fn bench_measures_what_tests_may_use_and_nothing_uses_it() {
-        for to in [CORE, WIRE, "draftgate-bus", DRAFTS, "draftgate-testkit"] {
+    fn bench_measures_what_is_below_the_gateway_and_nothing_uses_it() {
+        let replay = "draftgate-replay";
+        for to in [
+            CORE,
+            WIRE,
+            "draftgate-bus",
+            DRAFTS,
+            replay,
+            "draftgate-testkit",
+        ] {
             assert_eq!(arrow(BENCH, Kind::Normal, to), Vec::<String>::new(), "{to}");
         }
         for to in ["draftgate-hybi13", "draftgate-gateway", CLI] {
