@@ -255,6 +255,27 @@ fn events_and_end_must_agree() {
 }
 
 #[test]
+fn fields_of_a_head_without_end_are_attested_too() {
+    let attested = "kind = \"reconstructed\"\nattested = { order = \"a source\" }";
+    let cut = text()
+        .replace("kind = \"captured\"", attested)
+        .replace(
+            "HTTP/1.1\\r\\n\\\n\\r\\n\\\n",
+            "HTTP/1.1\\r\\nHost: h\\r\\n",
+        )
+        .replace("octets = 20", "octets = 27")
+        .replace(
+            &sha256(b"GET / HTTP/1.1\r\n\r\nab"),
+            &sha256(b"GET / HTTP/1.1\r\nHost: h\r\nab"),
+        );
+    let refused = parsed(&cut).unwrap_err().to_string();
+    assert!(
+        refused.contains("[about.attested] lacks `Host`"),
+        "{refused}"
+    );
+}
+
+#[test]
 fn nothing_is_expected_beside_unstated() {
     let unstated = "unstated = \"lost\"\nends = \"nothing\"";
     assert!(broken("ends = \"nothing\"", unstated).contains("remove it or the other keys"));

@@ -169,9 +169,12 @@ fn about(contents: &Contents, faults: &mut Vec<Fault>) {
     }
 }
 
-/// What of the heads is not attested.
+/// What of the heads is not attested; of a head without end, too.
 fn lacking(contents: &Contents) -> BTreeSet<String> {
-    let heads = [Role::Client, Role::Server].map(|side| Head::of(&octets(contents, side)));
+    let heads = [Role::Client, Role::Server].map(|side| {
+        let ended = [&octets(contents, side)[..], b"\r\n\r\n"].concat();
+        Head::of(&ended.into())
+    });
     let names = heads.iter().flatten().flat_map(Head::fields);
     names
         .map(|(name, _)| name.clone())
