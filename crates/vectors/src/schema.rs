@@ -88,31 +88,35 @@ fn name(table: &Table) -> String {
     name.trim_matches('-').to_owned()
 }
 
-/// What one value of a table means for another.
+/// What one value of a table means for another. Types are said once more, for
+/// there are validators that want them beside each of their keywords.
 fn between(table: &Table) -> Option<Value> {
     Some(match name(table).as_str() {
         "the-file" => json!([
             role(
                 "client",
-                json!({ "required": ["client"], "properties": { "server": false } })
+                json!({ "type": "object", "required": ["client"], "properties": { "server": false } })
             ),
             role(
                 "server",
-                json!({ "required": ["server"], "properties": { "client": false } })
+                json!({ "type": "object", "required": ["server"], "properties": { "client": false } })
             ),
-            role("both", json!({ "required": ["client", "server"] })),
+            role(
+                "both",
+                json!({ "type": "object", "required": ["client", "server"] })
+            ),
         ]),
         "about" => json!([
             only_with("kind", "reconstructed", "attested"),
             only_with("kind", "constructed", "basis"),
             { "properties": {
-                "attested": { "required": ["order"] },
-                "tags": { "uniqueItems": true },
+                "attested": { "type": "object", "required": ["order"] },
+                "tags": { "type": "array", "uniqueItems": true },
             } },
         ]),
         "step" => json!([{ "dependentRequired": { "as": ["file"] } }]),
         "close" => json!([{ "dependentRequired": { "reason": ["code"] } }]),
-        "refused" => json!([{ "properties": { "rules": { "minItems": 1 } } }]),
+        "refused" => json!([{ "properties": { "rules": { "type": "array", "minItems": 1 } } }]),
         "expect-server" | "expect-client" => expectation(table.keys),
         _ => return None,
     })
@@ -120,7 +124,10 @@ fn between(table: &Table) -> Option<Value> {
 
 fn role(role: &str, expect: Value) -> Value {
     json!({
-        "if": { "properties": { "about": { "properties": { "role": { "const": role } } } } },
+        "if": { "properties": { "about": {
+            "type": "object",
+            "properties": { "role": { "const": role } },
+        } } },
         "then": { "properties": { "expect": expect } },
     })
 }
@@ -151,11 +158,12 @@ fn expectation(keys: &[Key]) -> Value {
         {
             "if": { "required": ["ends"], "properties": { "ends": { "enum": open } } },
             "then": { "properties": { "events": {
+                "type": "array",
                 "minItems": 1,
                 "prefixItems": [{ "const": "opened" }],
                 "items": { "not": { "const": "opened" } },
             } } },
-            "else": { "properties": { "events": { "maxItems": 0 } } },
+            "else": { "properties": { "events": { "type": "array", "maxItems": 0 } } },
         },
     ])
 }
