@@ -166,9 +166,17 @@ impl Content {
         while let Some((before, after)) = rest.split_once("${") {
             octets.extend_from_slice(&hex::octets(before)?);
             let (placeholder, after) = opened(after)?;
-            let Some((recorded, after)) = after.split_once('}') else {
-                closed(Some((placeholder, 0)))?;
-                break;
+            let (recorded, after) = match after.split_once('}') {
+                Some((recorded, _)) if recorded.contains('$') => {
+                    return Err(format!(
+                        "a `$` stands in the placeholder `{placeholder}`; end it with `}}` before another begins"
+                    ));
+                }
+                Some(whole) => whole,
+                None => {
+                    closed(Some((placeholder, 0)))?;
+                    break;
+                }
             };
             let start = octets.len();
             octets.extend_from_slice(&hex::octets(recorded)?);
@@ -256,6 +264,10 @@ mod tests {
                 .unwrap_err()
                 .contains("has no end")
         );
+        for open in ["${mask=37 ${masked=00}", "${mask=${mask=37}}"] {
+            let said = Content::from_hex(open).unwrap_err();
+            assert!(said.contains("end it with `}` before another"), "{said}");
+        }
         assert!(
             Content::from_hex("${mask=3}")
                 .unwrap_err()

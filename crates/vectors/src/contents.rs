@@ -184,6 +184,9 @@ fn expectation(raw: Spanned<RawExpectation>, read: &mut Read<'_>) -> Result<Expe
             "`refused` names no rule; give the codes of all that are broken",
         ));
     }
+    if let Some(what) = close_without_end(&yielded, ends) {
+        return Err(fault(what));
+    }
     let answer = match raw.answer {
         Some(raw) => located(raw, answer_facts)?,
         None => AnswerFacts::default(),
@@ -199,6 +202,23 @@ fn expectation(raw: Spanned<RawExpectation>, read: &mut Read<'_>) -> Result<Expe
         tolerated: raw.tolerated,
         answer,
     })))
+}
+
+/// Where a Close among the events and the end of the stream disagree.
+fn close_without_end(events: &[Event], ends: Ends) -> Option<&'static str> {
+    let close = |event: &&Event| matches!(event, Event::Close(_));
+    let closes = events.iter().filter(close).count();
+    let mut behind = events.iter().skip_while(|event| !close(event)).skip(1);
+    match ends == Ends::Closed {
+        true if closes != 1 => Some("`ends = \"closed\"` goes with one `close` among the events"),
+        false if closes != 0 => {
+            Some("behind a `close` the stream is at its end; write `ends = \"closed\"`")
+        }
+        _ if behind.any(|event| !matches!(event, Event::Notice(_))) => {
+            Some("behind a `close` nothing but notices can follow")
+        }
+        _ => None,
+    }
 }
 
 fn event(raw: RawEvent, read: &mut Read<'_>) -> Found<Event> {

@@ -5,7 +5,7 @@
 
 use draftgate_core::Role;
 
-use crate::Placeholder;
+use crate::{Placeholder, hex};
 
 impl Placeholder {
     /// The side that sends it; `None` if either may.
@@ -40,7 +40,11 @@ impl Placeholder {
             Self::Masked => (true, "octets"),
         };
         (!good).then(|| {
-            let found = octets[..octets.len().min(40)].escape_ascii();
+            let shown = &octets[..octets.len().min(40)];
+            let found = match shown.iter().all(|octet| octet.is_ascii_graphic() || *octet == b' ') {
+                true => String::from_utf8_lossy(shown).into_owned(),
+                false => hex::digits(shown),
+            };
             format!("the placeholder `{self}` is {form}; `{found}` is not, so write it without a placeholder")
         })
     }

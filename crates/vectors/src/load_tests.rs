@@ -181,7 +181,9 @@ fn a_draft_or_rule_that_does_not_exist_is_refused_with_those_that_do() {
 #[test]
 fn a_violation_is_read_with_its_rule() {
     let violation = "ends = \"violation\"\nviolation = { rule = \"mask-missing\", reason = \"r\" }";
-    let vector = parsed(&text().replace("ends = \"closed\"", violation)).unwrap();
+    let close = "    { close = { code = 1000, reason = \"bye\" } },\n";
+    let broken = text().replace("ends = \"closed\"", violation);
+    let vector = parsed(&broken.replace(close, "")).unwrap();
     let Expectation::Stated(server) = vector.expectation(Role::Server) else {
         panic!("it is stated")
     };
@@ -250,6 +252,13 @@ fn events_and_end_must_agree() {
     assert!(twice.contains("once"), "{twice}");
     let early = broken("ends = \"closed\"", "ends = \"mid-head\"");
     assert!(early.contains("`events` must be empty"), "{early}");
+    let unended = broken("ends = \"closed\"", "ends = \"open\"");
+    assert!(unended.contains("write `ends = \"closed\"`"), "{unended}");
+    let close = "    { close = { code = 1000, reason = \"bye\" } },\n";
+    let unclosed = broken(close, "");
+    assert!(unclosed.contains("goes with one `close`"), "{unclosed}");
+    let more = broken(close, &format!("{close}    {{ text = \"a\" }},\n"));
+    assert!(more.contains("nothing but notices"), "{more}");
     let refused = broken("ends = \"nothing\"", "ends = \"refused\"");
     assert!(refused.contains("belong together"), "{refused}");
 }

@@ -165,5 +165,17 @@ fn expectation(keys: &[Key]) -> Value {
             } } },
             "else": { "properties": { "events": { "type": "array", "maxItems": 0 } } },
         },
+        {
+            "if": { "required": ["ends"], "properties": { "ends": { "const": "closed" } } },
+            "then": { "properties": { "events": {
+                "type": "array",
+                "contains": { "type": "object", "required": ["close"] },
+                "maxContains": 1,
+            } } },
+            "else": { "properties": { "events": {
+                "type": "array",
+                "items": { "not": { "type": "object", "required": ["close"] } },
+            } } },
+        },
     ])
 }

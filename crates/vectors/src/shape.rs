@@ -4,6 +4,7 @@
 //! `schema`, which makes the JSON Schema of it; and by `document`, which makes
 //! the tables of the page on the format. None of the three can drift.
 
+use draftgate_core::Draft;
 use toml::{Spanned, de::DeTable, de::DeValue};
 
 use crate::{contents::Fault, forms::Form};
@@ -112,7 +113,11 @@ fn check(shape: &Shape, name: &str, value: &Spanned<DeValue<'_>>, faults: &mut V
         (Shape::Words(words), DeValue::String(text)) => {
             let words = words();
             if !words.contains(&&**text) {
-                let instead = instead(text, &words);
+                let instead = match text.parse::<Draft>() {
+                    // Another of its names: hybi-12 is near to hybi-13, and is hybi-08.
+                    Ok(draft) if name == "draft" => format!("did you mean `{draft}`?"),
+                    _ => instead(text, &words),
+                };
                 fault(format!("`{text}` is no `{name}`; {instead}"));
             }
         }
@@ -190,9 +195,12 @@ fn instead(found: &str, known: &[&str]) -> String {
         .iter()
         .map(|word| (strsim::jaro_winkler(found, word), word))
         .max_by(|a, b| a.0.total_cmp(&b.0));
-    match near {
-        // Below that, two words have little more than a letter in common.
-        Some((nearness, word)) if nearness > 0.8 => format!("did you mean `{word}`?"),
+    // Below that, two words have little more than a letter in common; and a few
+    // words are better told whole than guessed at.
+    let enough = if known.len() <= 4 { 0.9 } else { 0.8 };
+    match (near, known) {
+        (Some((nearness, word)), _) if nearness > enough => format!("did you mean `{word}`?"),
+        (_, [one]) => format!("there is only `{one}`"),
         _ => format!("there are {}", listed(known, "and")),
     }
 }

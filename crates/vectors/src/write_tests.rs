@@ -186,8 +186,19 @@ fn expected(role: Role) -> impl Strategy<Value = Expectation> {
     );
     let stated = stated.prop_map(move |(ends, events, tolerated, facts, rule, rules)| {
         let reason = "a reason".to_owned();
+        let (closes, others): (Vec<_>, Vec<_>) = events
+            .into_iter()
+            .partition(|event| matches!(event, Event::Close(_)));
         let mut all = vec![Event::Opened];
-        all.extend(events);
+        all.extend(others);
+        let ends = match closes.into_iter().next() {
+            Some(close) if ends == Ends::Closed => {
+                all.push(close);
+                ends
+            }
+            None if ends == Ends::Closed => Ends::Open,
+            _ => ends,
+        };
         Expectation::Stated(Box::new(Stated {
             events: if ends.after_opening() {
                 all

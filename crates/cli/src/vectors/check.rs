@@ -71,7 +71,8 @@ fn text(found: &Checked, out: &mut impl Write) -> io::Result<()> {
         writeln!(out, "{problem}")?;
     }
     if found.problems.is_empty() {
-        writeln!(out, "{} files, nothing is wrong", found.files)?;
+        let files = if found.files == 1 { "file" } else { "files" };
+        writeln!(out, "{} {files}, nothing is wrong", found.files)?;
     }
     Ok(())
 }
