@@ -82,6 +82,10 @@ pub(crate) fn wrapped(text: &str, columns: usize) -> Vec<String> {
         } else if !line.is_empty() {
             line.push(' ');
         }
+        if width(&line) + width(word) <= columns {
+            line.push_str(word);
+            continue;
+        }
         for c in word.chars() {
             if width(&line) >= columns {
                 lines.push(std::mem::take(&mut line));

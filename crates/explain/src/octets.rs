@@ -127,8 +127,9 @@ fn merged(fields: &[Field], wrong: Option<u64>) -> Vec<Cow<'_, Field>> {
 /// Name and value in one line if they fit into `most` columns, else below each
 /// other; a value that only spells the octets above it is left out.
 fn label(field: &Field, octets: &[u8], most: usize) -> Vec<String> {
-    let mut lines = wrapped(&field.name, most);
+    let name = || wrapped(&field.name, most);
     if field.value == dissect::hex(octets) {
+        let mut lines = name();
         if octets.len() > SHOWN {
             lines.push(format!("{} octets", octets.len()));
         }
@@ -139,6 +140,7 @@ fn label(field: &Field, octets: &[u8], most: usize) -> Vec<String> {
     if !long && width(&one_line) <= most {
         return vec![one_line];
     }
+    let mut lines = name();
     lines.extend(wrapped(&field.value, most));
     lines
 }
