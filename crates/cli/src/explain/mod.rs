@@ -4,25 +4,26 @@
 
 mod guess;
 mod input;
+mod tally;
 
 use std::{
-    fmt::Display,
     io::{self, Write},
+    mem,
 };
 
 use bytes::Bytes;
 use clap::builder::PossibleValuesParser;
 use draftgate_core::{Draft, Role, UnknownDraft};
-use draftgate_drafts::dissect::{Dissected, begins_with_head};
+use draftgate_drafts::dissect::{Dissecting, begins_with_head};
 use draftgate_explain::{Look, fault, unit};
 use draftgate_vectors::Action;
-use draftgate_wire::dissect::{Unit, What};
 
 use crate::{
     exit::{Failure, quiet_pipe},
     terminal,
 };
 use input::Input;
+use tally::Tally;
 
 /// Columns where there is no terminal.
 const WIDTH: usize = 80;
@@ -96,16 +97,17 @@ pub(crate) fn run(args: &Explain) -> Result<(), Failure> {
             let sides = args
                 .from()
                 .map_or_else(|| vec![Role::Client, Role::Server], |side| vec![side]);
-            (said, Dissected::of(client, server, Some(draft)), sides)
+            (said, Dissecting::of(client, server, Some(draft)), sides)
         }
         Input::Octets(octets) => {
             let (said, seen, side) = one_side(args, octets)?;
             (said, seen, vec![side])
         }
     };
-    let mut out = io::stdout().lock();
-    quiet_pipe(print(&mut out, &seen, &sides, said, &look))?;
-    let first = sides.iter().find_map(|side| first_fault(seen.units(*side)));
+    // Whoever leaves a pipe wants no more of it to be read either.
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    let mut first = None;
+    quiet_pipe(print(&mut out, seen, &sides, said, &look, &mut first))?;
     match first {
         Some(why) => Err(Failure::new(why)),
         None => Ok(()),
@@ -113,7 +115,7 @@ pub(crate) fn run(args: &Explain) -> Result<(), Failure> {
 }
 
 /// What `octets` are, and what is to be said of how they were read.
-fn one_side(args: &Explain, octets: Bytes) -> Result<(Option<String>, Dissected, Role), Failure> {
+fn one_side(args: &Explain, octets: Bytes) -> Result<(Option<String>, Dissecting, Role), Failure> {
     let head = [Role::Client, Role::Server]
         .into_iter()
         .find(|side| begins_with_head(*side, &octets));
@@ -130,78 +132,59 @@ fn one_side(args: &Explain, octets: Bytes) -> Result<(Option<String>, Dissected,
         },
     };
     let seen = match from {
-        Role::Client => Dissected::of(octets, Bytes::new(), draft),
-        Role::Server => Dissected::of(Bytes::new(), octets, draft),
+        Role::Client => Dissecting::of(octets, Bytes::new(), draft),
+        Role::Server => Dissecting::of(Bytes::new(), octets, draft),
     };
     Ok((said, seen, from))
 }
 
+/// Prints `sides` unit by unit; the first fault goes to `first`.
 fn print(
     out: &mut impl Write,
-    seen: &Dissected,
+    mut seen: Dissecting,
     sides: &[Role],
     said: Option<String>,
     look: &Look,
+    first: &mut Option<String>,
 ) -> io::Result<()> {
     if let Some(said) = said {
         writeln!(out, "{said}\n")?;
     }
-    if sides.contains(&Role::Client) {
-        match &seen.told {
-            Some(Ok(draft)) => writeln!(out, "The request is in {}.\n", draft.with_alias())?,
-            // Of a draft that is not spoken nothing is refused.
-            Some(Err(_)) if first_fault(&seen.client[..1]).is_none() => {}
-            Some(Err(refused)) => writeln!(
-                out,
-                "The request is refused: {}: {refused}.\nWhat to do: {}.\n",
-                refused.code, refused.remedy
-            )?,
-            None => {}
-        }
+    let told = seen.told.take().filter(|_| sides.contains(&Role::Client));
+    let (mut client, mut server) = (seen.client.peekable(), seen.server.peekable());
+    match told {
+        Some(Ok(draft)) => writeln!(out, "The request is in {}.\n", draft.with_alias())?,
+        // Of a draft that is not spoken nothing is refused.
+        Some(Err(refused)) if client.peek().is_some_and(|head| head.fault.is_some()) => writeln!(
+            out,
+            "The request is refused: {}: {refused}.\nWhat to do: {}.\n",
+            refused.code, refused.remedy
+        )?,
+        _ => {}
     }
-    for (at, found) in sides.iter().flat_map(|side| seen.units(*side)).enumerate() {
-        if at > 0 {
-            writeln!(out)?;
+    let mut tallies = Vec::new();
+    let mut begun = false;
+    for side in sides {
+        let units = match side {
+            Role::Client => &mut client,
+            Role::Server => &mut server,
+        };
+        let mut tally = Tally::default();
+        for found in units {
+            if mem::replace(&mut begun, true) {
+                writeln!(out)?;
+            }
+            tally.add(&found);
+            if let Some(wrong) = &found.fault {
+                first.get_or_insert_with(|| fault(&found, wrong));
+            }
+            out.write_all(unit(&found, look).as_bytes())?;
         }
-        out.write_all(unit(found, look).as_bytes())?;
+        tallies.push((side, tally));
     }
     writeln!(out)?;
-    for side in sides {
-        writeln!(out, "{}", summary(seen.units(*side), *side))?;
+    for (side, tally) in tallies {
+        writeln!(out, "{}", tally.summary(*side))?;
     }
     out.flush()
-}
-
-/// How many there are, and whether anything breaks the draft.
-fn summary(units: &[Unit], side: Role) -> String {
-    let octets: usize = units.iter().map(|unit| unit.octets.len()).sum();
-    let frames = units.iter().filter(|unit| unit.what == What::Frame).count();
-    let side = guess::side(side);
-    let faults = units.iter().filter(|unit| unit.fault.is_some()).count();
-    let verdict = match (faults, units.last()) {
-        (0, Some(last)) if last.cut_off => "nothing is wrong up to where it is cut off".to_owned(),
-        (0, _) if units.iter().any(|unit| unit.what == What::Unknown) => {
-            "nothing is wrong in what is known of them".to_owned()
-        }
-        (0, _) => "nothing is wrong".to_owned(),
-        (count, _) => plural(count, "fault"),
-    };
-    format!(
-        "{} from the {side}, {}: {verdict}.",
-        plural(octets, "octet"),
-        plural(frames, "frame")
-    )
-}
-
-fn plural(count: usize, of: impl Display) -> String {
-    match count {
-        1 => format!("1 {of}"),
-        _ => format!("{count} {of}s"),
-    }
-}
-
-fn first_fault(units: &[Unit]) -> Option<String> {
-    units
-        .iter()
-        .find_map(|unit| Some(fault(unit, unit.fault.as_ref()?)))
 }

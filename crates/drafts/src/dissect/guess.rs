@@ -8,7 +8,7 @@ use draftgate_wire::{
     opening::{self, Ask, Head, LengthFrames, Refusal, Terms},
 };
 
-use super::stream;
+use super::{Side, units};
 use crate::{accept, offer};
 
 /// How well octets read in a draft, the best first.
@@ -44,23 +44,29 @@ pub fn readings(drafts: &[Draft], sides: &[Role], octets: &Bytes) -> Vec<Reading
         .map(|(draft, from)| Reading {
             draft,
             from,
-            fit: fit(draft, &stream(draft, from, octets.clone())),
+            fit: fit(draft, units(draft, from, octets.clone())),
         })
         .collect();
     readings.sort_by_key(|reading| reading.fit);
     readings
 }
 
-fn fit(draft: Draft, units: &[Unit]) -> Fit {
-    let fits = units.iter().map(|unit| match unit.what {
-        _ if unit.fault.is_some() => Fit::Broken,
-        What::Answer if !answers(draft, unit) => Fit::Broken,
-        What::Unknown => Fit::Odd,
-        _ if unit.discarded || !unit.tolerated.is_empty() => Fit::Odd,
-        _ if unit.cut_off => Fit::CutOff,
-        _ => Fit::Whole,
-    });
-    fits.max().unwrap_or(Fit::Whole)
+fn fit(draft: Draft, units: Side) -> Fit {
+    let mut worst = Fit::Whole;
+    for unit in units {
+        worst = worst.max(match unit.what {
+            _ if unit.fault.is_some() => Fit::Broken,
+            What::Answer if !answers(draft, &unit) => Fit::Broken,
+            What::Unknown => Fit::Odd,
+            _ if unit.discarded || !unit.tolerated.is_empty() => Fit::Odd,
+            _ if unit.cut_off => Fit::CutOff,
+            _ => Fit::Whole,
+        });
+        if worst == Fit::Broken {
+            break;
+        }
+    }
+    worst
 }
 
 /// Whether an answer has every field that an answer of `draft` has.

@@ -19,11 +19,13 @@
 //! ```
 
 mod answer;
+mod dissecting;
 mod guess;
 mod notes;
 mod request;
 mod sections;
 
+pub use dissecting::{Dissecting, Side};
 pub use guess::{Fit, Reading, readings};
 
 use bytes::Bytes;
@@ -88,39 +90,13 @@ impl Dissected {
     /// after its head. Without a `draft` the request's is taken; where neither
     /// is to be had, frames are [`What::Unknown`].
     pub fn of(client: impl Into<Bytes>, server: impl Into<Bytes>, draft: Option<Draft>) -> Self {
-        let (client, server) = (client.into(), server.into());
-        let asked =
-            begins_with_head(Role::Client, &client).then(|| request::Request::read(&client, draft));
-        let told = asked.as_ref().and_then(|asked| asked.told.clone());
-        let draft = draft.or_else(|| told.clone()?.ok());
-        let mut this = Self {
-            draft,
-            told,
-            client: Vec::new(),
-            server: Vec::new(),
-        };
-        let served = this.draft.is_some();
-        let answer = begins_with_head(Role::Server, &server)
-            .then(|| answer::Answer::read(&client, &server, this.draft));
-        if let Some(asked) = asked {
-            let open = served && !asked.unit.cut_off;
-            this.head(asked.unit, &client, open);
-        } else {
-            this.frames(Role::Client, 0, client);
+        let seen = Dissecting::of(client, server, draft);
+        Self {
+            draft: seen.draft,
+            told: seen.told,
+            client: seen.client.collect(),
+            server: seen.server.collect(),
         }
-        if let Some(mut answer) = answer {
-            let open = served && answer.switches && !answer.unit.cut_off;
-            let digest = answer.digest.take();
-            this.head(answer.unit, &server, open);
-            if let Some(fault) = digest
-                && let Some(unit) = this.server.iter_mut().find(|u| u.what == What::Digest)
-            {
-                fault.put_on(unit);
-            }
-        } else {
-            this.frames(Role::Server, 0, server);
-        }
-        this
     }
 
     /// What `side` sent.
@@ -138,80 +114,19 @@ impl Dissected {
                 .find_map(|unit| Some((unit, unit.fault.as_ref()?)))
         })
     }
-
-    fn side(&mut self, side: Role) -> &mut Vec<Unit> {
-        match side {
-            Role::Client => &mut self.client,
-            Role::Server => &mut self.server,
-        }
-    }
-
-    /// A head, the octets of the proof behind it, and frames if it is `open`.
-    fn head(&mut self, head: Unit, octets: &Bytes, open: bool) {
-        let from = head.from;
-        let mut offset = head.octets.len();
-        let what_follows = match (from, &head.fault) {
-            _ if open => None,
-            (Role::Server, _) => Some("the answer opens no connection: this is its body"),
-            (Role::Client, Some(_)) => Some("the request is refused: this counts for nothing"),
-            (Role::Client, None) => Some("of which draft it is cannot be told"),
-        };
-        self.side(from).push(head);
-        if let Some(note) = what_follows {
-            return self.unknown(from, offset, octets.slice(offset..), note);
-        }
-        let behind = self.draft.and_then(|draft| acceptor(draft).ok());
-        let (size, what) = match from {
-            Role::Client => (behind.map_or(0, |a| a.octets_after_head()), What::Challenge),
-            Role::Server => (behind.map_or(0, |a| a.octets_after_answer()), What::Digest),
-        };
-        let end = octets.len().min(offset + size);
-        if offset < end {
-            let proof = octets.slice(offset..end);
-            let unit = notes::proof(what, self.reads_in(), from, proof, size);
-            self.side(from).push(Unit {
-                offset: offset as u64,
-                ..unit
-            });
-            offset = end;
-        }
-        self.frames(from, offset, octets.slice(offset..));
-    }
-
-    fn frames(&mut self, from: Role, offset: usize, octets: Bytes) {
-        match self.draft.map(|draft| frames(draft, from, octets.clone())) {
-            Some(Ok(stream)) => self.side(from).extend(stream.starting_at(offset as u64)),
-            Some(Err(refusal)) => self.unknown(from, offset, octets, &refusal.to_string()),
-            None => self.unknown(from, offset, octets, "of which draft it is cannot be told"),
-        }
-    }
-
-    fn unknown(&mut self, from: Role, offset: usize, octets: Bytes, note: &str) {
-        if octets.is_empty() {
-            return;
-        }
-        let what = (What::Unknown, Kind::Unknown);
-        let mut unit = Unit::whole(what, self.reads_in(), from, octets, "octets");
-        unit.offset = offset as u64;
-        if let Some(field) = unit.fields.first_mut() {
-            field.noting(note);
-        }
-        self.side(from).push(unit);
-    }
-
-    /// The draft that is written into units: where none is known the newest.
-    fn reads_in(&self) -> Draft {
-        self.draft.unwrap_or_else(newest)
-    }
 }
 
 /// What `from` sent in `draft`, beginning with its head or behind it.
 pub fn stream(draft: Draft, from: Role, octets: impl Into<Bytes>) -> Vec<Unit> {
-    let none = Bytes::new();
-    match from {
-        Role::Client => Dissected::of(octets, none, Some(draft)).client,
-        Role::Server => Dissected::of(none, octets, Some(draft)).server,
-    }
+    units(draft, from, octets.into()).collect()
+}
+
+fn units(draft: Draft, from: Role, octets: Bytes) -> Side {
+    let [client, server] = match from {
+        Role::Client => [octets, Bytes::new()],
+        Role::Server => [Bytes::new(), octets],
+    };
+    Dissecting::of(client, server, Some(draft)).side(from)
 }
 
 /// The frames of `draft` in `octets`, which `from` sent after the opening.

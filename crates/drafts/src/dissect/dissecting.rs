@@ -1,0 +1,173 @@
+//! Both sides of a connection, one unit at a time: heads and what belongs to
+//! them at once, for answer and request are judged by each other, and frames
+//! as they are asked for. A frame's fields take hundreds of times the room of
+//! its octets, and a recording may have millions of frames.
+
+use std::vec;
+
+use bytes::Bytes;
+use draftgate_core::{Draft, Role};
+use draftgate_wire::dissect::{Kind, Stream, Unit, What};
+
+use super::{Refused, answer, begins_with_head, frames, newest, notes, request};
+use crate::acceptor;
+
+/// What [`Dissected`](super::Dissected) is made of, read while it is asked for.
+#[derive(Debug)]
+pub struct Dissecting {
+    /// The draft by whose rules it is read: the one that was given, else the
+    /// one that the request is in.
+    pub draft: Option<Draft>,
+    /// What the request says of itself, whichever draft was given; `None`
+    /// without a whole request.
+    pub told: Option<Result<Draft, Refused>>,
+    /// What the client sent.
+    pub client: Side,
+    /// What the server sent.
+    pub server: Side,
+}
+
+/// What one side sent, as an iterator over its units.
+#[derive(Debug, Default)]
+pub struct Side {
+    /// All that is not frames.
+    read: vec::IntoIter<Unit>,
+    frames: Option<Stream>,
+}
+
+impl Iterator for Side {
+    type Item = Unit;
+
+    fn next(&mut self) -> Option<Unit> {
+        self.read.next().or_else(|| self.frames.as_mut()?.next())
+    }
+}
+
+impl Dissecting {
+    /// As [`Dissected::of`](super::Dissected::of).
+    pub fn of(client: impl Into<Bytes>, server: impl Into<Bytes>, draft: Option<Draft>) -> Self {
+        let (client, server) = (client.into(), server.into());
+        let asked =
+            begins_with_head(Role::Client, &client).then(|| request::Request::read(&client, draft));
+        let told = asked.as_ref().and_then(|asked| asked.told.clone());
+        let draft = draft.or_else(|| told.clone()?.ok());
+        let answer = begins_with_head(Role::Server, &server)
+            .then(|| answer::Answer::read(&client, &server, draft));
+        let mut sides = [Role::Client, Role::Server].map(|from| Reader {
+            draft,
+            from,
+            read: Vec::new(),
+            frames: None,
+        });
+        match asked {
+            Some(asked) => {
+                let open = draft.is_some() && !asked.unit.cut_off;
+                sides[0].head(asked.unit, &client, open);
+            }
+            None => sides[0].frames(0, client),
+        }
+        match answer {
+            Some(answer) => {
+                let open = draft.is_some() && answer.switches && !answer.unit.cut_off;
+                sides[1].head(answer.unit, &server, open);
+                let proof = sides[1].read.iter_mut().find(|u| u.what == What::Digest);
+                if let (Some(digest), Some(unit)) = (answer.digest, proof) {
+                    digest.put_on(unit);
+                }
+            }
+            None => sides[1].frames(0, server),
+        }
+        let [client, server] = sides.map(Reader::done);
+        Self {
+            draft,
+            told,
+            client,
+            server,
+        }
+    }
+
+    /// What `side` sent.
+    pub fn side(self, side: Role) -> Side {
+        match side {
+            Role::Client => self.client,
+            Role::Server => self.server,
+        }
+    }
+}
+
+/// A [`Side`] that becomes one.
+struct Reader {
+    draft: Option<Draft>,
+    from: Role,
+    read: Vec<Unit>,
+    frames: Option<Stream>,
+}
+
+impl Reader {
+    /// A head, the octets of the proof behind it, and frames if it is `open`.
+    fn head(&mut self, head: Unit, octets: &Bytes, open: bool) {
+        let mut offset = head.octets.len();
+        let what_follows = match (self.from, &head.fault) {
+            _ if open => None,
+            (Role::Server, _) => Some("the answer opens no connection: this is its body"),
+            (Role::Client, Some(_)) => Some("the request is refused: this counts for nothing"),
+            (Role::Client, None) => Some("of which draft it is cannot be told"),
+        };
+        self.read.push(head);
+        if let Some(note) = what_follows {
+            return self.unknown(offset, octets.slice(offset..), note);
+        }
+        let behind = self.draft.and_then(|draft| acceptor(draft).ok());
+        let (size, what) = match self.from {
+            Role::Client => (behind.map_or(0, |a| a.octets_after_head()), What::Challenge),
+            Role::Server => (behind.map_or(0, |a| a.octets_after_answer()), What::Digest),
+        };
+        let end = octets.len().min(offset + size);
+        if offset < end {
+            let proof = octets.slice(offset..end);
+            let unit = notes::proof(what, self.reads_in(), self.from, proof, size);
+            self.read.push(Unit {
+                offset: offset as u64,
+                ..unit
+            });
+            offset = end;
+        }
+        self.frames(offset, octets.slice(offset..));
+    }
+
+    fn frames(&mut self, offset: usize, octets: Bytes) {
+        let stream = self
+            .draft
+            .map(|draft| frames(draft, self.from, octets.clone()));
+        match stream {
+            Some(Ok(stream)) => self.frames = Some(stream.starting_at(offset as u64)),
+            Some(Err(refusal)) => self.unknown(offset, octets, &refusal.to_string()),
+            None => self.unknown(offset, octets, "of which draft it is cannot be told"),
+        }
+    }
+
+    fn unknown(&mut self, offset: usize, octets: Bytes, note: &str) {
+        if octets.is_empty() {
+            return;
+        }
+        let what = (What::Unknown, Kind::Unknown);
+        let mut unit = Unit::whole(what, self.reads_in(), self.from, octets, "octets");
+        unit.offset = offset as u64;
+        if let Some(field) = unit.fields.first_mut() {
+            field.noting(note);
+        }
+        self.read.push(unit);
+    }
+
+    /// The draft that is written into units: where none is known the newest.
+    fn reads_in(&self) -> Draft {
+        self.draft.unwrap_or_else(newest)
+    }
+
+    fn done(self) -> Side {
+        Side {
+            read: self.read.into_iter(),
+            frames: self.frames,
+        }
+    }
+}
