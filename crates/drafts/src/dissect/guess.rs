@@ -18,7 +18,8 @@ pub enum Fit {
     Whole,
     /// The same, but for the end of the last one.
     CutOff,
-    /// Nothing breaks the draft, but something is let pass or discarded.
+    /// Nothing breaks the draft, but something is let pass, repaired or
+    /// discarded.
     Odd,
     /// They break the draft.
     Broken,
@@ -58,7 +59,7 @@ fn fit(draft: Draft, units: Side) -> Fit {
             _ if unit.fault.is_some() => Fit::Broken,
             What::Answer if !answers(draft, &unit) => Fit::Broken,
             What::Unknown => Fit::Odd,
-            _ if unit.discarded || !unit.tolerated.is_empty() => Fit::Odd,
+            _ if unit.discarded || unit.repaired || !unit.tolerated.is_empty() => Fit::Odd,
             _ if unit.cut_off => Fit::CutOff,
             _ => Fit::Whole,
         });

@@ -303,6 +303,10 @@ fn octets_that_do_not_say_their_draft_are_read_in_those_that_fit() {
     let (fit, read) = best(b"\x00Hello\xff");
     assert_eq!((fit, read.len()), (Fit::Whole, 4));
     assert!(read.iter().all(|(draft, _)| draft.version().is_none()));
+    // A close by the old numbers; by the new ones text that is not UTF-8, which
+    // hybi-07 repairs.
+    let close = (Fit::Whole, vec![(Draft::Hybi06, Role::Server)]);
+    assert_eq!(best(b"\x81\x02\x03\xe8"), close);
     // An answer is told by its fields.
     let (fit, read) = best(
         b"HTTP/1.1 101 a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\

@@ -72,6 +72,7 @@ impl Unit {
             cut_off: false,
             fault: None,
             tolerated: Vec::new(),
+            repaired: false,
             discarded: false,
         }
     }

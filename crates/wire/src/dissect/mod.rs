@@ -79,6 +79,9 @@ pub struct Unit {
     /// The rules that it breaks and its draft does not insist on: it counts all
     /// the same.
     pub tolerated: Vec<Rule>,
+    /// Whether it holds text that is not UTF-8, in which receivers of its draft
+    /// put U+FFFD.
+    pub repaired: bool,
     /// Whether receivers throw it away: a frame of a type that the draft tells
     /// them to discard, or what follows a Close.
     pub discarded: bool,

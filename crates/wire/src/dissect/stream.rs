@@ -63,6 +63,8 @@ pub(super) struct Found {
     pub(super) breach: Option<(u64, Rule)>,
     /// Rules that are broken and let pass.
     pub(super) tolerated: Vec<Rule>,
+    /// Whether text in it is not UTF-8 and counts, repaired.
+    pub(super) repaired: bool,
     pub(super) discarded: bool,
 }
 
@@ -79,6 +81,7 @@ impl Found {
             cut_off: false,
             breach: None,
             tolerated: Vec::new(),
+            repaired: false,
             discarded: false,
         }
     }
@@ -147,6 +150,7 @@ impl Stream {
             cut_off: found.cut_off,
             fault,
             tolerated: found.tolerated,
+            repaired: found.repaired,
             discarded: found.discarded || !judged,
             ..self.unit(What::Frame, size, found.fields)
         }
@@ -167,6 +171,7 @@ impl Stream {
             cut_off: false,
             fault: None,
             tolerated: Vec::new(),
+            repaired: false,
             discarded: false,
         }
     }
@@ -277,6 +282,7 @@ impl Stream {
                 found.breach.get_or_insert(fault);
             }
             (BadUtf8::Repair, replaced) => {
+                found.repaired = true;
                 if let Some(last) = found.fields.last().filter(|f| f.kind == Kind::Payload) {
                     last.noting(match replaced.flatten() {
                         Some(count) => repaired(count),
@@ -317,7 +323,10 @@ impl Stream {
             {
                 let most = (reason.len() + machine::REASON_GROWTH) as u64;
                 match (self.dialect.bad_utf8, repair(reason, most)) {
-                    (BadUtf8::Repair, Some((_, count))) => drop(put.noting(repaired(count))),
+                    (BadUtf8::Repair, Some((_, count))) => {
+                        put.noting(repaired(count));
+                        found.repaired = true;
+                    }
                     _ => {
                         let bit = at + 16 + 8 * e.valid_up_to() as u64;
                         found.breach.get_or_insert((bit, Rule::CloseReasonNotUtf8));
@@ -340,7 +349,8 @@ impl Stream {
 }
 
 fn repaired(count: u64) -> String {
-    format!("not UTF-8: receivers put U+FFFD in {count} places")
+    let places = if count == 1 { "place" } else { "places" };
+    format!("not UTF-8: receivers put U+FFFD in {count} {places}")
 }
 
 /// How a payload is written as a value.
