@@ -195,7 +195,11 @@ pub(crate) static DISCARDED: Table = Table {
             Shape::Whole(0, 255),
             "the frame's first octet",
         ),
-        needed("octets", Shape::Whole(0, MOST), "how many octets of content were dropped: without the first octet, a length, and the FF at the end"),
+        needed(
+            "octets",
+            Shape::Whole(0, MOST),
+            "how many octets of content were dropped: without the first octet, a length, and the FF at the end",
+        ),
     ],
     one_of: &[],
 };
