@@ -4,6 +4,7 @@
 //! (line ends, an editor) must not become a wrong judge.
 
 use std::{
+    cell::OnceCell,
     collections::{BTreeSet, HashMap},
     fmt::Write as _,
     fs, io, iter,
@@ -170,9 +171,10 @@ pub(crate) fn read(
 
 /// The vector in `text` if it keeps every rule; `read` fetches the files it names.
 fn judged(text: &str, path: &Path, name: &Path, read: &mut Read<'_>) -> Result<Vector, Wrong> {
+    let lines = Lines::of(text);
     let error = |fault: Fault| LoadError::Content {
         path: path.to_owned(),
-        line: line(text, fault.at.start),
+        line: lines.line(fault.at.start),
         what: fault.what,
     };
     let all = |faults: Vec<Fault>| {
@@ -184,7 +186,7 @@ fn judged(text: &str, path: &Path, name: &Path, read: &mut Read<'_>) -> Result<V
     };
     let table = DeTable::parse(text).map_err(|e| error(fault(&e)))?;
     if let Some((at, found)) = number(table.get_ref()).filter(|(_, found)| *found != FORMAT) {
-        let line = line(text, at.start);
+        let line = lines.line(at.start);
         let path = path.to_owned();
         return Err(LoadError::Format { path, line, found }.into());
     }
@@ -206,9 +208,10 @@ pub(crate) fn parse(
     name: &Path,
     read: &mut Read<'_>,
 ) -> Result<Vector, LoadError> {
+    let lines = Lines::of(text);
     let error = |fault: Fault| LoadError::Content {
         path: path.to_owned(),
-        line: line(text, fault.at.start),
+        line: lines.line(fault.at.start),
         what: fault.what,
     };
     let (contents, faults) = decoded(text, read).map_err(error)?;
@@ -261,10 +264,20 @@ fn fault(error: &toml::de::Error) -> Fault {
     }
 }
 
-/// The line, from 1, that holds the octet `at`.
-fn line(text: &str, at: usize) -> usize {
-    let before = &text.as_bytes()[..at.min(text.len())];
-    1 + before.iter().filter(|octet| **octet == b'\n').count()
+/// Where the lines of a text end, looked for once: a large file may have a fault
+/// on every line.
+struct Lines<'a>(&'a str, OnceCell<Vec<usize>>);
+
+impl<'a> Lines<'a> {
+    fn of(text: &'a str) -> Self {
+        Self(text, OnceCell::new())
+    }
+
+    /// The line, from 1, that holds the octet `at`.
+    fn line(&self, at: usize) -> usize {
+        let ends = || self.0.match_indices('\n').map(|(at, _)| at).collect();
+        1 + self.1.get_or_init(ends).partition_point(|end| *end < at)
+    }
 }
 
 /// Whether `file` is a bare name: a vector never reaches outside its directory.
