@@ -1,15 +1,23 @@
 //! Both streams cut by structure: heads, proofs and frames, each placed where
 //! its last octet came; what cannot be told stays as it came.
 
-use std::{ops::Range, time::Duration};
+use std::{mem, ops::Range, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use draftgate_core::{Draft, Role};
-use draftgate_drafts::{Detection, detect, dissect::Dissected, opening::parts};
-use draftgate_vectors::Gap;
+use draftgate_drafts::{
+    Detection, detect,
+    dissect::{Dissected, Dissecting},
+    opening::parts,
+};
+use draftgate_vectors::{Gap, GapReason};
 use draftgate_wire::dissect::{Unit, What};
 
-use crate::taped::{Did, Taped};
+use crate::{
+    refused::frames_end,
+    secrets::Secrets,
+    taped::{Did, Taped},
+};
 
 /// Something that one side did, whole.
 #[derive(Debug)]
@@ -24,12 +32,22 @@ pub(crate) struct Piece {
 pub(crate) enum Part {
     /// A head, the octets of a proof, a frame.
     Unit(Unit),
-    /// Octets of which nothing is known: where they stand among the octets of
-    /// their kind that belong together (the second one).
-    Raw(Range<usize>, Bytes),
+    Raw(Raw),
     Gap(Gap),
     Eof,
     Reset,
+}
+
+/// Octets of which nothing is known.
+#[derive(Debug)]
+pub(crate) struct Raw {
+    /// Where they stand in `whole`.
+    pub(crate) part: Range<usize>,
+    /// The octets of their kind that belong together.
+    pub(crate) whole: Bytes,
+    /// The secret field in which `whole` begins, because what was before it is
+    /// missing.
+    pub(crate) within: Option<String>,
 }
 
 impl Piece {
@@ -44,7 +62,14 @@ impl Piece {
 pub(crate) struct Cut {
     pub(crate) draft: Option<Draft>,
     pub(crate) pieces: Vec<Piece>,
+    /// Whether there were more pieces than [`MOST`].
+    pub(crate) bounded: bool,
 }
+
+/// Most pieces: a frame of two octets takes a thousand times as much memory
+/// while it is cut, and forty times as much in a file. A message in as many
+/// fragments as are taken by default fits.
+pub(crate) const MOST: usize = 70_000;
 
 /// Octets of one side without a gap between them.
 #[derive(Debug, Default)]
@@ -65,7 +90,7 @@ impl Run {
 
 impl Cut {
     /// Cuts `taped`; `draft` is what is spoken, if the request does not say.
-    pub(crate) fn of(taped: &Taped, draft: Option<Draft>) -> Self {
+    pub(crate) fn of(taped: &Taped, draft: Option<Draft>, secrets: &Secrets) -> Self {
         let mut runs = [vec![Run::default()], vec![Run::default()]];
         let mut pieces: Vec<(usize, Piece)> = Vec::new();
         for (place, seen) in taped.in_order().into_iter().enumerate() {
@@ -95,21 +120,62 @@ impl Cut {
         let first = |side: Role| Bytes::copy_from_slice(&runs[index(side)][0].octets);
         let (client, server) = (first(Role::Client), first(Role::Server));
         let draft = spoken_in(&client).or(draft);
-        let dissected = Dissected::of(client, server, draft);
+        let streams = [client.clone(), server.clone()];
+        let told = Dissecting::of(client, server, draft);
+        let mut dissected = Dissected {
+            draft: told.draft,
+            told: told.told,
+            client: told.client.take(MOST).collect(),
+            server: told.server.take(MOST).collect(),
+        };
+        let ends = [Role::Client, Role::Server].map(|side| {
+            let last = dissected.units(side).last();
+            let taken = last.map_or(0, |unit| unit.offset as usize + unit.octets.len());
+            frames_end(&dissected, side, &streams[index(side)], secrets).min(taken)
+        });
         for side in [Role::Client, Role::Server] {
             let (first, others) = runs[index(side)].split_at(1);
-            for unit in dissected.units(side) {
-                put(&first[0], unit, &mut pieces);
+            let units = match side {
+                Role::Client => &mut dissected.client,
+                Role::Server => &mut dissected.server,
+            };
+            let end = ends[index(side)];
+            for unit in mem::take(units) {
+                if (unit.offset as usize) < end {
+                    put(&first[0], unit, &mut pieces);
+                }
             }
+            let rest = end..first[0].octets.len();
+            raw(&first[0], side, rest, None, &mut pieces);
+            let mut within = secrets.unfinished(&first[0].octets);
             for run in others {
-                raw(run, side, 0..run.octets.len(), &mut pieces);
+                let all = 0..run.octets.len();
+                raw(run, side, all, within.as_ref(), &mut pieces);
+                if !run.octets.is_empty() {
+                    within = secrets.unfinished(&run.octets);
+                }
             }
         }
         // Stable: what came with the same octets stays in its order.
         pieces.sort_by_key(|(place, _)| *place);
+        let bounded = pieces.len() > MOST;
+        pieces.truncate(MOST);
+        let mut pieces: Vec<Piece> = pieces.into_iter().map(|(_, piece)| piece).collect();
+        if bounded {
+            let at = pieces.last().map_or(Duration::ZERO, |last| last.at);
+            pieces.extend([Role::Client, Role::Server].map(|from| Piece {
+                at,
+                from,
+                what: Part::Gap(Gap {
+                    octets: None,
+                    reason: GapReason::Bounded,
+                }),
+            }));
+        }
         Self {
             draft: dissected.draft,
-            pieces: pieces.into_iter().map(|(_, piece)| piece).collect(),
+            pieces,
+            bounded,
         }
     }
 }
@@ -130,40 +196,61 @@ fn spoken_in(octets: &[u8]) -> Option<Draft> {
     detect(&request, lenient).ok()
 }
 
-fn put(run: &Run, unit: &Unit, pieces: &mut Vec<(usize, Piece)>) {
+fn put(run: &Run, unit: Unit, pieces: &mut Vec<(usize, Piece)>) {
     let begin = unit.offset as usize;
     let range = begin..begin + unit.octets.len();
     if range.is_empty() {
         return;
     }
     if unit.what == What::Unknown {
-        return raw(run, unit.from, range, pieces);
+        return raw(run, unit.from, range, None, pieces);
     }
     let (place, at) = run.place(range.end);
     let piece = Piece {
         at,
         from: unit.from,
-        what: Part::Unit(unit.clone()),
+        what: Part::Unit(unit),
     };
     pieces.push((place, piece));
 }
 
-/// `range` of `run` in the parts in which it came.
-fn raw(run: &Run, from: Role, range: Range<usize>, pieces: &mut Vec<(usize, Piece)>) {
+/// `range` of `run` in the parts in which it came; it begins `within` a secret.
+fn raw(
+    run: &Run,
+    from: Role,
+    range: Range<usize>,
+    within: Option<&String>,
+    pieces: &mut Vec<(usize, Piece)>,
+) {
     let whole = Bytes::copy_from_slice(&run.octets[range.clone()]);
+    let most = pieces.len().saturating_add(MOST);
     let mut begin = range.start;
+    let mut before = None;
     for (end, place, at) in &run.marks {
         let end = (*end).min(range.end);
         if end <= begin {
             continue;
         }
         let part = begin - range.start..end - range.start;
-        let piece = Piece {
-            at: *at,
-            from,
-            what: Part::Raw(part, whole.clone()),
-        };
-        pieces.push((*place, piece));
         begin = end;
+        // Nothing came in between: it is one.
+        if before.replace(*place).is_some_and(|it| it + 1 == *place)
+            && let Some((last, piece)) = pieces.last_mut()
+            && let Part::Raw(raw) = &mut piece.what
+        {
+            (*last, piece.at, raw.part.end) = (*place, *at, part.end);
+            continue;
+        }
+        // No more than so many pieces are kept in all.
+        if pieces.len() > most {
+            return;
+        }
+        let what = Part::Raw(Raw {
+            part,
+            whole: whole.clone(),
+            within: within.cloned(),
+        });
+        let (from, at) = (from, *at);
+        pieces.push((*place, Piece { at, from, what }));
     }
 }

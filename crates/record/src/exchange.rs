@@ -15,7 +15,7 @@ use draftgate_vectors::{
 use draftgate_wire::dissect::What;
 
 use crate::{
-    cut::{Cut, Part, Piece},
+    cut::{Cut, MOST, Part, Piece, Raw},
     fresh::{self, Prepared},
     notes, read,
     secrets::{Found, Secrets},
@@ -61,7 +61,7 @@ impl Facts {
 /// Its expectations are what draftgate makes of the streams now, and the tag
 /// [`UNJUDGED`] says so; of a stream with gaps nothing is expected.
 pub fn exchange(name: &str, taped: &Taped, facts: &Facts, secrets: &Secrets) -> Vector {
-    let cut = Cut::of(taped, facts.draft);
+    let cut = Cut::of(taped, facts.draft, secrets);
     let told = cut.draft;
     let mut composer = Composer {
         stem: name.rsplit('/').next().unwrap_or(name),
@@ -95,7 +95,16 @@ pub fn exchange(name: &str, taped: &Taped, facts: &Facts, secrets: &Secrets) -> 
         (taped.has(side).then(|| Stream::of(&whole)), whole)
     });
     let [(client_stream, client), (server_stream, server)] = streams;
-    let [of_server, of_client] = match taped.gaps().next().is_some() || facts.partial.is_some() {
+    let bounded = cut.bounded.then(|| {
+        let most = notes::grouped(MOST);
+        format!("recorded up to {most} frames and other parts, and no further")
+    });
+    let partial = bounded.or_else(|| facts.partial.clone()).or_else(|| {
+        let mut reasons: Vec<_> = taped.gaps().map(|gap| gap.reason.name()).collect();
+        reasons.dedup();
+        (!reasons.is_empty()).then(|| format!("octets are missing: {}", reasons.join(", ")))
+    });
+    let [of_server, of_client] = match partial.is_some() {
         true => {
             let why = Expectation::Unstated("octets are missing; see `partial`".to_owned());
             [why.clone(), why]
@@ -133,11 +142,7 @@ pub fn exchange(name: &str, taped: &Taped, facts: &Facts, secrets: &Secrets) -> 
         attested: BTreeMap::new(),
         tags,
         service: echoes(&of_server, &of_client).then_some(Service::Echo),
-        partial: facts.partial.clone().or_else(|| {
-            let mut reasons: Vec<_> = taped.gaps().map(|gap| gap.reason.name()).collect();
-            reasons.dedup();
-            (!reasons.is_empty()).then(|| format!("octets are missing: {}", reasons.join(", ")))
-        }),
+        partial,
         client_stream,
         server_stream,
     };
@@ -179,10 +184,15 @@ impl Composer<'_> {
                     self.octets(at, from, it, note.take());
                 }
             }
-            Part::Raw(part, whole) => {
+            Part::Raw(Raw {
+                part,
+                whole,
+                within,
+            }) => {
                 let (searched, found) = &mut self.searched[usize::from(from == Role::Server)];
                 if searched.as_ptr() != whole.as_ptr() {
-                    (*searched, *found) = (whole.clone(), self.secrets.find(&whole));
+                    let secrets = self.secrets.find_within(within, &whole);
+                    (*searched, *found) = (whole.clone(), secrets);
                 }
                 let prepared = fresh::raw(part, &whole, found, &mut file);
                 // All of it may have been the rest of a secret.
@@ -218,16 +228,18 @@ impl Composer<'_> {
 /// Whether `next` is more of the same octets.
 fn goes_on(piece: &Piece, next: &Piece) -> bool {
     match (&piece.what, &next.what) {
-        (Part::Raw(one, whole), Part::Raw(more, of)) => {
-            piece.from == next.from && one.end == more.start && whole.as_ptr() == of.as_ptr()
+        (Part::Raw(one), Part::Raw(more)) => {
+            piece.from == next.from
+                && one.part.end == more.part.start
+                && one.whole.as_ptr() == more.whole.as_ptr()
         }
         _ => false,
     }
 }
 
 fn join(piece: &mut Piece, next: Piece) {
-    if let (Part::Raw(one, _), Part::Raw(more, _)) = (&mut piece.what, &next.what) {
-        one.end = more.end;
+    if let (Part::Raw(one), Part::Raw(more)) = (&mut piece.what, &next.what) {
+        one.part.end = more.part.end;
         piece.at = next.at;
     }
 }

@@ -29,6 +29,7 @@ mod notes;
 mod read;
 mod recorder;
 mod redact;
+mod refused;
 mod relay;
 mod secrets;
 mod store;

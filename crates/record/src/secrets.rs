@@ -45,11 +45,27 @@ pub(crate) struct Found {
 impl Secrets {
     /// The secrets in `octets`, which are a head or may hold some; in order.
     pub(crate) fn find(&self, octets: &[u8]) -> Vec<Found> {
+        self.find_within(None, octets)
+    }
+
+    /// The same, where `octets` begin in the value of a secret field.
+    pub(crate) fn find_within(&self, field: Option<String>, octets: &[u8]) -> Vec<Found> {
         let mut found = Vec::new();
         if self.keep {
             return found;
         }
         let mut at = 0;
+        if let Some(name) = field {
+            at = field_end(octets, 0);
+            let value = octets[..at].trim_ascii_end();
+            if !value.is_empty() {
+                found.push(Found {
+                    range: 0..value.len(),
+                    name,
+                    is_field: true,
+                });
+            }
+        }
         while at < octets.len() {
             let mut end = line_end(octets, at);
             let line = &octets[at..end];
@@ -57,10 +73,7 @@ impl Secrets {
             let name = colon.map(|colon| line[..colon].trim_ascii());
             match (colon, name.filter(|name| self.is_secret(name))) {
                 (Some(colon), Some(name)) => {
-                    // A line that begins with white space goes on with the one before.
-                    while matches!(octets.get(end), Some(b' ' | b'\t')) {
-                        end = line_end(octets, end);
-                    }
+                    end = field_end(octets, at);
                     let behind = at + colon + 1;
                     let value = &octets[behind..end];
                     let start = behind + (value.len() - value.trim_ascii_start().len());
@@ -78,6 +91,19 @@ impl Secrets {
             at = end;
         }
         found
+    }
+
+    /// The secret field in whose value `octets` end.
+    pub(crate) fn unfinished(&self, octets: &[u8]) -> Option<String> {
+        if self.keep || octets.ends_with(b"\n") {
+            return None;
+        }
+        let mut lines = octets.split_inclusive(|octet| *octet == b'\n').rev();
+        let goes_on = |line: &&[u8]| !line.starts_with(b" ") && !line.starts_with(b"\t");
+        let line = lines.find(goes_on)?;
+        let name = line.split(|octet| *octet == b':').next()?.trim_ascii();
+        let is_field = name.len() < line.len() && line.contains(&b':');
+        (is_field && self.is_secret(name)).then(|| String::from_utf8_lossy(name).into_owned())
     }
 
     fn is_secret(&self, name: &[u8]) -> bool {
@@ -113,6 +139,16 @@ impl Secrets {
             at = start + length;
         }
     }
+}
+
+/// Behind the field that begins, or goes on, at `from`: a line that begins with
+/// white space goes on with the one before.
+fn field_end(octets: &[u8], from: usize) -> usize {
+    let mut end = line_end(octets, from);
+    while matches!(octets.get(end), Some(b' ' | b'\t')) {
+        end = line_end(octets, end);
+    }
+    end
 }
 
 /// Behind the line feed of the line that begins at `from`.
