@@ -61,15 +61,23 @@ impl Dissecting {
         });
         match asked {
             Some(asked) => {
-                let open = draft.is_some() && !asked.unit.cut_off;
-                sides[0].head(asked.unit, &client, open);
+                let closed = match &asked.unit.fault {
+                    _ if draft.is_some() && !asked.unit.cut_off => None,
+                    Some(_) => Some("the request is refused: this counts for nothing"),
+                    None => Some(UNTOLD),
+                };
+                sides[0].head(asked.unit, &client, closed);
             }
             None => sides[0].frames(0, client),
         }
         match answer {
             Some(answer) => {
-                let open = draft.is_some() && answer.switches && !answer.unit.cut_off;
-                sides[1].head(answer.unit, &server, open);
+                let closed = match answer.switches {
+                    false => Some("the answer opens no connection: this is its body"),
+                    true if draft.is_none() => Some(UNTOLD),
+                    true => None,
+                };
+                sides[1].head(answer.unit, &server, closed);
                 let proof = sides[1].read.iter_mut().find(|u| u.what == What::Digest);
                 if let (Some(digest), Some(unit)) = (answer.digest, proof) {
                     digest.put_on(unit);
@@ -95,6 +103,8 @@ impl Dissecting {
     }
 }
 
+const UNTOLD: &str = "of which draft it is cannot be told";
+
 /// A [`Side`] that becomes one.
 struct Reader {
     draft: Option<Draft>,
@@ -104,17 +114,13 @@ struct Reader {
 }
 
 impl Reader {
-    /// A head, the octets of the proof behind it, and frames if it is `open`.
-    fn head(&mut self, head: Unit, octets: &Bytes, open: bool) {
+    /// A head, the octets of the proof behind it, and frames; or why there are
+    /// none, which is `closed`.
+    fn head(&mut self, head: Unit, octets: &Bytes, closed: Option<&str>) {
         let mut offset = head.octets.len();
-        let what_follows = match (self.from, &head.fault) {
-            _ if open => None,
-            (Role::Server, _) => Some("the answer opens no connection: this is its body"),
-            (Role::Client, Some(_)) => Some("the request is refused: this counts for nothing"),
-            (Role::Client, None) => Some("of which draft it is cannot be told"),
-        };
+        let cut_off = head.cut_off;
         self.read.push(head);
-        if let Some(note) = what_follows {
+        if let Some(note) = closed {
             return self.unknown(offset, octets.slice(offset..), note);
         }
         let behind = self.draft.and_then(|draft| acceptor(draft).ok());
@@ -131,6 +137,14 @@ impl Reader {
                 ..unit
             });
             offset = end;
+        } else if size > 0 && !cut_off {
+            let end = self.read.last_mut().and_then(|head| head.fields.last_mut());
+            if let Some(end) = end {
+                end.noting(format!(
+                    "{size} octets are still to come: {}",
+                    notes::proof_name(what)
+                ));
+            }
         }
         self.frames(offset, octets.slice(offset..));
     }
@@ -142,7 +156,7 @@ impl Reader {
         match stream {
             Some(Ok(stream)) => self.frames = Some(stream.starting_at(offset as u64)),
             Some(Err(refusal)) => self.unknown(offset, octets, &refusal.to_string()),
-            None => self.unknown(offset, octets, "of which draft it is cannot be told"),
+            None => self.unknown(offset, octets, UNTOLD),
         }
     }
 

@@ -62,14 +62,14 @@ pub(super) fn answer(unit: &mut Unit, belongs: bool) {
 
 /// The octets behind a head that prove something, of which there should be `size`.
 pub(super) fn proof(what: What, draft: Draft, from: Role, octets: Bytes, size: usize) -> Unit {
-    let (kind, name) = match what {
-        What::Challenge => (Kind::Key, "key3"),
-        _ => (Kind::Proof, "challenge response"),
+    let kind = match what {
+        What::Challenge => Kind::Key,
+        _ => Kind::Proof,
     };
     let there = octets.len();
     let printed = octets.iter().all(|o| (0x20..0x7f).contains(o));
     let shown = printed.then(|| quoted(&octets));
-    let mut unit = Unit::whole((what, kind), draft, from, octets, name);
+    let mut unit = Unit::whole((what, kind), draft, from, octets, proof_name(what));
     unit.cut_off = there < size;
     if let Some(field) = unit.fields.first_mut() {
         if let Some(shown) = shown {
@@ -83,6 +83,14 @@ pub(super) fn proof(what: What, draft: Draft, from: Role, octets: Bytes, size: u
         }
     }
     unit
+}
+
+/// What the octets are called.
+pub(super) fn proof_name(what: What) -> &'static str {
+    match what {
+        What::Challenge => "key3",
+        _ => "challenge response",
+    }
 }
 
 fn note(unit: &mut Unit, say: impl Fn(&str, &[u8]) -> Option<String>) {
