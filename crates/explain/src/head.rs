@@ -10,11 +10,14 @@ pub(crate) fn lines(unit: &Unit, look: &Look) -> String {
     for field in &unit.fields {
         let octets = unit.octets_of(field);
         let colour = style(field.kind);
+        let name_and = |value: &str| match octets.contains(&b':') {
+            true => format!("{}: {value}", field.name),
+            false => field.name.clone(),
+        };
         let line = match field.kind {
             Kind::End => look.paint(QUIET, "(empty line)"),
             Kind::StartLine => look.paint(colour, &field.value),
-            _ if !octets.contains(&b':') => field.name.clone(),
-            _ => format!("{}: {}", field.name, look.paint(colour, &field.value)),
+            _ => name_and(&look.paint(colour, &field.value)),
         };
         text.push_str("  ");
         text.push_str(&line);
@@ -33,16 +36,17 @@ pub(crate) fn lines(unit: &Unit, look: &Look) -> String {
                 text.push('\n');
             }
         }
-        let begin = field.start_bit;
         let wrong = unit.fault.as_ref().map(|fault| fault.at_bit);
-        if wrong.is_some_and(|bit| (begin..begin + field.len_bits).contains(&bit)) {
-            let value = match field.kind {
-                Kind::StartLine | Kind::End => 0,
-                _ => width(&field.name) + 2,
+        let end = field.start_bit + field.len_bits;
+        if let Some(bit) = wrong.filter(|bit| (field.start_bit..end).contains(bit)) {
+            let (before, marked) = match field.kind {
+                Kind::StartLine | Kind::End => (0, width(&field.value)),
+                // The line itself, not its value.
+                _ if bit == field.start_bit => (0, width(&name_and(&field.value))),
+                _ => (width(&name_and("")), width(&field.value)),
             };
-            let marks = "^".repeat(width(&field.value).max(1));
-            text.push_str(&" ".repeat(2 + value));
-            text.push_str(&look.paint(WRONG, marks));
+            text.push_str(&" ".repeat(2 + before));
+            text.push_str(&look.paint(WRONG, "^".repeat(marked.max(1))));
             text.push('\n');
         }
     }

@@ -41,7 +41,7 @@ impl Request {
         match (&refusal, &told) {
             (Some(refusal), _) => unit.fault = Some(sections::fault(&unit, refusal)),
             (None, Some(Err(refused))) if parsed.is_err() => {
-                unit.fault = Some(sections::malformed(refused));
+                unit.fault = Some(sections::malformed(&unit, refused));
             }
             _ => {}
         }

@@ -2,8 +2,8 @@
 
 use draftgate_core::Draft;
 use draftgate_wire::{
-    dissect::{Fault, Unit, printed},
-    opening::{Refusal, RefusalKind},
+    dissect::{Fault, Field, Kind, Unit, printed},
+    opening::{self, Refusal, RefusalKind},
 };
 
 use super::Refused;
@@ -29,10 +29,17 @@ pub(super) fn sentence(refusal: &Refusal) -> String {
     printed(refusal.to_string().as_bytes())
 }
 
-/// A head that is no HTTP.
-pub(super) fn malformed(refused: &Refused) -> Fault {
+/// A head that is no HTTP, at the line at which an HTTP library stops; what is
+/// wrong with all of it shows at the first one.
+pub(super) fn malformed(unit: &Unit, refused: &Refused) -> Fault {
+    let reads = |field: &Field| {
+        let end = (field.start_bit + field.len_bits) / 8;
+        opening::parts(&unit.octets[..end as usize]).is_ok()
+    };
+    let read = unit.fields.partition_point(reads);
+    let wrong = unit.fields.get(read).filter(|it| it.kind != Kind::End);
     Fault {
-        at_bit: 0,
+        at_bit: wrong.map_or(0, |field| field.start_bit),
         code: refused.code,
         sentence: refused.sentence.clone(),
         section: None,

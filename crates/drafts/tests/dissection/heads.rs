@@ -224,8 +224,50 @@ fn a_refused_request_tells_code_place_and_remedy() {
     assert!(unit.octets[place..].starts_with(b"short"));
     assert_eq!(fault.section, Some("RFC 6455 §4.2.1"));
     assert_eq!(seen.client[1].what, What::Unknown);
-    let malformed = Dissected::of(&b"GET / HTTP/1.1\r\nno colon\r\n\r\n"[..], &b""[..], None);
-    assert_eq!(malformed.told.unwrap().unwrap_err().code, "head-malformed");
+}
+
+#[test]
+fn a_head_that_is_no_http_breaks_at_its_line() {
+    for (request, line) in [
+        (
+            &b"GET / HTTP/1.1\r\nHost: a\r\nno colon\r\nA: b\r\n\r\n"[..],
+            2,
+        ),
+        (b"GET / HTTP/1.1\r\nHost: \x01\r\n\r\n", 1),
+        (b"GET /a b HTTP/1.1\r\nHost: a\r\n\r\n", 0),
+        (b"GET http:// HTTP/1.1\r\nHost: a\r\n\r\n", 0),
+    ] {
+        let seen = Dissected::of(request, &b""[..], None);
+        let head = &seen.client[0];
+        let fault = head.fault.as_ref().unwrap();
+        assert_eq!(fault.code, "head-malformed");
+        assert_eq!(fault.at_bit, head.fields[line].start_bit, "{head:?}");
+    }
+}
+
+#[test]
+fn what_a_head_leaves_open_is_noted() {
+    for (request, answer) in spoken().map(opening_of) {
+        let seen = Dissected::of(request.clone(), answer.clone(), None);
+        for (side, octets) in [(Role::Client, request), (Role::Server, answer)] {
+            let units = seen.units(side);
+            let head = units[0].octets.len();
+            let alone = stream(units[0].draft, side, octets.slice(..head));
+            let note = alone[0].fields.last().and_then(|end| end.note.clone());
+            let rest = octets.len() - head;
+            let wanted = (rest > 0).then(|| format!("{rest} octets are still to come"));
+            assert_eq!(note.is_some(), wanted.is_some(), "{note:?}");
+            assert!(
+                note.unwrap_or_default()
+                    .contains(&wanted.unwrap_or_default())
+            );
+        }
+    }
+    // A connection is open, only nobody knows in which draft.
+    let answer = &b"HTTP/1.1 101 a\r\nUpgrade: WebSocket\r\n\r\n\x8f\x18"[..];
+    let seen = Dissected::of(&b""[..], answer, None);
+    let note = seen.server[1].fields[0].note.clone();
+    assert_eq!(note.as_deref(), Some("of which draft it is cannot be told"));
 }
 
 proptest! {
