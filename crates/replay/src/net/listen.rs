@@ -15,6 +15,7 @@ use super::{
     link::Link,
     script::{Heard, Script},
     server::Server,
+    target::is_limit,
 };
 use crate::{Mismatch, Outcome, offline::gap, outcome::Compared, units};
 
@@ -29,6 +30,9 @@ pub fn inapplicable(vector: &Vector) -> Option<String> {
     }
     if acceptor(vector.about.draft).is_err() {
         return Some(format!("not spoken here: {}", vector.about.draft));
+    }
+    if is_limit(stated) {
+        return Some("how much a client takes is its own decision".to_owned());
     }
     (stated.ends == Ends::Nothing).then(|| "the server sent nothing".to_owned())
 }

@@ -89,17 +89,21 @@ fn inapplicable(vector: &Vector, target: &Target, stated: &Stated) -> Option<Str
     if stated.ends == Ends::Nothing && !vector.steps.iter().any(waits) {
         return Some("the client sent nothing".to_owned());
     }
-    let limit = stated.violation.as_ref().is_some_and(|broken| {
-        matches!(
-            broken.rule,
-            Rule::FrameTooBig | Rule::MessageTooBig | Rule::TooManyFragments
-        )
-    });
-    if limit {
+    if is_limit(stated) {
         return Some("how much a server takes is its own decision".to_owned());
     }
     (is_front_end(vector) && !target.front_end)
         .then(|| "depends on how the server is set up; replayed with --tag front-end".to_owned())
+}
+
+/// What is expected depends on how much the reader takes.
+pub(super) fn is_limit(stated: &Stated) -> bool {
+    stated.violation.as_ref().is_some_and(|broken| {
+        matches!(
+            broken.rule,
+            Rule::FrameTooBig | Rule::MessageTooBig | Rule::TooManyFragments
+        )
+    })
 }
 
 fn is_front_end(vector: &Vector) -> bool {
