@@ -11,7 +11,7 @@ use std::{
 };
 
 use draftgate_core::{Draft, Role, Rule};
-use draftgate_vectors::{Ends, Form, Head, Vector, load_dir, with_index};
+use draftgate_vectors::{Ends, Form, Head, Kind, Vector, load_dir, with_index};
 
 fn archive() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../interop-vectors")
@@ -205,4 +205,39 @@ fn what_an_expectation_needs_of_the_request_is_there() {
             _ => {}
         }
     }
+}
+
+/// Whether every `name=value` of `pairs` has a value of nothing but `x`.
+fn is_blotted(pairs: &str, between: char) -> bool {
+    let mut values = pairs.split(between).filter_map(|pair| pair.split_once('='));
+    values.all(|(_, value)| value.bytes().all(|octet| octet == b'x'))
+}
+
+#[test]
+fn nobodys_secret_stands_in_a_head() {
+    let mut blotted = 0;
+    for vector in vectors() {
+        // What was written for the archive is nobody's.
+        if !matches!(vector.about.kind, Kind::Captured | Kind::Published) {
+            continue;
+        }
+        let heads = [Role::Client, Role::Server].map(|side| vector.head(side));
+        for (name, value) in heads.iter().flatten().flat_map(Head::fields) {
+            let name = name.to_ascii_lowercase();
+            if name == "cookie" || name == "set-cookie" {
+                assert!(is_blotted(value, ';'), "{}: {name}: {value}", vector.name);
+                blotted += usize::from(value.contains("=x"));
+            }
+            let proves = name == "authorization" || name == "proxy-authorization";
+            assert!(!proves, "{}: {name}: {value}", vector.name);
+        }
+        let target = heads[0].as_ref().and_then(Head::target).unwrap_or("");
+        for pair in target.split(['?', '&']).skip(1) {
+            let name = pair.split('=').next().unwrap().to_ascii_lowercase();
+            let secret = ["sid", "session", "token", "auth", "key", "password"];
+            let secret = secret.iter().any(|word| name.contains(word));
+            assert!(!secret || is_blotted(pair, '&'), "{}: {pair}", vector.name);
+        }
+    }
+    assert!(blotted >= 5, "only {blotted} values were looked at");
 }
