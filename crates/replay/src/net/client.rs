@@ -85,8 +85,18 @@ impl Client {
     /// Whether nothing more is to be waited for: the opening failed, or the
     /// server broke its draft or closed.
     pub(super) fn is_over(&self) -> bool {
+        self.refusal.is_some() || self.is_broken() || self.closed()
+    }
+
+    /// Whether the server itself has said what is wrong: the opening failed,
+    /// or it broke its draft.
+    pub(super) fn has_failed(&self) -> bool {
+        self.refusal.is_some() || self.status.is_some() || self.is_broken()
+    }
+
+    fn is_broken(&self) -> bool {
         let broken = |hearing: &Hearing| hearing.violation.is_some();
-        self.refusal.is_some() || self.hearing.as_ref().is_some_and(broken) || self.closed()
+        self.hearing.as_ref().is_some_and(broken)
     }
 
     /// The request as it was sent, and key3.

@@ -133,14 +133,22 @@ impl Run<'_> {
         let mut keys = RandomKeys;
         let mut fresh = Fresh::new(&mut keys);
         let (mut sent, mut ended, mut before) = (0, false, Heard::default());
+        let mut left = false;
         for (step, (server, client)) in steps.filter(|(step, _)| step.from == Role::Client) {
             // No frame before the answer, unless the recorded client was so early.
             let early = script.answered && !server.opened;
-            if !self
-                .heard(&mut link, server, &before, before.opened && !early)
-                .await
-            {
-                break;
+            let open = before.opened && !early;
+            if left || !self.heard(&mut link, server, &before, open).await {
+                if link.ear.has_failed() {
+                    break;
+                }
+                // What the server did not wait for it owes all the same.
+                left = true;
+                before = client.clone();
+                if client.broken {
+                    break;
+                }
+                continue;
             }
             sleep(self.playing.timing.pause(step.pause)).await;
             match &step.action {
@@ -186,6 +194,14 @@ impl Run<'_> {
                 break;
             }
         }
+        if left && self.stated.ends == Ends::Open {
+            self.owed(&mut link, &before).await?;
+            return Err(Mismatch::of(
+                "the server ends a connection that is in order",
+                "an open connection",
+                ends(&link),
+            ));
+        }
         self.conclude(link, &before, ended).await
     }
 
@@ -228,7 +244,7 @@ impl Run<'_> {
                     && client.pongs() >= pongs
         };
         link.until(done).await;
-        !(link.ended || link.ear.refusal.is_some() || link.ear.status.is_some())
+        !(link.ended || link.ear.has_failed())
     }
 
     /// Waits for everything that the server owes for what it was sent.
