@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use draftgate_core::{Draft, Event, Message, Rule};
+use draftgate_core::{Draft, Event, Message, Notice, Rule};
 use serde::Deserialize;
 
 /// What one role must make of the stream of its peer.
@@ -195,7 +195,12 @@ pub fn shown(event: &Event) -> String {
         Event::Message(Message::Binary(octets)) => ("binary", octets),
         Event::Ping(body) => ("ping", body),
         Event::Pong(body) => ("pong", body),
-        other => return format!("{other:?}"),
+        Event::Opened => return "opened".to_owned(),
+        Event::Close(None) => return "close".to_owned(),
+        Event::Close(Some(close)) => {
+            return format!("close {} {:?}", close.code, close.reason.as_str());
+        }
+        Event::Notice(notice) => return noted(notice),
     };
     let begin = &payload[..payload.len().min(LONGEST)];
     let more = if begin.len() < payload.len() {
@@ -210,9 +215,23 @@ pub fn shown(event: &Event) -> String {
     )
 }
 
+fn noted(notice: &Notice) -> String {
+    match notice {
+        Notice::Discarded { frame_type, octets } => {
+            format!("discarded: a frame of type {frame_type:02x} with {octets} octets")
+        }
+        Notice::Repaired { replacements } => {
+            format!("repaired: text that is not UTF-8, with {replacements} U+FFFD")
+        }
+        Notice::Tolerated { rule } => format!("tolerated: {}", rule.code()),
+        Notice::UnsolicitedPong => "unsolicited-pong".to_owned(),
+        Notice::AfterClose { octets } => format!("after-close: {octets} octets"),
+        other => format!("{other:?}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use draftgate_core::Notice;
 
     use super::*;
 
