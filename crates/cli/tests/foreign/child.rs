@@ -116,11 +116,17 @@ impl Child {
 
     /// Takes all that is said on stdout until its end.
     pub(crate) fn forget_stdout(&mut self) {
+        self.text();
+    }
+
+    /// All that is said on stdout until its end.
+    pub(crate) fn text(&mut self) -> String {
+        let mut text = String::new();
         loop {
             match self.stdout.recv_timeout(PATIENCE) {
-                Ok(line) => _ = self.note(line),
+                Ok(line) => text.extend([self.note(line).as_str(), "\n"]),
                 Err(RecvTimeoutError::Timeout) => self.fail("its stdout does not end"),
-                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Disconnected) => return text,
             }
         }
     }

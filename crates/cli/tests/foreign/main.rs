@@ -22,4 +22,5 @@ mod peers;
 mod programs;
 mod proxies;
 mod proxy;
+mod replay;
 mod servers;

@@ -199,6 +199,11 @@ impl Meeting {
         self.side.command.unwrap()()
     }
 
+    /// The drafts that the peer speaks in this role.
+    pub(crate) fn drafts(&self) -> impl Iterator<Item = Draft> {
+        self.side.drafts.iter().map(|draft| parsed(draft))
+    }
+
     /// For failures.
     pub(crate) fn name(&self) -> String {
         format!("{} in {}", self.peer.program, self.draft.name())
