@@ -9,7 +9,7 @@ use draftgate_wire::dissect::{Field, Unit};
 use crate::{
     cells::clipped,
     table::Table,
-    text::{HEADING, cannot, names, paint, size},
+    text::{HEADING, cannot, names, paint, size, wrapped},
 };
 
 /// Bits a row.
@@ -22,18 +22,17 @@ impl Table {
     /// Every frame under a ruler of bits. Where a mask covers the header, the
     /// bits are those below it.
     pub fn to_bits(&self, look: Look) -> String {
-        let mut text = format!("{}\n", paint(look, HEADING, &self.heading()));
+        let mut text = String::new();
+        wrapped(&mut text, look, HEADING, 0, &self.heading());
         for group in self.groups() {
-            let said = match &group[0].said {
-                Ok(said) => said,
-                Err(unsaid) => {
-                    let _ = writeln!(text, "\n{} · {}", names(&group), cannot(unsaid));
-                    continue;
-                }
+            let about = match &group[0].said {
+                Ok(said) => size(said),
+                Err(unsaid) => cannot(unsaid),
             };
-            let heading = format!("{} · {}", names(&group), size(said));
-            let _ = writeln!(text, "\n{}", paint(look, HEADING, &heading));
-            for unit in &said.units {
+            let heading = format!("{} · {about}", names(&group));
+            text.push('\n');
+            wrapped(&mut text, look, HEADING, 0, &heading);
+            for unit in group[0].said.iter().flat_map(|said| &said.units) {
                 text.push('\n');
                 boxes(&mut text, look, unit);
             }

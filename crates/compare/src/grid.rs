@@ -7,7 +7,7 @@ use anstyle::Style;
 use draftgate_explain::Look;
 use unicode_width::UnicodeWidthStr;
 
-use crate::text::{HEADING, paint};
+use crate::text::{HEADING, paint, wrapped};
 
 /// Rows and columns of words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +31,9 @@ const NARROWEST: usize = 9;
 impl Grid {
     /// For a terminal: the widest columns are wrapped until it fits.
     pub fn to_text(&self, look: Look) -> String {
-        let mut text = format!("{}\n\n", paint(look, HEADING, &self.title));
+        let mut text = String::new();
+        wrapped(&mut text, look, HEADING, 0, &self.title);
+        text.push('\n');
         for (at, (_, lines)) in self.laid(look.width).into_iter().enumerate() {
             let style = if at == 0 { HEADING } else { Style::new() };
             for line in lines {

@@ -55,6 +55,24 @@ fn hello_in_colour_and_in_a_narrow_window_is_as_stored() {
 }
 
 #[test]
+fn headings_fit_a_narrow_window() {
+    let options = Options::default();
+    let what = What::text("Hello").unwrap();
+    let diff = Diff::of(&what, DRAFTS, &options).unwrap();
+    let look = Look::plain(40);
+    for text in [
+        diff.grid().to_text(look),
+        Sizes::of(&options).unwrap().grid().to_text(look),
+        Handshake::of(&options).unwrap().to_text(look),
+        hello().to_text(look),
+        hello().to_bits(look),
+    ] {
+        let first = text.lines().next().unwrap();
+        assert!(first.chars().count() <= 40, "{text}");
+    }
+}
+
+#[test]
 fn fragments_are_as_stored() {
     let what = What::text("Grüße & <more>")
         .unwrap()
