@@ -241,3 +241,29 @@ fn nobodys_secret_stands_in_a_head() {
     }
     assert!(blotted >= 5, "only {blotted} values were looked at");
 }
+
+#[test]
+fn what_depends_on_a_limit_says_so_in_a_tag() {
+    let limits = [
+        Rule::FrameTooBig,
+        Rule::MessageTooBig,
+        Rule::TooManyFragments,
+    ];
+    let heads = ["head-too-large", "answer-too-long"];
+    let mut limited = 0;
+    for vector in vectors() {
+        let roles = [Role::Client, Role::Server].into_iter();
+        let depends = roles
+            .filter_map(|role| vector.expectation(role).stated())
+            .any(|stated| {
+                let violation = stated.violation.as_ref();
+                let refused = stated.refused.as_ref();
+                violation.is_some_and(|broken| limits.contains(&broken.rule))
+                    || refused.is_some_and(|why| why.rules.iter().any(|r| heads.contains(&&r[..])))
+            });
+        let tagged = vector.about.tags.iter().any(|tag| tag == "limit");
+        assert!(tagged || !depends, "{}", vector.name);
+        limited += usize::from(depends);
+    }
+    assert!(limited > 20, "only {limited} depend on a limit");
+}
