@@ -48,13 +48,15 @@ impl Frames {
         let Ok(stream) = dissect::frames(draft, from, octets.slice(proof..)) else {
             return frames;
         };
+        let mut heard = 0;
         for unit in stream {
             hearing.hear(&unit.octets);
             if hearing.violation.is_some() && frames.broken.is_none() {
                 frames.broken = Some(frames.units.len());
             }
-            let counted = hearing.events.iter().filter(|event| counts(event));
-            frames.events = counted.cloned().collect();
+            let new = hearing.events[heard..].iter().filter(|it| counts(it));
+            frames.events.extend(new.cloned());
+            heard = hearing.events.len();
             frames.units.push((unit, frames.events.len()));
         }
         frames

@@ -71,6 +71,11 @@ impl Client {
         messages.cloned().collect()
     }
 
+    /// How many these are.
+    pub(super) fn messages_count(&self) -> usize {
+        self.events().iter().filter(|it| is_message(it)).count()
+    }
+
     pub(super) fn pongs(&self) -> usize {
         let events = self.events().iter();
         events.filter(|event| is_pong(event)).count()
@@ -164,6 +169,10 @@ pub(super) fn is_pong(event: &Event) -> bool {
 }
 
 impl Ear for Client {
+    fn heard(&self) -> usize {
+        self.events().len()
+    }
+
     fn hear(&mut self, octets: &[u8]) {
         match &mut self.hearing {
             Some(hearing) => hearing.hear(octets),

@@ -14,6 +14,13 @@ use tokio::{
 /// Octets that are read at once.
 const CHUNK: usize = 64 << 10;
 
+/// Octets that are heard in one exchange: messages of the largest size that is
+/// taken come several times. Who says more is not listened to any longer.
+const MOST: usize = 64 << 20;
+
+/// The same of events: a frame of two octets is one, and each is remembered.
+const MOST_EVENTS: usize = 70_000;
+
 /// What listens at this end.
 pub(super) trait Ear {
     /// Takes what came.
@@ -21,6 +28,9 @@ pub(super) trait Ear {
 
     /// What is to be sent because of it.
     fn says(&mut self) -> Bytes;
+
+    /// How many events there were so far.
+    fn heard(&self) -> usize;
 }
 
 /// A connection and what listens to it.
@@ -32,6 +42,8 @@ pub(super) struct Link<E> {
     pub(super) seen: BytesMut,
     /// Whether the other end has ended the connection.
     pub(super) ended: bool,
+    /// Whether it said more than is listened to; it counts as ended then.
+    pub(super) flooded: bool,
     /// Whether it takes nothing more.
     deaf: bool,
     patience: Duration,
@@ -46,6 +58,7 @@ impl<E: Ear> Link<E> {
             ear,
             seen: BytesMut::new(),
             ended: false,
+            flooded: false,
             deaf: false,
             patience,
         }
@@ -85,6 +98,8 @@ impl<E: Ear> Link<E> {
             Ok(_) => {
                 self.seen.extend_from_slice(chunk);
                 self.ear.hear(chunk);
+                self.flooded = self.seen.len() > MOST || self.ear.heard() > MOST_EVENTS;
+                self.ended |= self.flooded;
             }
         }
     }
@@ -115,6 +130,7 @@ impl<E: Ear> Link<E> {
     }
 
     /// Listens until the other end has ended the connection; whether it has.
+    /// One that never stops to talk has not.
     pub(super) async fn ends(&mut self) -> bool {
         self.ends_within(self.patience).await
     }
@@ -122,7 +138,16 @@ impl<E: Ear> Link<E> {
     /// The same with another patience.
     pub(super) async fn ends_within(&mut self, time: Duration) -> bool {
         self.until_within(time, |_| false).await;
-        self.ended
+        self.ended && !self.flooded
+    }
+
+    /// What there is instead of something that did not come.
+    pub(super) fn left(&self) -> &'static str {
+        match (self.flooded, self.ended) {
+            (true, _) => "so much that nobody asked for that it was not listened to any longer",
+            (_, true) => "the end of the connection",
+            (..) => "nothing in time",
+        }
     }
 
     /// Ends our half of the connection.

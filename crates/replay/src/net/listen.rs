@@ -124,8 +124,7 @@ impl Run<'_> {
             (Some(seen), ..) => format!("a request in {seen}"),
             (_, Some(refusal), _) => format!("{}: {refusal}", refusal.code()),
             (.., Some(malformed)) => malformed.clone(),
-            _ if link.ended => "the end of the connection".to_owned(),
-            _ => "nothing in time".to_owned(),
+            _ => link.left().to_owned(),
         };
         let wanted = format!("a request in {draft}");
         Err(Mismatch::of(
@@ -230,7 +229,7 @@ impl Run<'_> {
             let what = "the client takes an answer that it must refuse";
             return Err(Mismatch::of(what, wanted, shown(event)));
         }
-        match link.ended || link.ends().await {
+        match link.ends().await {
             true => Ok(()),
             false => Err(Mismatch::of(
                 "the client keeps a connection whose answer it must refuse",
@@ -283,10 +282,7 @@ impl Run<'_> {
 }
 
 fn left(link: &Link<Server>) -> &'static str {
-    match link.ended {
-        true => "the end of the connection",
-        false => "nothing in time",
-    }
+    link.left()
 }
 
 fn still_open(after: &str) -> Box<Mismatch> {

@@ -103,6 +103,10 @@ impl Server {
 }
 
 impl Ear for Server {
+    fn heard(&self) -> usize {
+        self.events().len()
+    }
+
     fn hear(&mut self, octets: &[u8]) {
         // What belongs to the request is kept: the proof needs it.
         if self.input.len() < self.behind || !self.has_request() {

@@ -240,7 +240,7 @@ impl Run<'_> {
             client.is_over()
                 || client.status.is_some()
                 || (!open || client.opened())
-                    && client.messages().len() >= messages
+                    && client.messages_count() >= messages
                     && client.pongs() >= pongs
         };
         link.until(done).await;
@@ -257,7 +257,7 @@ impl Run<'_> {
             false => Vec::new(),
         };
         link.until(|client| {
-            let messages = client.messages().len() >= due.len();
+            let messages = client.messages_count() >= due.len();
             client.is_over() && !client.closed()
                 || client.opened() && messages && client.pongs() >= sent.pings.len()
         })
@@ -429,8 +429,14 @@ impl Run<'_> {
     }
 
     fn differing(&self, link: &Link<Client>, due: &[Event]) -> Box<Mismatch> {
-        let mut seen: Vec<String> = link.ear.messages().iter().map(shown).collect();
-        if seen.len() < due.len() {
+        let messages = link.ear.messages();
+        // Of those that nobody asked for a few are enough.
+        let told = messages.len().min(due.len() + 3);
+        let mut seen: Vec<String> = messages[..told].iter().map(shown).collect();
+        if told < messages.len() {
+            seen.push(format!("and {} more", messages.len() - told));
+        }
+        if messages.len() < due.len() {
             seen.push(ends(link));
         }
         let mut mismatch = Box::new(Mismatch {
@@ -484,10 +490,7 @@ fn capabilities(draft: Draft) -> Option<draftgate_core::Capabilities> {
 /// What there is instead of something that did not come.
 fn ends(link: &Link<Client>) -> String {
     let status = link.ear.status.map(|status| format!("the status {status}"));
-    status.unwrap_or_else(|| match link.ended {
-        true => "the end of the connection".to_owned(),
-        false => "nothing in time".to_owned(),
-    })
+    status.unwrap_or_else(|| link.left().to_owned())
 }
 
 fn still_open(after: &str) -> Box<Mismatch> {
