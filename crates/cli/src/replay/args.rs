@@ -56,6 +56,9 @@ pub(super) struct Over {
     /// Begin again when the last exchange was replayed, until a signal
     #[arg(long, requires = "listen")]
     pub(super) repeat: bool,
+    /// End when no client comes for so long; without it, only with the last exchange or a signal
+    #[arg(long, value_name = "TIME", requires = "listen", value_parser = units::duration)]
+    pub(super) wait: Option<Duration>,
     /// Make keys and masks anew, and name the server that is tested in requests (the default)
     #[arg(long, conflicts_with = "exact")]
     pub(super) fresh: bool,

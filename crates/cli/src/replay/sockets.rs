@@ -2,13 +2,13 @@
 
 use std::{
     io,
-    net::{SocketAddr, ToSocketAddrs},
+    net::{SocketAddr, TcpStream, ToSocketAddrs},
     num::NonZeroUsize,
 };
 
 use draftgate_replay::{
     Judged, Task,
-    net::{self, Playing, Target},
+    net::{self, Clients, Playing, Target},
 };
 use tokio::{
     net::TcpListener,
@@ -19,6 +19,7 @@ use super::{args::Replay, progress::Progress};
 use crate::{
     connect::Url,
     exit::{Failure, say},
+    signals::Signals,
 };
 
 /// How many connections there are at once unless --jobs says otherwise.
@@ -38,7 +39,20 @@ pub(super) fn target(
     done: &dyn Fn(),
 ) -> Result<Vec<Judged>, Failure> {
     let place: Url = url.parse().map_err(Failure::usage)?;
-    let address = address(&place)?;
+    // One connection tells whether there is a server at all, and at which of
+    // the addresses of its name.
+    let mut address = Err(io::Error::from(io::ErrorKind::NotFound));
+    for one in addresses(&place)? {
+        address = TcpStream::connect_timeout(&one, args.over.timeout).map(|_| one);
+        if address.is_ok() {
+            break;
+        }
+    }
+    let address = address.map_err(|error| {
+        Failure::new(format_args!(
+            "cannot connect to {url}: {error}; start the server first, and check address and port"
+        ))
+    })?;
     let target = Target {
         address,
         host: place.host,
@@ -46,12 +60,6 @@ pub(super) fn target(
         origin: args.over.origin.clone(),
         front_end: args.choice.tag.iter().any(|tag| tag == FRONT_END),
     };
-    // One connection tells whether there is a server at all.
-    std::net::TcpStream::connect_timeout(&address, args.over.timeout).map_err(|error| {
-        Failure::new(format_args!(
-            "cannot connect to {url}: {error}; start the server first, and check address and port"
-        ))
-    })?;
     let jobs = args.jobs.unwrap_or(CONNECTIONS);
     let judging = net::run(tasks, &target, playing(args), jobs, done);
     Ok(runtime()?.block_on(judging))
@@ -68,6 +76,8 @@ pub(super) fn listen(
     progress: &Progress,
 ) -> Result<(String, Vec<Judged>), Failure> {
     runtime()?.block_on(async {
+        let mut signals = Signals::of_a_client()
+            .map_err(|error| Failure::new(format_args!("cannot listen to signals: {error}")))?;
         let listening = async {
             let listener = TcpListener::bind(address).await?;
             let address = listener.local_addr()?;
@@ -81,17 +91,19 @@ pub(super) fn listen(
         let url = format!("ws://{address}/");
         say(format_args!("waiting for clients at {url}"));
         let stop = async {
-            // Without signals it ends with the last exchange.
-            if tokio::signal::ctrl_c().await.is_err() {
-                std::future::pending::<()>().await;
-            }
+            signals.next().await;
         };
         let done = |judged: &Judged| {
             progress.step();
             say(format_args!("{}: {}", judged.name, judged.outcome.word()));
         };
         let playing = playing(args);
-        let judged = net::listen(tasks, listener, playing, args.over.repeat, stop, done).await;
+        let clients = Clients {
+            listener,
+            repeat: args.over.repeat,
+            wait: args.over.wait,
+        };
+        let judged = net::listen(tasks, clients, playing, stop, done).await;
         Ok((url, judged))
     })
 }
@@ -107,13 +119,14 @@ fn playing(args: &Replay) -> Playing {
     }
 }
 
-fn address(place: &Url) -> Result<SocketAddr, Failure> {
+fn addresses(place: &Url) -> Result<Vec<SocketAddr>, Failure> {
     let found = (place.name.as_str(), place.port).to_socket_addrs();
     let failed = |why: String| Failure::new(format_args!("cannot find {}: {why}", place.name));
-    let mut found = found.map_err(|error| failed(error.to_string()))?;
-    found
-        .next()
-        .ok_or_else(|| failed("it has no address".to_owned()))
+    let found: Vec<_> = found.map_err(|error| failed(error.to_string()))?.collect();
+    match found.is_empty() {
+        true => Err(failed("it has no address".to_owned())),
+        false => Ok(found),
+    }
 }
 
 fn runtime() -> Result<Runtime, Failure> {

@@ -17,6 +17,7 @@ mod compare;
 mod connect;
 mod documents;
 mod explain;
+mod hostile;
 mod opening;
 mod record;
 mod replay;

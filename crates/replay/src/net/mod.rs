@@ -9,10 +9,10 @@ mod script;
 mod server;
 mod target;
 
-use std::{collections::VecDeque, num::NonZeroUsize, sync::Arc, time::Duration};
+use std::{collections::VecDeque, future::pending, num::NonZeroUsize, sync::Arc, time::Duration};
 
 use draftgate_vectors::Vector;
-use tokio::{net::TcpListener, sync::Semaphore, task::JoinSet};
+use tokio::{net::TcpListener, sync::Semaphore, task::JoinSet, time::sleep};
 
 pub use listen::{inapplicable, serve};
 pub use target::{Target, replay};
@@ -126,17 +126,30 @@ pub async fn run(
         .collect()
 }
 
-/// Replays `tasks` to the clients that come to `listener`, one exchange for
-/// each connection, in their order; with `repeat` again and again. Ends with the
-/// last one or with `stop`; calls `done` after each.
+/// Where clients come from.
+#[derive(Debug)]
+pub struct Clients {
+    /// Where they come to.
+    pub listener: TcpListener,
+    /// Whether the first exchange follows the last one.
+    pub repeat: bool,
+    /// For how long the next one is waited for; `None`: for ever.
+    pub wait: Option<Duration>,
+}
+
+/// How long to wait when no connection can be taken: those that end free files.
+const AGAIN: Duration = Duration::from_millis(200);
+
+/// Replays `tasks` to the `clients` that come, one exchange for each connection,
+/// in their order. Ends with the last one, when none comes any more, or with
+/// `stop`; calls `done` after each.
 ///
 /// Exchanges for which no client came are skipped. Of an exchange that was
 /// replayed more than once the first mismatch counts.
 pub async fn listen(
     tasks: &[Task<'_>],
-    listener: TcpListener,
+    clients: Clients,
     playing: Playing,
-    repeat: bool,
     stop: impl Future<Output = ()>,
     done: impl Fn(&Judged),
 ) -> Vec<Judged> {
@@ -151,12 +164,26 @@ pub async fn listen(
         judged.push(Judged::new(vector, *role, Outcome::Skipped(why)));
     }
     let mut running = JoinSet::new();
+    let Clients {
+        listener,
+        repeat,
+        wait,
+    } = clients;
     tokio::pin!(stop);
     while !due.is_empty() || !running.is_empty() {
+        let idle = async {
+            match wait {
+                Some(wait) => sleep(wait).await,
+                None => pending().await,
+            }
+        };
         tokio::select! {
             came = listener.accept(), if !due.is_empty() => {
-                // A client that left again before it was served is none.
-                let Ok((stream, _)) = came else { continue };
+                let Ok((stream, _)) = came else {
+                    // Out of files, or the client left before it was served.
+                    sleep(AGAIN).await;
+                    continue;
+                };
                 let Some(index) = due.pop_front() else { continue };
                 if repeat {
                     due.push_back(index);
@@ -174,6 +201,7 @@ pub async fn listen(
                 }
                 Err(broken) => std::panic::resume_unwind(broken.into_panic()),
             },
+            () = idle, if running.is_empty() => break,
             () = &mut stop => break,
         }
     }
