@@ -218,7 +218,7 @@ impl Difference {
                 Kind::StartLine | Kind::End => value.to_owned(),
                 _ => format!("{}: {value}", field.name),
             };
-            let sides = [("recorded", &field.recorded), ("seen    ", &field.seen)];
+            let sides = [("expected", &field.recorded), ("seen    ", &field.seen)];
             for (side, value) in sides {
                 match value {
                     Some(value) => put(text, format_args!("  {side}  {}", line(value))),
@@ -249,7 +249,7 @@ impl Difference {
             if at > first && !place.clone().any(differs) {
                 continue;
             }
-            for (side, octets) in ["recorded", "seen    "].into_iter().zip(octets) {
+            for (side, octets) in ["expected", "seen    "].into_iter().zip(octets) {
                 let spelt = |i| {
                     octets
                         .get(i)
@@ -291,7 +291,7 @@ impl Difference {
             let said = match (field.alike, recorded == seen) {
                 (true, _) => format!("{recorded} both times, under another mask"),
                 (false, true) => format!("differs from octet {place} on, see above"),
-                (false, false) => format!("recorded {recorded}, seen {seen}"),
+                (false, false) => format!("expected {recorded}, seen {seen}"),
             };
             put(text, format_args!("  {name}  {said}"));
         }

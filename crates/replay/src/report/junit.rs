@@ -49,7 +49,7 @@ fn status(outcome: &Outcome) -> TestCaseStatus {
     };
     status.set_message(message);
     if let Some(mismatch) = more {
-        status.set_description(detail(mismatch));
+        status.set_description(detail(mismatch).trim_start_matches([':', ' ']));
     }
     status
 }
