@@ -15,7 +15,7 @@ Examples:
   draftgate replay interop-vectors
   draftgate replay interop-vectors/hixie-76 --split each
   draftgate replay interop-vectors --draft hybi-13 --format junit -o report.xml
-  draftgate replay interop-vectors --target ws://127.0.0.1:8080/echo
+  draftgate replay interop-vectors --target ws://127.0.0.1:8080/echo --origin http://localhost
   draftgate replay interop-vectors --target ws://127.0.0.1:9000/ --peer websocket-driver
   draftgate replay interop-vectors --draft hixie-76 --listen 127.0.0.1:9000";
 

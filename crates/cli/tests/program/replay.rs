@@ -5,6 +5,7 @@
 use std::{fs, path::PathBuf};
 
 use draftgate_drafts::spoken;
+use draftgate_testkit::documents::holds;
 
 use crate::child::{Ended, Running, directory, draftgate};
 
@@ -65,6 +66,19 @@ fn the_archive_passes_against_a_running_gateway() {
             assert!(ended.stdout.contains(&row), "{row}: {}", ended.stdout);
         }
     }
+}
+
+#[test]
+fn the_archive_passes_against_a_gateway_without_configuration() {
+    let (_running, url) = serving(&["serve", "--listen", "127.0.0.1:0"]);
+    passes(replay([
+        "--target",
+        &url,
+        "--origin",
+        "http://localhost",
+        "--timeout",
+        "20s",
+    ]));
 }
 
 /// The routes and origins that the exchanges about a front end name.
@@ -176,6 +190,17 @@ fn a_changed_octet_is_a_mismatch_that_names_its_field() {
             "{field}: {ended:#?}"
         );
     }
+}
+
+#[test]
+fn the_mismatch_in_the_page_on_vectors_is_what_is_printed() {
+    let path = mutated("{ text = \"Hello\" }", "{ text = \"Hallo\" }");
+    let ended = draftgate(["replay", path.to_str().unwrap(), "--role", "server"]).run();
+    ended.expect(1, &["1 of 1 replays are not as expected"]);
+    // All but the last line, which says how long it took.
+    let (report, _) = ended.stdout.split_once("\n1 replays").unwrap();
+    let shown = format!("```text\n{report}```\n");
+    holds("docs/vectors.md", "mismatch", &shown);
 }
 
 #[test]
