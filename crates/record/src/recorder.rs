@@ -80,7 +80,8 @@ impl Options {
 pub enum Report {
     /// An exchange was written.
     Written(Stored),
-    /// An exchange could not be written.
+    /// An exchange could not be written. Told of the first one only, until one
+    /// is written again: a disk that is full is no news with each connection.
     Failed(StoreError),
     /// Nothing more is recorded, for the first time since there was room.
     Full(Bound),
@@ -293,6 +294,7 @@ impl Shared {
 
     /// The writer's thread.
     fn write(&self, mut store: Store, ended: &Receiver<Done>, report: &dyn Fn(Report)) {
+        let mut failing = false;
         for done in ended {
             let ended = match done {
                 Done::Tape(ended) => *ended,
@@ -323,6 +325,7 @@ impl Shared {
             match stored {
                 Ok(stored) => {
                     self.written.fetch_add(1, Relaxed);
+                    failing = false;
                     if !self.disk_full.load(Relaxed) && self.options.max_exchanges.is_none() {
                         // There is room again: a next time is told again.
                         self.told.store(false, Relaxed);
@@ -334,7 +337,9 @@ impl Shared {
                     if matches!(error, StoreError::Full { .. }) {
                         self.disk_full.store(true, Relaxed);
                     }
-                    report(Report::Failed(error));
+                    if !std::mem::replace(&mut failing, true) {
+                        report(Report::Failed(error));
+                    }
                 }
             }
         }

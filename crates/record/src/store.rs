@@ -22,6 +22,9 @@ use crate::clock::Moment;
 const TRIES: u32 = 100;
 const AGAIN: Duration = Duration::from_millis(100);
 
+/// What a file takes on most disks, however small it is.
+const BLOCK: u64 = 4096;
+
 /// Why an exchange could not be stored.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -38,7 +41,7 @@ pub enum StoreError {
     #[error(transparent)]
     Write(#[from] WriteError),
     /// The recordings would come to more than they may.
-    #[error("the recordings come to {most} octets already, which is all they may")]
+    #[error("with one more the recordings would come to more than the {most} octets that they may")]
     Full {
         /// The bound.
         most: u64,
@@ -82,7 +85,8 @@ impl Store {
             written: 0,
         };
         // Whoever cannot write there wants to know now, not after an hour.
-        let probe = store.dir.join(format!(".{}.part", process::id()));
+        // Whoever was killed here left a file of another name.
+        let probe = store.dir.join(format!(".{}.part", name(Moment::now())));
         store
             .create(&probe)
             .and_then(|_| fs::remove_file(&probe))
@@ -97,8 +101,11 @@ impl Store {
     /// [`StoreError`]; nothing of `vector` is left then.
     pub fn put(&mut self, vector: &Vector) -> Result<PathBuf, StoreError> {
         let written = write(vector)?;
-        let size = written.files.values().map(|octets| octets.len() as u64);
-        let size = size.sum::<u64>() + written.toml.len() as u64;
+        let of_files = written.files.values().map(|octets| octets.len());
+        let sizes = of_files.chain([written.toml.len()]);
+        let size = sizes
+            .map(|size| (size as u64).next_multiple_of(BLOCK))
+            .sum::<u64>();
         if self.written.saturating_add(size) > self.most {
             return Err(StoreError::Full { most: self.most });
         }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use draftgate_core::Role;
-use draftgate_record::{Facts, Options, Recorded, Recorder, StoreError};
+use draftgate_record::{Facts, Options, Recorded, Recorder, Report, StoreError};
 use draftgate_vectors::load_dir;
 
 fn directory(name: &str) -> PathBuf {
@@ -108,4 +108,37 @@ fn a_directory_that_is_none_is_told() {
     let options = Options::new(dir.join("file"), Facts::new("a test"));
     let error = Recorder::start(options, |_| {}).unwrap_err();
     assert!(matches!(error, StoreError::Io { .. }), "{error}");
+}
+
+#[test]
+fn what_cannot_be_written_is_told_once_and_counted() {
+    let dir = directory("gone");
+    let (told, reports) = channel();
+    let recorder = Recorder::start(Options::new(&dir, Facts::new("a test")), move |report| {
+        told.send(matches!(report, Report::Written(_))).unwrap();
+    })
+    .unwrap();
+    let connection = || recorder.tape().unwrap().end();
+    let report = || reports.recv_timeout(Duration::from_secs(60)).unwrap();
+    connection();
+    assert!(report());
+    fs::remove_dir_all(&dir).unwrap();
+    for _ in 0..5 {
+        connection();
+    }
+    assert!(!report());
+    while recorder.recorded().failed < 5 {
+        std::thread::yield_now();
+    }
+    fs::create_dir(&dir).unwrap();
+    connection();
+    assert!(
+        report(),
+        "it goes on, and nothing was said of the four others"
+    );
+    recorder.finish();
+    let Recorded {
+        written, failed, ..
+    } = recorder.recorded();
+    assert_eq!((written, failed), (2, 5));
 }
