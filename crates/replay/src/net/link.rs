@@ -114,7 +114,8 @@ impl<E: Ear> Link<E> {
     pub(super) async fn until_within(&mut self, time: Duration, done: impl Fn(&E) -> bool) -> bool {
         let deadline = Instant::now() + time;
         while !done(&self.ear) {
-            if self.ended {
+            // Who always has something to read would never let it time out.
+            if self.ended || Instant::now() >= deadline {
                 return false;
             }
             let mut chunk = BytesMut::with_capacity(CHUNK);
