@@ -113,3 +113,24 @@ fn no_client_is_waited_for_longer_than_is_said() {
     ended.expect(2, &["waiting for clients at ws://", "nothing was replayed"]);
     assert!(ended.stdout.contains("no client came"), "{ended:#?}");
 }
+
+#[test]
+fn clients_that_never_stop_to_talk_run_out_of_time() {
+    let arguments = [
+        "replay",
+        EXCHANGE,
+        "--listen",
+        "127.0.0.1:0",
+        "--timeout",
+        "1s",
+    ];
+    let mut replay = draftgate(arguments).start();
+    let line = replay.stderr.line_with("waiting for clients at ws://");
+    let (_, address) = line.split_once("ws://").unwrap();
+    let mut client = TcpStream::connect(address.trim_end_matches('/')).unwrap();
+    client.write_all(b"GET / HTTP/1.1\r\n").unwrap();
+    for_ever(client, b"a: b\r\n");
+    let ended = replay.finish();
+    ended.expect(1, &[]);
+    assert!(ended.stdout.contains("1 mismatch"), "{ended:#?}");
+}
