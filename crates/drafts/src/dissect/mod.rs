@@ -28,6 +28,8 @@ mod sections;
 pub use dissecting::{Dissecting, Side};
 pub use guess::{Fit, Reading, readings};
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use draftgate_core::{Draft, Role};
 pub use draftgate_wire::dissect::{Fault, Field, Kind, Stream, Unit, What};
@@ -36,7 +38,7 @@ use draftgate_wire::{
     opening::{HeadMalformed, Refusal},
 };
 
-use crate::{acceptor, dialects, not_built, spoken};
+use crate::{acceptor, dialects, not_built, spoken, versions};
 
 /// Both sides of one connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,15 +64,20 @@ pub struct Refused {
     /// What is wrong.
     pub sentence: String,
     /// What to do about it.
-    pub remedy: &'static str,
+    pub remedy: Cow<'static, str>,
 }
 
 impl From<&Refusal> for Refused {
     fn from(refusal: &Refusal) -> Self {
+        // A server's answer names them in a field of its own.
+        let enabled: Vec<Draft> = spoken().collect();
         Self {
             code: refusal.code(),
             sentence: sections::sentence(refusal),
-            remedy: refusal.remedy(),
+            remedy: match refusal.lists_versions() {
+                true => format!("{} (versions: {})", refusal.remedy(), versions(&enabled)).into(),
+                false => refusal.remedy().into(),
+            },
         }
     }
 }
@@ -80,7 +87,8 @@ impl From<HeadMalformed> for Refused {
         Self {
             code: "head-malformed",
             sentence: malformed.to_string(),
-            remedy: "correct the client; spaces and quotes in a path must be percent-encoded",
+            remedy: "correct the client; spaces and quotes in a path must be percent-encoded"
+                .into(),
         }
     }
 }

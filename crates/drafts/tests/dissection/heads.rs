@@ -211,6 +211,18 @@ fn a_draft_that_is_not_spoken_is_told_and_its_frames_are_unknown() {
 }
 
 #[test]
+fn who_asks_for_an_unknown_version_is_told_the_known_ones() {
+    let request = b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                    Sec-WebSocket-Version: 99\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    let seen = Dissected::of(&request[..], &b""[..], None);
+    let refused = seen.told.unwrap().unwrap_err();
+    for version in spoken().filter_map(Draft::version) {
+        let named = refused.remedy.contains(&version.to_string());
+        assert!(named, "{version}: {}", refused.remedy);
+    }
+}
+
+#[test]
 fn a_refused_request_tells_code_place_and_remedy() {
     let request = b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
                     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: short\r\n\r\n\x81\x00";
