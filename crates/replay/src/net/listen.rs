@@ -10,12 +10,12 @@ use tokio::{net::TcpStream, time::sleep};
 
 use super::{
     Playing,
+    applies::is_limit,
     client::is_pong,
     fresh::Fresh,
     link::Link,
     script::{Heard, Script},
     server::Server,
-    target::is_limit,
 };
 use crate::{Mismatch, Outcome, offline::gap, outcome::Compared, units};
 

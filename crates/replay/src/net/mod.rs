@@ -1,6 +1,7 @@
 //! Exchanges over sockets: the runner plays one recorded side, and judges what
 //! the program at the other end makes of it.
 
+mod applies;
 mod client;
 mod fresh;
 mod link;

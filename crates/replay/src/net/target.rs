@@ -6,7 +6,7 @@
 use std::{io, net::SocketAddr};
 
 use bytes::Bytes;
-use draftgate_core::{Closing, Draft, Event, Message, Role, Rule};
+use draftgate_core::{Closing, Draft, Event, Message, Role};
 use draftgate_drafts::{RandomKeys, acceptor, opening::LengthFrames};
 use draftgate_vectors::{Action, Ending, Ends, Expectation, Service, Stated, Vector, shown};
 use tokio::{
@@ -16,15 +16,13 @@ use tokio::{
 
 use super::{
     Playing,
+    applies::{inapplicable, is_front_end},
     client::{Client, is_message, is_pong},
     fresh::{Fresh, Place},
     link::Link,
     script::{Heard, Script},
 };
-use crate::{Mismatch, Outcome, offline::gap, outcome::Compared, units};
-
-/// The tag of exchanges whose outcome is a matter of how a server is set up.
-const FRONT_END: &str = "front-end";
+use crate::{Mismatch, Outcome, outcome::Compared, units};
 
 /// A server under test.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,42 +74,6 @@ pub async fn replay(vector: &Vector, target: &Target, playing: &Playing) -> Outc
             mismatch
         })
         .into()
-}
-
-/// Why it cannot be replayed against a server.
-fn inapplicable(vector: &Vector, target: &Target, stated: &Stated) -> Option<String> {
-    if gap(vector, Role::Client) {
-        return Some("octets of the client are missing".to_owned());
-    }
-    if acceptor(vector.about.draft).is_err() {
-        return Some(format!("not spoken here: {}", vector.about.draft));
-    }
-    if stated.ends == Ends::Nothing && !vector.steps.iter().any(waits) {
-        return Some("the client sent nothing".to_owned());
-    }
-    if is_limit(stated) {
-        return Some("how much a server takes is its own decision".to_owned());
-    }
-    (is_front_end(vector) && !target.front_end)
-        .then(|| "depends on how the server is set up; replayed with --tag front-end".to_owned())
-}
-
-/// What is expected depends on how much the reader takes.
-pub(super) fn is_limit(stated: &Stated) -> bool {
-    stated.violation.as_ref().is_some_and(|broken| {
-        matches!(
-            broken.rule,
-            Rule::FrameTooBig | Rule::MessageTooBig | Rule::TooManyFragments
-        )
-    })
-}
-
-fn is_front_end(vector: &Vector) -> bool {
-    vector.about.tags.iter().any(|tag| tag == FRONT_END)
-}
-
-fn waits(step: &draftgate_vectors::Step) -> bool {
-    matches!(step.action, Action::Timeout(_))
 }
 
 /// One exchange under way.
