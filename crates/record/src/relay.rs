@@ -16,7 +16,7 @@ use socket2::SockRef;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{
-        TcpListener, TcpStream,
+        TcpListener, TcpStream, lookup_host,
         tcp::{ReadHalf, WriteHalf},
     },
     task::JoinSet,
@@ -116,7 +116,7 @@ async fn connection(
     upstream: &str,
     mut tape: Option<Tape>,
 ) -> io::Result<()> {
-    let reached = timeout(CONNECTING, TcpStream::connect(upstream)).await;
+    let reached = timeout(CONNECTING, reach(upstream, client.local_addr().ok())).await;
     let mut server = match reached.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
         Ok(server) => server,
         Err(error) => {
@@ -184,6 +184,16 @@ async fn connection(
         tape.end();
     }
     Ok(())
+}
+
+/// Connects to `upstream`, but not to `here`: that would be this tap, and one
+/// connection would become as many as there are files.
+async fn reach(upstream: &str, here: Option<SocketAddr>) -> io::Result<TcpStream> {
+    let addresses: Vec<SocketAddr> = lookup_host(upstream).await?.collect();
+    match here.filter(|here| addresses.contains(here)) {
+        Some(here) => Err(io::Error::other(format!("{here} is this tap itself"))),
+        None => TcpStream::connect(&addresses[..]).await,
+    }
 }
 
 /// The side that reset the connection.

@@ -390,6 +390,25 @@ async fn a_server_that_is_not_there_is_told_and_recorded() {
 }
 
 #[tokio::test]
+async fn a_tap_in_front_of_itself_turns_clients_away() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("itself");
+    let options = Options::new(dir, Facts::new("a test"));
+    let recorder = Arc::new(Recorder::start(options, |_| {}).unwrap());
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let tell = move |it| tell.send(it).unwrap();
+    let never = std::future::pending();
+    let relay = tokio::spawn(relay(listener, address.to_string(), recorder, tell, never));
+    let _client = TcpStream::connect(address).await.unwrap();
+    let Some(Trouble::Upstream { error, .. }) = told.recv().await else {
+        panic!("nothing is said of the server")
+    };
+    assert!(error.to_string().contains("this tap itself"), "{error}");
+    relay.abort();
+}
+
+#[tokio::test]
 async fn what_is_under_way_when_it_stops_is_written_as_such() {
     let tap = Tap::new("stopped", |_| {}).await;
     let (mut client, mut server) = tap.connect().await;
