@@ -1,4 +1,4 @@
-//! The tables below [expect].
+//! The tables below `[expect]`.
 
 use draftgate_core::Rule;
 
