@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::child::Child;
 use crate::gateway::draftgate;
 use crate::peers;
-use crate::programs::node;
+use crate::programs::{node, phantomjs};
 
 const ARCHIVE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../interop-vectors");
 
@@ -104,24 +104,65 @@ fn foreign_netty_deviates_as_the_archive_says() {
     });
 }
 
-/// The client comes again for each exchange, until there is no more.
-#[test]
-fn foreign_ws_as_the_client_under_test_deviates_as_the_archive_says() {
-    let name = "ws 8.23.0";
-    let listen = ["--draft", "hybi-13", "--listen", "127.0.0.1:0"];
+/// A client under test, which comes again for each exchange until there is no
+/// more.
+struct Coming {
+    draft: &'static str,
+    /// Its name in the archive's deviations.
+    name: &'static str,
+    /// At least so many exchanges pass, and so many are known deviations.
+    passed: u64,
+    deviations: u64,
+}
+
+/// Replays to the client that `client` starts with a URL.
+fn comes(coming: &Coming, client: impl FnOnce(String) -> Command) {
+    let name = coming.name;
+    let listen = ["--draft", coming.draft, "--listen", "127.0.0.1:0"];
     let mut runner = replay(&[&listen[..], &["--peer", name, "--format", "json"]].concat());
     let mut runner = Child::start("draftgate replay", &mut runner);
     let line = runner.line_of_stderr();
     let url = format!("ws://{}", line.split_once("ws://").unwrap().1.trim());
-    let mut client = Child::start(name, node("ws-again-client.js").arg(url));
+    let mut client = Child::start(name, &mut client(url));
     let report: Value = serde_json::from_str(&runner.text()).unwrap();
     assert_eq!(runner.end().code, Some(0), "{report:#}");
     client.end_well();
     let counts = &report["counts"];
-    assert!(counts["passed"].as_u64() >= Some(105), "{counts}");
-    assert_eq!(counts["deviations"], 3, "{counts}");
-    assert_eq!(counts["unexpectedly-fine"], 0, "{counts}");
+    let count = |what: &str| counts[what].as_u64().unwrap();
+    assert!(count("passed") >= coming.passed, "{counts}");
+    assert!(count("deviations") >= coming.deviations, "{counts}");
+    assert_eq!(count("unexpectedly-fine"), 0, "{counts}");
     let exchanges = report["exchanges"].as_array().unwrap();
     let unserved = |one: &Value| one["reason"] == "no client came";
     assert!(!exchanges.iter().any(unserved), "{counts}");
+}
+
+#[test]
+fn foreign_ws_as_the_client_under_test_deviates_as_the_archive_says() {
+    let ws = Coming {
+        draft: "hybi-13",
+        name: "ws 8.23.0",
+        passed: 105,
+        deviations: 3,
+    };
+    comes(&ws, |url| {
+        let mut client = node("ws-again-client.js");
+        client.arg(url);
+        client
+    });
+}
+
+#[test]
+fn foreign_phantomjs_as_the_client_under_test_deviates_as_the_archive_says() {
+    let webkit = Coming {
+        draft: "hixie-76",
+        name: "PhantomJS 1.9.8",
+        passed: 20,
+        deviations: 52,
+    };
+    comes(&webkit, |url| {
+        let mut client = phantomjs("phantom-again.js");
+        client.arg(url);
+        client
+    });
 }
