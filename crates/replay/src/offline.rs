@@ -17,7 +17,7 @@ use crate::{
     hear::Hearing,
     opening::{self, answer, resume},
     outcome::Compared,
-    units::{self, Frames},
+    units,
 };
 
 /// The code of a request that is no HTTP, which the front end finds.
@@ -343,9 +343,16 @@ fn explained(
     else {
         return mismatch;
     };
-    let frames = Frames::heard((draft, from), codec, rest, proof, |event| {
-        !matches!(event, Event::Notice(_)) || stated.events.contains(event)
-    });
-    frames.explain((draft, from), &stated.events, &mut mismatch);
+    let counts =
+        |event: &Event| !matches!(event, Event::Notice(_)) || stated.events.contains(event);
+    let rest = (rest.clone(), proof);
+    units::explain_to(
+        codec,
+        (draft, from),
+        rest,
+        &stated.events,
+        counts,
+        &mut mismatch,
+    );
     mismatch
 }

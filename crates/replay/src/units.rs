@@ -20,75 +20,9 @@ const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 /// As wide are the lines of annotated octets.
 const WIDTH: usize = 96;
 
-/// The frames of one side, each with the events that had come when it was
-/// heard.
-pub(crate) struct Frames {
-    units: Vec<(Unit, usize)>,
-    events: Vec<Event>,
-    broken: Option<usize>,
-}
-
-impl Frames {
-    /// The frames that `from` wrote in `octets`, as `codec` hears them. What
-    /// stands before them, a proof of the opening, has `proof` octets.
-    pub(crate) fn heard(
-        (draft, from): (Draft, Role),
-        codec: Box<dyn Codec>,
-        octets: &Bytes,
-        proof: usize,
-        counts: impl Fn(&Event) -> bool,
-    ) -> Self {
-        let proof = proof.min(octets.len());
-        let mut hearing = Hearing::new(codec, &octets[..proof]);
-        let mut frames = Self {
-            units: Vec::new(),
-            events: Vec::new(),
-            broken: None,
-        };
-        let Ok(stream) = dissect::frames(draft, from, octets.slice(proof..)) else {
-            return frames;
-        };
-        let mut heard = 0;
-        for unit in stream {
-            hearing.hear(&unit.octets);
-            if hearing.violation.is_some() && frames.broken.is_none() {
-                frames.broken = Some(frames.units.len());
-            }
-            let new = hearing.events[heard..].iter().filter(|it| counts(it));
-            frames.events.extend(new.cloned());
-            heard = hearing.events.len();
-            frames.units.push((unit, frames.events.len()));
-        }
-        frames
-    }
-
-    /// The frame that said event `index`, or else the one that broke a rule.
-    fn of(&self, index: usize) -> Option<&Unit> {
-        let mut units = self.units.iter();
-        let (unit, _) = match units.find(|(_, events)| *events > index) {
-            Some(found) => found,
-            None => self.units.get(self.broken?)?,
-        };
-        Some(unit)
-    }
-
-    /// Says in `mismatch` in which fields the octets differ, where the first
-    /// event that is not as expected can be laid beside the frame that came.
-    pub(crate) fn explain(
-        &self,
-        (draft, from): (Draft, Role),
-        expected: &[Event],
-        mismatch: &mut Mismatch,
-    ) {
-        let pairs = expected.iter().zip(&self.events);
-        let index = pairs.take_while(|(due, came)| due == came).count();
-        let came = self.of(index);
-        let due = expected
-            .get(index)
-            .and_then(|event| written(draft, from, event, came.and_then(mask_of).unwrap_or(MASK)));
-        beside(due, came, mismatch);
-    }
-}
+/// Most frames that are looked at for the one that differs: those of a peer that
+/// is under test, which may send them without end.
+const MOST_FRAMES: usize = 200_000;
 
 /// Lays the frame that was due beside the one that came, of a stream of frames
 /// that `from` sent; of its events those that `counts` are compared.
@@ -100,24 +34,72 @@ pub(crate) fn explain(
     mismatch: &mut Mismatch,
 ) {
     if let Some(codec) = open(draft, from.peer(), MASK) {
-        let frames = Frames::heard((draft, from), codec, &octets, 0, counts);
-        frames.explain((draft, from), due, mismatch);
+        explain_to(codec, (draft, from), (octets, 0), due, counts, mismatch);
     }
+}
+
+/// The same, as `codec` hears the octets. What stands before the frames, a
+/// proof of the opening, has `proof` of them.
+pub(crate) fn explain_to(
+    codec: Box<dyn Codec>,
+    (draft, from): (Draft, Role),
+    (octets, proof): (Bytes, usize),
+    due: &[Event],
+    counts: impl Fn(&Event) -> bool,
+    mismatch: &mut Mismatch,
+) {
+    let proof = proof.min(octets.len());
+    let hearing = Hearing::new(codec, &octets[..proof]);
+    let frames = dissect::frames(draft, from, octets.slice(proof..));
+    let (same, came) = first_strange(hearing, frames.into_iter().flatten(), due, counts);
+    let mask = came.as_ref().and_then(mask_of).unwrap_or(MASK);
+    let due = due.get(same);
+    let due = due.and_then(|event| written(draft, from, event, mask));
+    beside(due, came.as_ref(), mismatch);
+}
+
+/// How many events are those that were due, and the frame that said the first
+/// that is not, or that broke a rule before.
+fn first_strange(
+    mut hearing: Hearing,
+    frames: impl Iterator<Item = Unit>,
+    due: &[Event],
+    counts: impl Fn(&Event) -> bool,
+) -> (usize, Option<Unit>) {
+    let (mut heard, mut same) = (0, 0);
+    for frame in frames.take(MOST_FRAMES) {
+        hearing.hear(&frame.octets);
+        for event in hearing.events[heard..].iter().filter(|it| counts(it)) {
+            if due.get(same) != Some(event) {
+                return (same, Some(frame));
+            }
+            same += 1;
+        }
+        heard = hearing.events.len();
+        if hearing.violation.is_some() {
+            return (same, Some(frame));
+        }
+    }
+    (same, None)
 }
 
 /// The bodies of the pongs among the frames that `from` sent.
 pub(crate) fn pongs(draft: Draft, from: Role, octets: Bytes) -> Vec<Bytes> {
     let is_pong = |field: &Field| field.kind == Kind::Opcode && field.value.contains("pong");
     let frames = dissect::frames(draft, from, octets).into_iter().flatten();
-    let pongs = frames.filter(|frame| frame.fields.iter().any(is_pong));
+    let pongs = frames
+        .take(MOST_FRAMES)
+        .filter(|frame| frame.fields.iter().any(is_pong));
     pongs.map(|frame| frame.payload).collect()
 }
 
 /// Shows where the head that the server sent does not belong to the request.
 pub(crate) fn answer(draft: Draft, sent: Bytes, came: Bytes, mismatch: &mut Mismatch) {
-    let dissected = dissect::Dissected::of(sent, came, Some(draft));
-    let faulty = dissected.server.iter().find(|unit| unit.fault.is_some());
-    let Some(it) = faulty.or_else(|| dissected.server.first()) else {
+    // The head and a proof; behind them a server may send what it likes.
+    let server = dissect::Dissecting::of(sent, came, Some(draft)).server;
+    let opening: Vec<Unit> = server.take(2).collect();
+    let faulty = opening.iter().find(|unit| unit.fault.is_some());
+    let Some(it) = faulty.or_else(|| opening.first()) else {
         return;
     };
     if let Some(fault) = &it.fault {
@@ -281,6 +263,24 @@ mod tests {
                 assert!(named("data") && !named("mask"), "{mismatch:?}");
                 assert!(mismatch.octets.contains("Hallo"), "{mismatch:?}");
             }
+        }
+    }
+
+    #[test]
+    fn nothing_is_looked_at_behind_a_frame_that_breaks_a_rule() {
+        for draft in spoken() {
+            let text = Event::Message("Hello".into());
+            let one = written(draft, Role::Client, &text, MASK).unwrap();
+            // Too long in every draft.
+            let wrong = [&[0xff; 40][..], &[0; 4000]].concat();
+            let octets = Bytes::from([&one.octets[..], &wrong].concat());
+            let mut looked = 0;
+            let frames = dissect::frames(draft, Role::Client, octets).unwrap();
+            let frames = frames.inspect(|_| looked += 1);
+            let hearing = Hearing::new(open(draft, Role::Server, MASK).unwrap(), &[]);
+            let (same, came) = first_strange(hearing, frames, &[text], |_| true);
+            assert_eq!((same, looked), (1, 2), "{draft}");
+            assert_eq!(came.unwrap().offset, one.octets.len() as u64, "{draft}");
         }
     }
 }
