@@ -151,7 +151,7 @@ impl Run<'_> {
             }
             Ends::Violation | Ends::MidFrame | Ends::Open | Ends::Closed => {}
         }
-        let wanted = sent.pings.len();
+        let wanted = sent.pings;
         link.until(|ear: &Server| {
             ear.closed() || ear.events().iter().filter(|event| is_pong(event)).count() >= wanted
         })
@@ -241,7 +241,7 @@ impl Run<'_> {
 
     fn pong(&self, link: &Link<Server>, sent: &Heard) -> Compared {
         self.sound(link)?;
-        let Some(Event::Ping(body)) = sent.pings.last() else {
+        let Some(body) = &sent.last_ping else {
             return Ok(());
         };
         let pongs = units::pongs(self.vector.about.draft, Role::Client, self.frames(link));

@@ -1,7 +1,7 @@
 //! What the recorded sides heard of each other, step by step: it says what
 //! must have come before a step is played, in events and not in octets.
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use draftgate_core::{Event, Notice, Role};
 use draftgate_drafts::{FixedKeys, opening::parts};
 use draftgate_vectors::{Content, Vector};
@@ -20,8 +20,10 @@ pub(super) struct Heard {
     pub(super) messages: usize,
     /// How many pongs had come.
     pub(super) pongs: usize,
-    /// The bodies of the pings that had come.
-    pub(super) pings: Vec<Event>,
+    /// How many pings had come.
+    pub(super) pings: usize,
+    /// The body of the last one.
+    pub(super) last_ping: Option<Bytes>,
     /// A Close had come.
     pub(super) closed: bool,
     /// A rule had been broken.
@@ -75,6 +77,9 @@ struct Ear {
     octets: BytesMut,
     hearing: Option<Hearing>,
     deaf: bool,
+    heard: Heard,
+    /// How many events are in `heard`.
+    counted: usize,
 }
 
 impl Ear {
@@ -119,25 +124,28 @@ impl Ear {
         }
     }
 
-    fn so_far(&self) -> Heard {
-        let Some(hearing) = &self.hearing else {
+    /// Counts the events since the last time: a step adds a few, and there may
+    /// be tens of thousands of steps.
+    fn so_far(&mut self) -> Heard {
+        let (Some(hearing), heard) = (&self.hearing, &mut self.heard) else {
             return Heard::default();
         };
-        let mut heard = Heard {
-            broken: hearing.violation.is_some(),
-            ..Heard::default()
-        };
-        for event in &hearing.events {
+        heard.broken = hearing.violation.is_some();
+        for event in &hearing.events[self.counted..] {
             match event {
                 Event::Opened => heard.opened = true,
                 Event::Message(_) => heard.messages += 1,
-                Event::Ping(_) if !heard.closed => heard.pings.push(event.clone()),
+                Event::Ping(body) if !heard.closed => {
+                    heard.pings += 1;
+                    heard.last_ping = Some(body.clone());
+                }
                 Event::Ping(_) => {}
                 Event::Pong(_) | Event::Notice(Notice::UnsolicitedPong) => heard.pongs += 1,
                 Event::Close(_) => heard.closed = true,
                 Event::Notice(_) => {}
             }
         }
-        heard
+        self.counted = hearing.events.len();
+        heard.clone()
     }
 }

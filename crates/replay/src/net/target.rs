@@ -197,7 +197,7 @@ impl Run<'_> {
             true => server.messages.min(self.echoes(sent).len()),
             false => 0,
         };
-        let pongs = server.pongs.min(sent.pings.len());
+        let pongs = server.pongs.min(sent.pings);
         let done = |client: &Client| {
             client.is_over()
                 || client.status.is_some()
@@ -221,7 +221,7 @@ impl Run<'_> {
         link.until(|client| {
             let messages = client.messages_count() >= due.len();
             client.is_over() && !client.closed()
-                || client.opened() && messages && client.pongs() >= sent.pings.len()
+                || client.opened() && messages && client.pongs() >= sent.pings
         })
         .await;
         self.opening(link)?;
@@ -235,7 +235,7 @@ impl Run<'_> {
         if self.echo && link.ear.messages() != due {
             return Err(self.differing(link, &due));
         }
-        let Some(Event::Ping(body)) = sent.pings.last() else {
+        let Some(body) = &sent.last_ping else {
             return Ok(());
         };
         let pongs = units::pongs(self.vector.about.draft, Role::Server, self.frames(link));
