@@ -210,7 +210,7 @@ fn refused<T>(stated: &Stated, seen: Result<T, (&'static str, String)>) -> Compa
         )),
         (Some(refused), Ok(_)) => Err(Mismatch::of(
             "the opening is accepted, and must be refused",
-            format!("{} ({})", wanted(refused), refused.reason),
+            Mismatch::due(refused),
             "accepted",
         )),
         (None, Err((code, why))) => Err(Mismatch::of(

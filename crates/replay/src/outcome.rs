@@ -1,7 +1,7 @@
 //! What a replay came to, as values; the report is made from them.
 
 use draftgate_core::{Draft, Role};
-use draftgate_vectors::Vector;
+use draftgate_vectors::{Refused, Vector};
 
 /// What one exchange came to in one role.
 #[derive(Debug, Clone)]
@@ -109,6 +109,21 @@ impl Mismatch {
             seen: vec![seen.into()],
             ..Self::default()
         })
+    }
+
+    /// TCP does not end `after` something.
+    pub(crate) fn still_open(after: &str) -> Box<Self> {
+        Self::of(
+            format!("the connection does not end after {after}"),
+            "the end of TCP",
+            "it is still open",
+        )
+    }
+
+    /// What should have come where the opening must be refused.
+    pub(crate) fn due(refused: &Refused) -> String {
+        let rules = refused.rules.join(" or ");
+        format!("refused: {rules} ({})", refused.reason)
     }
 }
 

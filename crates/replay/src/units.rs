@@ -9,10 +9,14 @@ use draftgate_drafts::{
     opening::{Accepted, Ask, LengthFrames, Offer, Terms, parts},
 };
 use draftgate_explain::{Look, diff, unit};
+use draftgate_vectors::shown;
 use draftgate_wire::dissect::{Field, Kind, Unit};
 use http::HeaderValue;
 
-use crate::{hear::Hearing, outcome::Mismatch};
+use crate::{
+    hear::Hearing,
+    outcome::{Compared, Mismatch},
+};
 
 /// The masking key of RFC 6455's examples (§5.7), where no other is known.
 const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
@@ -83,14 +87,50 @@ fn first_strange(
     (same, None)
 }
 
-/// The bodies of the pongs among the frames that `from` sent.
-pub(crate) fn pongs(draft: Draft, from: Role, octets: Bytes) -> Vec<Bytes> {
-    let is_pong = |field: &Field| field.kind == Kind::Opcode && field.value.contains("pong");
-    let frames = dissect::frames(draft, from, octets).into_iter().flatten();
-    let pongs = frames
-        .take(MOST_FRAMES)
-        .filter(|frame| frame.fields.iter().any(is_pong));
-    pongs.map(|frame| frame.payload).collect()
+/// Whether `octets`, the frames that `from` sent, hold the pong that answers a
+/// ping with `body`; `left` says what came if none did.
+///
+/// # Errors
+/// They do not.
+pub(crate) fn pong(
+    (draft, from): (Draft, Role),
+    octets: &Bytes,
+    body: &Bytes,
+    left: impl FnOnce() -> String,
+) -> Compared {
+    let is = |field: &Field| field.kind == Kind::Opcode && field.value.contains("pong");
+    let frames = dissect::frames(draft, from, octets.clone());
+    let frames = frames.into_iter().flatten().take(MOST_FRAMES);
+    let mut last = None;
+    for frame in frames.filter(|frame| frame.fields.iter().any(is)) {
+        if frame.payload == *body {
+            return Ok(());
+        }
+        last = Some(frame.payload);
+    }
+    let due = Event::Pong(body.clone());
+    let seen = last.map(|body| shown(&Event::Pong(body)));
+    let mut mismatch = Mismatch::of(
+        "a ping is not answered by its pong",
+        shown(&due),
+        seen.unwrap_or_else(left),
+    );
+    explain(
+        (draft, from),
+        octets.clone(),
+        &[due],
+        is_pong,
+        &mut mismatch,
+    );
+    Err(mismatch)
+}
+
+/// Whether `event` is a pong, to a codec that knows of no ping.
+pub(crate) fn is_pong(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::Pong(_) | Event::Notice(Notice::UnsolicitedPong)
+    )
 }
 
 /// Shows where the head that the server sent does not belong to the request.

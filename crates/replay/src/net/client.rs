@@ -8,7 +8,7 @@ use draftgate_drafts::{
 };
 
 use super::link::Ear;
-use crate::{hear::Hearing, opening::resume};
+use crate::{hear::Hearing, opening::resume, units::is_pong};
 
 /// Our client behind a request that was sent.
 #[derive(Debug)]
@@ -157,14 +157,6 @@ pub(super) fn is_message(event: &Event) -> bool {
     matches!(
         event,
         Event::Message(_) | Event::Notice(Notice::Discarded { .. })
-    )
-}
-
-/// Whether `event` is a pong, to a codec that knows of no ping.
-pub(super) fn is_pong(event: &Event) -> bool {
-    matches!(
-        event,
-        Event::Pong(_) | Event::Notice(Notice::UnsolicitedPong)
     )
 }
 

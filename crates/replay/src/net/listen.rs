@@ -11,13 +11,17 @@ use tokio::{net::TcpStream, time::sleep};
 use super::{
     Playing,
     applies::is_limit,
-    client::is_pong,
     fresh::Fresh,
     link::Link,
     script::{Heard, Script},
     server::Server,
 };
-use crate::{Mismatch, Outcome, offline::gap, outcome::Compared, units};
+use crate::{
+    Mismatch, Outcome,
+    offline::gap,
+    outcome::Compared,
+    units::{self, is_pong},
+};
 
 /// Why `vector` cannot be replayed to a client.
 pub fn inapplicable(vector: &Vector) -> Option<String> {
@@ -146,7 +150,7 @@ impl Run<'_> {
                 }
                 return match link.ends().await {
                     true => Ok(()),
-                    false => Err(still_open("the server has ended its half")),
+                    false => Err(Mismatch::still_open("the server has ended its half")),
                 };
             }
             Ends::Violation | Ends::MidFrame | Ends::Open | Ends::Closed => {}
@@ -169,7 +173,7 @@ impl Run<'_> {
                     Ends::Closed => "the Close is not answered by one",
                     _ => "a breach of the draft is not answered by a Close",
                 };
-                return Err(Mismatch::of(what, "a Close", left(&link)));
+                return Err(Mismatch::of(what, "a Close", link.left()));
             }
         } else if self.stated.ends == Ends::Open && says && !ended {
             // An end in order, which a client that has left cannot answer.
@@ -179,7 +183,7 @@ impl Run<'_> {
                 return Err(Mismatch::of(
                     "the client does not keep a connection that is in order",
                     "a Close that answers ours",
-                    left(&link),
+                    link.left(),
                 ));
             }
         }
@@ -189,7 +193,7 @@ impl Run<'_> {
         self.sound(&link)?;
         match ends {
             true => Ok(()),
-            false => Err(still_open("the server has ended its half")),
+            false => Err(Mismatch::still_open("the server has ended its half")),
         }
     }
 
@@ -210,11 +214,7 @@ impl Run<'_> {
         let Some(refused) = &self.stated.refused else {
             return Ok(());
         };
-        let wanted = format!(
-            "refused: {} ({})",
-            refused.rules.join(" or "),
-            refused.reason
-        );
+        let wanted = Mismatch::due(refused);
         let said = |ear: &Server| {
             let said = |event: &Event| !matches!(event, Event::Opened | Event::Notice(_));
             ear.events().iter().any(said)
@@ -244,20 +244,8 @@ impl Run<'_> {
         let Some(body) = &sent.last_ping else {
             return Ok(());
         };
-        let pongs = units::pongs(self.vector.about.draft, Role::Client, self.frames(link));
-        if pongs.contains(body) {
-            return Ok(());
-        }
-        let pong = Event::Pong(body.clone());
-        let seen = pongs.last().map(|body| shown(&Event::Pong(body.clone())));
-        let mut mismatch = Mismatch::of(
-            "a ping is not answered by its pong",
-            shown(&pong),
-            seen.unwrap_or_else(|| "nothing".to_owned()),
-        );
         let from = (self.vector.about.draft, Role::Client);
-        units::explain(from, self.frames(link), &[pong], is_pong, &mut mismatch);
-        Err(mismatch)
+        units::pong(from, &self.frames(link), body, || link.left().to_owned())
     }
 
     /// Whether the client keeps to its draft.
@@ -279,16 +267,4 @@ impl Run<'_> {
     fn frames(&self, link: &Link<Server>) -> Bytes {
         link.ear.frames(&link.seen.clone().freeze())
     }
-}
-
-fn left(link: &Link<Server>) -> &'static str {
-    link.left()
-}
-
-fn still_open(after: &str) -> Box<Mismatch> {
-    Mismatch::of(
-        format!("the connection does not end after {after}"),
-        "the end of TCP",
-        "it is still open",
-    )
 }

@@ -17,7 +17,7 @@ use tokio::{
 use super::{
     Playing,
     applies::{inapplicable, is_front_end},
-    client::{Client, is_message, is_pong},
+    client::{Client, is_message},
     fresh::{Fresh, Place},
     link::Link,
     script::{Heard, Script},
@@ -238,19 +238,8 @@ impl Run<'_> {
         let Some(body) = &sent.last_ping else {
             return Ok(());
         };
-        let pongs = units::pongs(self.vector.about.draft, Role::Server, self.frames(link));
-        if pongs.contains(body) {
-            return Ok(());
-        }
-        let pong = Event::Pong(body.clone());
-        let seen = pongs.last().map(|body| shown(&Event::Pong(body.clone())));
-        let mut mismatch = Mismatch::of(
-            "a ping is not answered by its pong",
-            shown(&pong),
-            seen.unwrap_or_else(|| ends(link)),
-        );
-        self.explain(link, &[pong], is_pong, &mut mismatch);
-        Err(mismatch)
+        let from = (self.vector.about.draft, Role::Server);
+        units::pong(from, &self.frames(link), body, || ends(link))
     }
 
     /// The messages that come back of those that were sent.
@@ -316,7 +305,7 @@ impl Run<'_> {
                         "opened",
                     )),
                     (true, false) => Ok(()),
-                    (false, false) => Err(still_open("the client has ended its half")),
+                    (false, false) => Err(Mismatch::still_open("the client has ended its half")),
                 };
             }
             Ends::Violation | Ends::MidFrame | Ends::Open | Ends::Closed => {}
@@ -343,7 +332,7 @@ impl Run<'_> {
                 "the end of TCP",
                 "it is still open",
             )),
-            false => Err(still_open(match due {
+            false => Err(Mismatch::still_open(match due {
                 true => "both have closed",
                 false => "the client has ended its half",
             })),
@@ -357,11 +346,7 @@ impl Run<'_> {
         link.until(|client| client.status.is_some() || client.opened())
             .await;
         let seen = String::from_utf8_lossy(&link.seen).into_owned();
-        let wanted = format!(
-            "refused: {} ({})",
-            refused.rules.join(" or "),
-            refused.reason
-        );
+        let wanted = Mismatch::due(refused);
         if seen.starts_with("HTTP/1.1 101") || link.ear.opened() {
             let what = "the opening is accepted, and must be refused";
             return Err(Mismatch::of(what, wanted, "101"));
@@ -453,12 +438,4 @@ fn capabilities(draft: Draft) -> Option<draftgate_core::Capabilities> {
 fn ends(link: &Link<Client>) -> String {
     let status = link.ear.status.map(|status| format!("the status {status}"));
     status.unwrap_or_else(|| link.left().to_owned())
-}
-
-fn still_open(after: &str) -> Box<Mismatch> {
-    Mismatch::of(
-        format!("the connection does not end after {after}"),
-        "the end of TCP",
-        "it is still open",
-    )
 }
