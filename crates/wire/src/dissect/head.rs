@@ -8,23 +8,27 @@ use draftgate_core::{Draft, Role};
 
 use super::{
     Field, Kind, Unit, What,
-    values::{Fields, hex, printed},
+    values::{Fields, hex, printed, quoted},
 };
+
+/// Most lines that are fields of their own: more than any reader of heads takes.
+/// A field has a hundred times the room of a line of two octets.
+const MOST_LINES: usize = 1024;
 
 impl Unit {
     /// The request or answer at the front of `octets`, to its empty line. Lines
     /// may end in a bare line feed: that it may not stand there is judged
-    /// elsewhere.
+    /// elsewhere. Of more than 1,024 lines those that are left are one field.
     pub fn head(draft: Draft, from: Role, octets: &Bytes) -> Self {
         let (what, start_line) = match from {
             Role::Client => (What::Request, "request line"),
             Role::Server => (What::Answer, "status line"),
         };
         let mut fields = Fields::default();
-        let (mut size, mut ended) = (0, false);
+        let (mut lines, mut size, mut ended) = (0, 0, false);
         while !ended && size < octets.len() {
             let rest = &octets[size..];
-            let end = memchr::memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
+            let mut end = memchr::memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
             let line = &rest[..end];
             let text = line.trim_ascii_end();
             let bits = 8 * end as u64;
@@ -33,13 +37,17 @@ impl Unit {
             } else if line == b"\r\n" || line == b"\n" {
                 fields.put("empty line", Kind::End, bits, "");
                 ended = true;
+            } else if lines == MOST_LINES {
+                end = empty_line(rest);
+                let value = quoted(&rest[..end]);
+                fields.put("further lines", Kind::HeadField, 8 * end as u64, value);
             } else {
                 let (name, value) = parted(line);
                 let kind = kind(name);
                 let value = printed(&line[value]);
                 fields.put(&printed(name), kind, bits, value);
             }
-            size += end;
+            (lines, size) = (lines + 1, size + end);
         }
         Self {
             cut_off: !ended,
@@ -106,6 +114,13 @@ impl Unit {
             .iter()
             .find(|field| field.name.eq_ignore_ascii_case(name))
     }
+}
+
+/// Where in `lines` the first empty one begins; their length if there is none.
+fn empty_line(lines: &[u8]) -> usize {
+    let ends = [&b"\n\r\n"[..], b"\n\n"].map(|end| memchr::memmem::find(lines, end));
+    let first = ends.into_iter().flatten().min();
+    first.map_or(lines.len(), |at| at + 1)
 }
 
 /// The name in a line of a head, and where its value stands; a line without a
@@ -198,5 +213,20 @@ mod tests {
         let values: Vec<_> = unit.fields.iter().map(|f| unit.value_octets(f)).collect();
         assert_eq!(values, [&b"x"[..], b"y", b"", b"b", b""]);
         assert_eq!(unit.fields[2].name, "no colon");
+    }
+
+    #[test]
+    fn lines_beyond_a_bound_are_one_field() {
+        for end in [&b"\r\n"[..], b"\n", b""] {
+            let octets = [b"GET\n", &b"a\n".repeat(100_000)[..], end, b"more"].concat();
+            let unit = Unit::head(Draft::Hixie75, Role::Client, &octets.clone().into());
+            let last = unit.fields.last().unwrap();
+            let size = octets.len() - if end.is_empty() { 0 } else { 4 };
+            assert_eq!((unit.octets.len(), unit.cut_off), (size, end.is_empty()));
+            assert_eq!(last.start_bit + last.len_bits, 8 * size as u64);
+            let folded = &unit.fields[MOST_LINES];
+            assert_eq!(folded.name, "further lines");
+            assert!(folded.value.len() < 1000 && unit.fields.len() <= MOST_LINES + 2);
+        }
     }
 }
