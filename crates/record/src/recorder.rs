@@ -135,7 +135,7 @@ pub struct Recorded {
 #[derive(Debug)]
 pub struct Recorder {
     shared: Arc<Shared>,
-    done: Mutex<Sender<Done>>,
+    done: Sender<Done>,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -199,7 +199,7 @@ impl Recorder {
             })?;
         Ok(Self {
             shared,
-            done: Mutex::new(done),
+            done,
             writer: Mutex::new(Some(writer)),
         })
     }
@@ -217,13 +217,8 @@ impl Recorder {
         } else {
             None
         };
-        let done = self
-            .done
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
         if let Some(bound) = bound {
-            shared.full(bound, &done);
+            shared.full(bound, &self.done);
             return None;
         }
         let moment = Moment::now();
@@ -232,7 +227,7 @@ impl Recorder {
         Some(Tape {
             began: Instant::now(),
             octets: 0,
-            done,
+            done: self.done.clone(),
             shared: Arc::clone(shared),
             ended: Some(Box::new(Ended {
                 name: name(moment),
@@ -261,9 +256,7 @@ impl Recorder {
             .unwrap_or_else(PoisonError::into_inner)
             .take();
         if let Some(writer) = writer {
-            let done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
-            let _ = done.send(Done::Stop);
-            drop(done);
+            let _ = self.done.send(Done::Stop);
             let _ = writer.join();
         }
     }
