@@ -3,23 +3,10 @@
 
 use std::ops::Range;
 
+use draftgate_wire::dissect::Kind;
+
 /// What stands in the place of a secret.
 pub const REDACTED: &str = "redacted";
-
-/// Fields that carry a secret.
-const NAMES: [&str; 11] = [
-    "cookie",
-    "cookie2",
-    "set-cookie",
-    "set-cookie2",
-    "authorization",
-    "proxy-authorization",
-    "authentication-info",
-    "proxy-authentication-info",
-    "x-api-key",
-    "x-auth-token",
-    "x-csrf-token",
-];
 
 /// What is taken out of a recording.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -107,8 +94,8 @@ impl Secrets {
     }
 
     fn is_secret(&self, name: &[u8]) -> bool {
-        let is = |known: &str| known.as_bytes().eq_ignore_ascii_case(name);
-        NAMES.iter().any(|known| is(known)) || self.more.iter().any(|known| is(known))
+        let is = |known: &String| known.as_bytes().eq_ignore_ascii_case(name);
+        Kind::of_head_field(name) == Kind::Secret || self.more.iter().any(is)
     }
 
     /// The values of parameters in the URLs of a line.

@@ -43,7 +43,7 @@ impl Unit {
                 fields.put("further lines", Kind::HeadField, 8 * end as u64, value);
             } else {
                 let (name, value) = parted(line);
-                let kind = kind(name);
+                let kind = Kind::of_head_field(name);
                 let value = printed(&line[value]);
                 fields.put(&printed(name), kind, bits, value);
             }
@@ -135,32 +135,35 @@ fn parted(line: &[u8]) -> (&[u8], Range<usize>) {
     (&line[..colon], begin..end)
 }
 
-/// What kind of field `name` is, in any letter case.
-fn kind(name: &[u8]) -> Kind {
-    const KINDS: [(&str, Kind); 18] = [
-        ("sec-websocket-key", Kind::Key),
-        ("sec-websocket-key1", Kind::Key),
-        ("sec-websocket-key2", Kind::Key),
-        ("sec-websocket-nonce", Kind::Key),
-        ("sec-websocket-accept", Kind::Proof),
-        ("date", Kind::Date),
-        ("expires", Kind::Date),
-        ("last-modified", Kind::Date),
-        ("cookie", Kind::Secret),
-        ("cookie2", Kind::Secret),
-        ("set-cookie", Kind::Secret),
-        ("set-cookie2", Kind::Secret),
-        ("authorization", Kind::Secret),
-        ("proxy-authorization", Kind::Secret),
-        ("authentication-info", Kind::Secret),
-        ("x-api-key", Kind::Secret),
-        ("x-auth-token", Kind::Secret),
-        ("x-csrf-token", Kind::Secret),
-    ];
-    let known = KINDS
-        .iter()
-        .find(|(known, _)| name.eq_ignore_ascii_case(known.as_bytes()));
-    known.map_or(Kind::HeadField, |(_, kind)| *kind)
+impl Kind {
+    /// What kind the field `name` of a head is, in any letter case.
+    pub fn of_head_field(name: &[u8]) -> Self {
+        const KINDS: [(&str, Kind); 19] = [
+            ("sec-websocket-key", Kind::Key),
+            ("sec-websocket-key1", Kind::Key),
+            ("sec-websocket-key2", Kind::Key),
+            ("sec-websocket-nonce", Kind::Key),
+            ("sec-websocket-accept", Kind::Proof),
+            ("date", Kind::Date),
+            ("expires", Kind::Date),
+            ("last-modified", Kind::Date),
+            ("cookie", Kind::Secret),
+            ("cookie2", Kind::Secret),
+            ("set-cookie", Kind::Secret),
+            ("set-cookie2", Kind::Secret),
+            ("authorization", Kind::Secret),
+            ("proxy-authorization", Kind::Secret),
+            ("authentication-info", Kind::Secret),
+            ("proxy-authentication-info", Kind::Secret),
+            ("x-api-key", Kind::Secret),
+            ("x-auth-token", Kind::Secret),
+            ("x-csrf-token", Kind::Secret),
+        ];
+        let known = KINDS
+            .iter()
+            .find(|(known, _)| name.eq_ignore_ascii_case(known.as_bytes()));
+        known.map_or(Self::HeadField, |(_, kind)| *kind)
+    }
 }
 
 #[cfg(test)]
