@@ -10,7 +10,7 @@ use std::{
 };
 
 use draftgate_core::Role;
-use draftgate_vectors::{Action, Ending, Gap, GapReason, Kind, Step, Vector};
+use draftgate_vectors::{Action, Ending, Gap, GapReason, Step, Vector};
 use etherparse::PacketBuilder;
 
 use crate::{date, write, write::Written};
@@ -28,6 +28,11 @@ const CLIENTS: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 1);
 /// What the sequence numbers begin with: client, server.
 const FIRST: [u32; 2] = [1_000_000, 2_000_000];
 const WINDOW: u16 = u16::MAX;
+/// The longest gap that is shown: sequence numbers tell no more than half of
+/// their 4 GiB apart.
+const LONGEST_GAP: u64 = 1 << 30;
+/// The same of octets that were cut off, for which there are packets.
+const LONGEST_SNAPPED: u64 = 64 << 20;
 
 /// Writes `exchanges` as one pcapng file, a connection for each.
 ///
@@ -123,7 +128,7 @@ impl Wire {
             about.draft,
             about.client,
             about.server,
-            kind(about.kind),
+            about.kind.name(),
             about.source
         )];
         comment.extend(
@@ -176,7 +181,7 @@ impl Wire {
                 self.send(step.from, Flags::RESET, &[])?;
             }
             Action::Timeout(time) => {
-                let silence = format!("The {} is silent for {time:?}", name(step.from));
+                let silence = format!("The {} is silent for {time:?}", step.from);
                 self.comment.push(silence);
             }
             Action::Gap(gap) => self.gap(step.from, *gap)?,
@@ -185,13 +190,21 @@ impl Wire {
     }
 
     fn gap(&mut self, from: Role, gap: Gap) -> io::Result<()> {
-        let Some(mut octets) = gap.octets else {
-            let gap = format!(
-                "Octets of the {} are missing here, unknown how many",
-                name(from)
-            );
-            self.comment.push(gap);
-            return Ok(());
+        let longest = match gap.reason {
+            GapReason::Snapped => LONGEST_SNAPPED,
+            _ => LONGEST_GAP,
+        };
+        let mut octets = match gap.octets {
+            Some(octets) if octets <= longest => octets,
+            many => {
+                let many = many.map_or_else(
+                    || "unknown how many".to_owned(),
+                    |many| format!("{many}, more than is shown"),
+                );
+                let gap = format!("Octets of the {from} are missing here, {many}");
+                self.comment.push(gap);
+                return Ok(());
+            }
         };
         let side = index(from);
         if gap.reason == GapReason::Snapped {
@@ -202,6 +215,7 @@ impl Wire {
                 // What it held is not known: it is cut off behind the headers.
                 if let Some(packet) = self.packets.last_mut() {
                     packet.octets.truncate(packet.original - data.len());
+                    packet.octets.shrink_to_fit();
                 }
             }
             return Ok(());
@@ -212,11 +226,7 @@ impl Wire {
             return Ok(());
         }
         // That the other side has them is all that is known of them.
-        let other = match from {
-            Role::Client => Role::Server,
-            Role::Server => Role::Client,
-        };
-        self.send(other, Flags::NONE, &[])
+        self.send(from.peer(), Flags::NONE, &[])
     }
 
     fn send(&mut self, from: Role, flags: Flags, data: &[u8]) -> io::Result<()> {
@@ -278,25 +288,9 @@ impl Wire {
     }
 }
 
-fn kind(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Captured => "captured",
-        Kind::Published => "published",
-        Kind::Reconstructed => "reconstructed",
-        Kind::Constructed => "constructed",
-    }
-}
-
 fn index(side: Role) -> usize {
     match side {
         Role::Client => 0,
         Role::Server => 1,
-    }
-}
-
-fn name(side: Role) -> &'static str {
-    match side {
-        Role::Client => "client",
-        Role::Server => "server",
     }
 }

@@ -60,14 +60,21 @@ pub(crate) fn beginning(out: &mut dyn Write, comment: &str) -> io::Result<()> {
 /// # Errors
 /// Those of `out`, and a packet or a time that the format has no room for.
 pub(crate) fn packet(out: &mut dyn Write, packet: &Written) -> io::Result<()> {
-    let no_room = |_| io::Error::from(io::ErrorKind::InvalidData);
-    let time = u64::try_from(packet.time.as_nanos()).map_err(no_room)?;
+    let no_room = |what| move |_| io::Error::new(io::ErrorKind::InvalidData, what);
+    let time = u64::try_from(packet.time.as_nanos());
+    let time = time.map_err(no_room(
+        "an exchange reaches beyond the year 2554, and pcapng does not",
+    ))?;
     let mut body = Vec::with_capacity(packet.octets.len() + 64);
     body.extend(0u32.to_le_bytes()); // the one interface
     body.extend(((time >> 32) as u32).to_le_bytes());
     body.extend((time as u32).to_le_bytes());
     for length in [packet.octets.len(), packet.original] {
-        body.extend(u32::try_from(length).map_err(no_room)?.to_le_bytes());
+        body.extend(
+            u32::try_from(length)
+                .map_err(no_room("a packet is longer than 4 GiB"))?
+                .to_le_bytes(),
+        );
     }
     padded(&mut body, &packet.octets);
     if let Some(comment) = &packet.comment {

@@ -135,6 +135,32 @@ fn gaps_come_back() {
 }
 
 #[test]
+fn a_gap_beyond_what_sequence_numbers_tell_is_said_and_not_shown() {
+    let mut cut = opened();
+    cut.extend([
+        client(101, b"GET abcdef").snap(4),
+        packet(Client, 111, "F", b""),
+    ]);
+    for reason in [Snapped, Lost] {
+        let mut vector = exchange(&conversation(&cut));
+        for step in &mut vector.steps {
+            if let Action::Gap(gap) = &mut step.action {
+                (gap.octets, gap.reason) = (Some(u64::MAX >> 1), reason);
+            }
+        }
+        let mut capture = Vec::new();
+        export([&vector], &mut capture).unwrap();
+        assert!(capture.len() < 4000, "{reason:?}: {}", capture.len());
+        let said = b"9223372036854775807, more than is shown";
+        assert!(capture.windows(said.len()).any(|it| it == said));
+        assert_eq!(
+            told(&imported(&vector)),
+            [octets(Client, b"GET ab"), (Client, What::Eof)]
+        );
+    }
+}
+
+#[test]
 fn a_direction_that_is_missing_comes_back() {
     let once = conversation(&[
         packet(Client, 100, "S", b""),
