@@ -207,6 +207,12 @@ pub(crate) fn spoken_draft(name: &str) -> Result<Draft, String> {
     }
 }
 
+/// A draft by any of its names, spoken or not.
+pub(crate) fn any_draft(name: &str) -> Result<Draft, String> {
+    name.parse()
+        .map_err(|unknown: draftgate_core::UnknownDraft| unknown.to_string())
+}
+
 /// The name of a draft that is spoken, if one is like `name`: one letter or
 /// digit is wrong, or two.
 fn nearest_draft(name: &str) -> Option<&'static str> {

@@ -16,6 +16,7 @@ mod connect;
 mod echo;
 mod exit;
 mod explain;
+mod facts;
 mod log;
 mod record;
 mod replay;

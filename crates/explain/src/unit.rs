@@ -1,7 +1,6 @@
 //! One unit with its title, its octets, what is noted of its fields, and what
 //! is wrong with it.
 
-use draftgate_core::Role;
 use draftgate_wire::dissect::{Fault, Unit, What};
 
 use crate::{
@@ -52,7 +51,7 @@ pub fn title(unit: &Unit) -> String {
             unit.offset + many.max(1) - 1
         ),
     };
-    let from = side(unit.from);
+    let from = unit.from;
     match unit.what {
         What::Frame | What::Challenge | What::Digest => {
             format!(
@@ -74,13 +73,6 @@ pub fn fault(unit: &Unit, fault: &Fault) -> String {
         "{}: {}{section}, at octet {octet}",
         fault.code, fault.sentence
     )
-}
-
-pub(crate) fn side(role: Role) -> &'static str {
-    match role {
-        Role::Client => "client",
-        Role::Server => "server",
-    }
 }
 
 fn notes(unit: &Unit, look: &Look) -> String {

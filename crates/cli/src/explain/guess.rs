@@ -55,7 +55,7 @@ fn said(best: &Reading, equals: &[&Reading], draft_given: bool) -> String {
         ([], _) => format!("Read as {chosen}."),
         ([other, ..], true) => format!(
             "Read as {chosen}; --from {} reads them as the other side's.",
-            side(other.from)
+            other.from
         ),
         (_, false) => {
             let others: Vec<String> = equals.iter().map(|reading| named(reading)).collect();
@@ -66,13 +66,5 @@ fn said(best: &Reading, equals: &[&Reading], draft_given: bool) -> String {
 }
 
 fn named(reading: &Reading) -> String {
-    format!("{} from the {}", reading.draft, side(reading.from))
-}
-
-/// What a side is called, as `--from` takes it.
-pub(crate) fn side(side: Role) -> &'static str {
-    match side {
-        Role::Client => "client",
-        Role::Server => "server",
-    }
+    format!("{} from the {}", reading.draft, reading.from)
 }

@@ -13,12 +13,13 @@ use std::{
 
 use bytes::Bytes;
 use clap::builder::PossibleValuesParser;
-use draftgate_core::{Draft, Role, UnknownDraft};
+use draftgate_core::{Draft, Role};
 use draftgate_drafts::dissect::{Dissecting, begins_with_head};
 use draftgate_explain::{Look, fault, unit};
 use draftgate_vectors::Action;
 
 use crate::{
+    args::any_draft,
     exit::{Failure, quiet_pipe},
     terminal,
 };
@@ -46,8 +47,9 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
 pub(crate) struct Explain {
+    // The heads of all are known, spoken or not.
     /// The draft to read in; by default that of the request
-    #[arg(long, value_name = "DRAFT", value_parser = draft)]
+    #[arg(long, value_name = "DRAFT", value_parser = any_draft)]
     draft: Option<Draft>,
     /// Who sent the octets; by default whoever could have
     #[arg(long, value_name = "SIDE", value_parser = PossibleValuesParser::new(["client", "server"]))]
@@ -67,11 +69,6 @@ impl Explain {
             _ => Role::Server,
         })
     }
-}
-
-/// A draft by any of its names, spoken or not: the heads of all are known.
-fn draft(name: &str) -> Result<Draft, String> {
-    name.parse().map_err(|e: UnknownDraft| e.to_string())
 }
 
 /// Explains.

@@ -6,8 +6,6 @@ use std::fmt::Display;
 use draftgate_core::Role;
 use draftgate_wire::dissect::{Unit, What};
 
-use super::guess;
-
 /// The counts of one side.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
@@ -38,9 +36,8 @@ impl Tally {
             count => plural(count, "fault"),
         };
         format!(
-            "{} from the {}, {}: {verdict}.",
+            "{} from the {side}, {}: {verdict}.",
             plural(self.octets, "octet"),
-            guess::side(side),
             plural(self.frames, "frame")
         )
     }

@@ -12,12 +12,13 @@ use std::{
 
 use draftgate_core::Draft;
 use draftgate_gateway::config::units;
-use draftgate_record::{Facts, Options, Recorder, Report, Secrets, Stored, Trouble, relay};
+use draftgate_record::{Options, Recorder, Report, Stored, Trouble, relay};
 use tokio::{net::TcpListener, runtime::Builder};
 
 use crate::{
     args::address,
     exit::{Failure, quiet_pipe, say},
+    facts::Known,
     signals::Signals,
 };
 
@@ -61,27 +62,8 @@ pub(crate) struct Record {
     /// Write files of so much in all
     #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = units::size)]
     max_total: u64,
-    /// Leave secrets in; files are for their owner alone then
-    #[arg(long)]
-    keep_secrets: bool,
-    /// Take the values of this field of a head, or parameter of a URL, out as well; may be repeated
-    #[arg(long, value_name = "NAME", conflicts_with = "keep_secrets")]
-    redact: Vec<String>,
-    /// What is spoken, where a request does not say
-    #[arg(long, value_name = "DRAFT", value_parser = draft)]
-    draft: Option<Draft>,
-    /// What the client is called; by default as its User-Agent says
-    #[arg(long, value_name = "NAME")]
-    client: Option<String>,
-    /// What the server is called; by default as its Server says
-    #[arg(long, value_name = "NAME")]
-    server: Option<String>,
-    /// What the recordings show: `text`, `close` …
-    #[arg(long, value_name = "WORD")]
-    scenario: Option<String>,
-    /// What is worth knowing about the recordings
-    #[arg(long, value_name = "TEXT")]
-    note: Option<String>,
+    #[command(flatten)]
+    known: Known,
 }
 
 /// Records until a signal.
@@ -144,24 +126,13 @@ async fn recording(args: &Record) -> Result<(), Failure> {
 }
 
 fn options(args: &Record) -> Options {
-    let facts = Facts {
-        draft: args.draft,
-        scenario: args.scenario.clone(),
-        client: args.client.clone(),
-        server: args.server.clone(),
-        note: args.note.clone(),
-        ..Facts::new(SOURCE)
-    };
     Options {
         max_octets: args.max_octets,
         max_time: args.max_time,
         max_exchanges: args.max_exchanges,
         max_disk: args.max_total,
-        secrets: Secrets {
-            keep: args.keep_secrets,
-            more: args.redact.clone(),
-        },
-        ..Options::new(&args.output, facts)
+        secrets: args.known.secrets(),
+        ..Options::new(&args.output, args.known.facts(SOURCE))
     }
 }
 
@@ -207,12 +178,6 @@ fn line(stored: &Stored) -> String {
 fn print(line: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     quiet_pipe(writeln!(out, "{line}").and_then(|()| out.flush()))
-}
-
-/// A draft by any of its names, spoken or not: it is only written down.
-fn draft(name: &str) -> Result<Draft, String> {
-    name.parse()
-        .map_err(|unknown: draftgate_core::UnknownDraft| unknown.to_string())
 }
 
 fn upstream(text: &str) -> Result<String, String> {

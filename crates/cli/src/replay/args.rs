@@ -7,6 +7,8 @@ use draftgate_core::{Draft, Role};
 use draftgate_gateway::config::units;
 use draftgate_replay::{Split, net::Timing};
 
+use crate::args::any_draft;
+
 pub(super) const HELP: &str = "\
 Exit codes: 0 all is as expected, 1 something is not, 2 wrong usage, a file
 that is no vector, or nothing to replay.
@@ -91,7 +93,7 @@ pub(super) struct Over {
 #[derive(Debug, clap::Args)]
 pub(super) struct Choice {
     /// Exchanges in this draft alone; may be repeated
-    #[arg(long, value_name = "DRAFT", value_parser = draft)]
+    #[arg(long, value_name = "DRAFT", value_parser = any_draft)]
     pub(super) draft: Vec<Draft>,
     /// This role alone is tested
     #[arg(long, value_name = "client|server", value_parser = role)]
@@ -113,12 +115,6 @@ pub(super) enum Format {
     Json,
     /// For build servers
     Junit,
-}
-
-/// A draft by any of its names, spoken or not: what is not is skipped.
-fn draft(name: &str) -> Result<Draft, String> {
-    name.parse()
-        .map_err(|unknown: draftgate_core::UnknownDraft| unknown.to_string())
 }
 
 fn role(name: &str) -> Result<Role, String> {

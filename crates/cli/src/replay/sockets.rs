@@ -8,7 +8,7 @@ use std::{
 
 use draftgate_replay::{
     Judged, Task,
-    net::{self, Clients, Playing, Target},
+    net::{self, Clients, FRONT_END, Playing, Target},
 };
 use tokio::{
     net::TcpListener,
@@ -24,9 +24,6 @@ use crate::{
 
 /// How many connections there are at once unless --jobs says otherwise.
 const CONNECTIONS: NonZeroUsize = NonZeroUsize::new(8).unwrap();
-
-/// Exchanges with this tag are for servers that are set up for them.
-const FRONT_END: &str = "front-end";
 
 /// Replays against the server at `url`.
 ///

@@ -8,12 +8,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use draftgate_core::{Draft, Role, UnknownDraft};
+use draftgate_core::Role;
 use draftgate_gateway::config::units;
 use draftgate_pcap::{Bounds, Conversation, Found, Hints, Import as Captures, LeftOut, Why};
-use draftgate_record::{Facts, Secrets, Store};
+use draftgate_record::Store;
 
-use crate::exit::{Failure, quiet_pipe, say};
+use crate::{
+    exit::{Failure, quiet_pipe, say},
+    facts::Known,
+};
 
 const HELP: &str = "\
 Reads pcap and pcapng, puts TCP together, and writes each WebSocket connection
@@ -49,33 +52,14 @@ pub(crate) struct Import {
     /// Ports of servers: connections to them are WebSocket, with or without a request
     #[arg(long, value_name = "PORT,…", value_delimiter = ',')]
     port: Vec<u16>,
-    /// What is spoken, where a request does not say
-    #[arg(long, value_name = "DRAFT", value_parser = draft)]
-    draft: Option<Draft>,
     /// Keep so much of a connection in memory, both directions together
     #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = units::size)]
     max_connection: u64,
     /// Keep so much in memory in all
     #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = units::size)]
     max_total: u64,
-    /// Leave secrets in; files are for their owner alone then
-    #[arg(long)]
-    keep_secrets: bool,
-    /// Take the values of this field of a head, or parameter of a URL, out as well; may be repeated
-    #[arg(long, value_name = "NAME", conflicts_with = "keep_secrets")]
-    redact: Vec<String>,
-    /// What the clients are called; by default as their User-Agent says
-    #[arg(long, value_name = "NAME")]
-    client: Option<String>,
-    /// What the servers are called; by default as their Server says
-    #[arg(long, value_name = "NAME")]
-    server: Option<String>,
-    /// What the exchanges show: `text`, `close` …
-    #[arg(long, value_name = "WORD")]
-    scenario: Option<String>,
-    /// What is worth knowing about the exchanges
-    #[arg(long, value_name = "TEXT")]
-    note: Option<String>,
+    #[command(flatten)]
+    known: Known,
 }
 
 /// Imports, and says what was found.
@@ -90,7 +74,7 @@ pub(crate) fn run(args: &Import) -> Result<(), Failure> {
     };
     let hints = Hints {
         ports: args.port.clone(),
-        draft: args.draft,
+        draft: args.known.draft,
     };
     let mut captures = Captures::new(bounds, hints);
     let mut broken = 0;
@@ -102,7 +86,7 @@ pub(crate) fn run(args: &Import) -> Result<(), Failure> {
         }
     }
     let counts = captures.counts().clone();
-    let store = Store::open(&args.output, args.keep_secrets, u64::MAX);
+    let store = Store::open(&args.output, args.known.keep_secrets, u64::MAX);
     let mut writer = Writer {
         args,
         store: store.map_err(Failure::new)?,
@@ -213,17 +197,8 @@ impl Writer<'_> {
             self.failed += 1;
             return Ok(());
         }
-        let facts = Facts {
-            scenario: self.args.scenario.clone(),
-            client: self.args.client.clone(),
-            server: self.args.server.clone(),
-            note: self.args.note.clone(),
-            ..Facts::new(SOURCE)
-        };
-        let secrets = Secrets {
-            keep: self.args.keep_secrets,
-            more: self.args.redact.clone(),
-        };
+        let facts = self.args.known.facts(SOURCE);
+        let secrets = self.args.known.secrets();
         let exchange = conversation.exchange(&name, &facts, &secrets);
         match self.store.put(&exchange) {
             Ok(path) => {
@@ -276,10 +251,4 @@ fn name(conversation: &Conversation) -> String {
 
 fn print(line: &str) -> Result<(), Failure> {
     quiet_pipe(writeln!(io::stdout().lock(), "{line}"))
-}
-
-/// A draft by any of its names, spoken or not: it is only written down.
-fn draft(name: &str) -> Result<Draft, String> {
-    name.parse()
-        .map_err(|unknown: UnknownDraft| unknown.to_string())
 }

@@ -10,7 +10,7 @@ use super::target::Target;
 use crate::offline::gap;
 
 /// The tag of exchanges whose outcome is a matter of how a server is set up.
-const FRONT_END: &str = "front-end";
+pub const FRONT_END: &str = "front-end";
 
 /// Why it cannot be replayed against a server.
 pub(super) fn inapplicable(vector: &Vector, target: &Target, stated: &Stated) -> Option<String> {

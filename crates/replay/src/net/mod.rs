@@ -15,6 +15,7 @@ use std::{collections::VecDeque, future::pending, num::NonZeroUsize, sync::Arc, 
 use draftgate_vectors::Vector;
 use tokio::{net::TcpListener, sync::Semaphore, task::JoinSet, time::sleep};
 
+pub use applies::FRONT_END;
 pub use listen::{inapplicable, serve};
 pub use target::{Target, replay};
 
