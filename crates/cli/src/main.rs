@@ -14,6 +14,7 @@ mod compare;
 mod configuration;
 mod connect;
 mod echo;
+mod exchanges;
 mod exit;
 mod explain;
 mod facts;

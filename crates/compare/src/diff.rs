@@ -13,7 +13,7 @@ use crate::{
     handshake::{Handshake, line, meaning},
     html::place,
     json::{field, pretty},
-    table::{Said, Table, direction_name, from},
+    table::{Said, Table, from},
     text::{PLAIN, cannot, together},
     what::{hex, plural},
 };
@@ -189,7 +189,7 @@ impl Diff {
         let rows = self.rows.iter().map(|row| {
             let [one, other] = row.fields.each_ref().map(|f| f.as_ref().map(field));
             json!({
-                "direction": direction_name(row.direction),
+                "direction": row.direction.name(),
                 "meaning": row.meaning,
                 "a": one,
                 "b": other,

@@ -9,10 +9,9 @@ use bytes::{Bytes, BytesMut};
 use draftgate_core::{Codec, Draft, Event, Limits, Message, Outbox, Outgoing, Role, SendError};
 use draftgate_drafts::{
     FixedKeys, KeySource, RandomKeys, accept, acceptor, offer,
-    opening::{Ask, Asked, LengthFrames, Refusal, RefusalKind, Terms},
+    opening::{Ask, LengthFrames, Refusal, RefusalKind, Terms, parts},
 };
 use draftgate_wire::{Hybi, Layout, Masking, Opcode, dissect::Frames};
-use http::{Request, request::Parts};
 
 /// With what clients mask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,7 +98,8 @@ impl Ends {
             length_frames,
         };
         let mut offered = offer(draft, &ask, &mut keys)?;
-        let (request, after_head) = parts(&offered.request)?;
+        let read = parts(&offered.request).ok().flatten();
+        let (request, head) = read.ok_or(RefusalKind::AskUnspeakable)?;
         let terms = Terms {
             subprotocol: Some("chat"),
             public_url: "ws://server.example.com/chat",
@@ -107,7 +107,7 @@ impl Ends {
             length_frames,
         };
         let mut accepted = accept(draft, &request, &terms, &mut keys)?;
-        let proof = hear(&mut *accepted.codec, &after_head).1;
+        let proof = hear(&mut *accepted.codec, &offered.request[head..]).1;
         let answer = Bytes::from([accepted.head.to_bytes(), proof].concat());
         let connected = offered.pending.answer(&mut BytesMut::from(&answer[..]))?;
         let mut client = connected.ok_or(RefusalKind::AnswerMalformed)?.codec;
@@ -126,18 +126,6 @@ impl Ends {
             Role::Server => &mut *self.server,
         }
     }
-}
-
-/// The request as the front end sees it, and what follows its empty line.
-fn parts(request: &[u8]) -> Result<(Parts, Bytes), Refusal> {
-    let asked = Asked::read(request)?;
-    let unreadable = |_| Refusal::from(RefusalKind::AskUnspeakable);
-    let mut built = Request::get(asked.resource);
-    for (name, value) in asked.fields {
-        built = built.header(name, value);
-    }
-    let (parts, ()) = built.body(()).map_err(unreadable)?.into_parts();
-    Ok((parts, asked.body))
 }
 
 /// What `codec` hears in `octets`, to its first breach, and what it answers.

@@ -18,7 +18,7 @@ use crate::{
     ends::Ends,
     html::{Escaped, page, scope},
     json::{field, pretty},
-    table::{Options, Said, direction_name, from},
+    table::{Options, Said, from},
     text::PLAIN,
     what::{hex, plural},
 };
@@ -305,7 +305,7 @@ fn row(row: &Opening) -> Value {
     json!({
         "draft": row.draft.name(),
         "alias": row.draft.alias(),
-        "direction": direction_name(row.direction),
+        "direction": row.direction.name(),
         "text": String::from_utf8_lossy(&bytes),
         "bytes": hex(&bytes),
         "overhead": row.said.overhead(),

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::{
     ends::Masks,
     palette,
-    table::{Row, Said, Table, direction_name},
+    table::{Row, Said, Table},
     text::cannot,
     what::{Say, What, hex},
 };
@@ -59,7 +59,7 @@ pub(crate) fn row(row: &Row) -> Value {
     let mut value = json!({
         "draft": row.draft.name(),
         "alias": row.draft.alias(),
-        "direction": direction_name(row.direction),
+        "direction": row.direction.name(),
         "note": row.note,
     });
     match &row.said {

@@ -12,7 +12,7 @@ use crate::{
     Grid,
     ends::{Ends, said},
     json::pretty,
-    table::{Options, direction_name, from},
+    table::{Options, from},
     text::PLAIN,
     what::thousands,
 };
@@ -106,7 +106,7 @@ impl Sizes {
             "rows": self.rows.iter().map(|row| json!({
                 "draft": row.draft.name(),
                 "alias": row.draft.alias(),
-                "direction": direction_name(row.direction),
+                "direction": row.direction.name(),
                 "overhead": row.overhead,
             })).collect::<Vec<_>>(),
         }))

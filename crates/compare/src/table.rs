@@ -248,11 +248,3 @@ pub(crate) fn from(direction: Role) -> &'static str {
         Role::Server => "from the server",
     }
 }
-
-/// Its name in JSON and on the command line.
-pub(crate) fn direction_name(direction: Role) -> &'static str {
-    match direction {
-        Role::Client => "client",
-        Role::Server => "server",
-    }
-}

@@ -4,7 +4,6 @@
 //! whether all was as expected.
 
 mod args;
-mod files;
 mod progress;
 mod sockets;
 
@@ -18,7 +17,10 @@ use args::Format;
 pub(crate) use args::Replay;
 use progress::Progress;
 
-use crate::exit::{Failure, quiet_pipe};
+use crate::{
+    exchanges,
+    exit::{Failure, quiet_pipe},
+};
 
 /// Replays, and reports.
 ///
@@ -26,7 +28,7 @@ use crate::exit::{Failure, quiet_pipe};
 /// A file is no vector, nothing is to be replayed, the report cannot be
 /// written, or something is not as expected.
 pub(crate) fn run(args: &Replay) -> Result<(), Failure> {
-    let vectors = files::load(&args.paths).map_err(Failure::usage)?;
+    let vectors = exchanges::load(&args.paths).map_err(Failure::usage)?;
     let selection = selection(args)?;
     let tasks: Vec<_> = vectors
         .iter()

@@ -10,7 +10,10 @@ use std::{
 
 use draftgate_vectors::Vector;
 
-use crate::exit::{Failure, quiet_pipe};
+use crate::{
+    exchanges,
+    exit::{Failure, quiet_pipe},
+};
 
 const HELP: &str = "\
 Each exchange becomes a TCP connection from 198.51.100.1 to port 80 of
@@ -43,14 +46,7 @@ pub(crate) struct Export {
 /// # Errors
 /// An exchange cannot be loaded, or the capture cannot be written.
 pub(crate) fn run(args: &Export) -> Result<(), Failure> {
-    let mut exchanges = Vec::new();
-    for path in &args.paths {
-        let found = match path.is_dir() {
-            true => draftgate_vectors::load_dir(path),
-            false => draftgate_vectors::load(path).map(|exchange| vec![exchange]),
-        };
-        exchanges.extend(found.map_err(Failure::new)?);
-    }
+    let exchanges = exchanges::load(&args.paths).map_err(Failure::new)?;
     if args.output.as_os_str() == "-" {
         let mut out = BufWriter::new(io::stdout().lock());
         let written = draftgate_pcap::export(&exchanges, &mut out);

@@ -1,5 +1,6 @@
-//! The exchanges that the arguments name. All are read before any is replayed:
-//! a bad one is an error of whoever gave it, and no mismatch.
+//! The exchanges that the arguments of a verb name. All are read before
+//! anything is done with one: a bad one is an error of whoever gave it, and no
+//! mismatch.
 
 use std::path::PathBuf;
 
@@ -10,7 +11,7 @@ use draftgate_vectors::{LoadError, Vector};
 ///
 /// # Errors
 /// The first file that is no vector, with its line and reason.
-pub(super) fn load(paths: &[PathBuf]) -> Result<Vec<Vector>, LoadError> {
+pub(crate) fn load(paths: &[PathBuf]) -> Result<Vec<Vector>, LoadError> {
     let mut vectors = Vec::new();
     for path in paths {
         match path.is_dir() {
