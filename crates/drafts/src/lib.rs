@@ -21,6 +21,7 @@
 mod detect;
 pub mod dissect;
 mod random;
+pub mod recorded;
 mod table;
 
 use draftgate_core::{Closing, Draft, Traits};

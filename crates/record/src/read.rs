@@ -5,11 +5,11 @@
 //! good for is to see later whether anything has changed.
 
 use bytes::{Bytes, BytesMut};
-use draftgate_core::{Codec, Draft, Event, Limits, Notice, Outbox, Role, State, Violation};
+use draftgate_core::{Codec, Draft, Event, Notice, Outbox, Role, State, Violation};
 use draftgate_drafts::{
-    Detection, FixedKeys, accept, acceptor, detect, offerer,
-    opening::{Accepted, LengthFrames, Refusal, RefusalKind, Resume, Terms, origin, parts},
-    subprotocols,
+    FixedKeys, acceptor,
+    opening::{Accepted, Refusal, parts},
+    recorded::{answer, resume},
 };
 use draftgate_vectors::{AnswerFacts, Broken, Ends, Expectation, Refused, Stated};
 
@@ -44,34 +44,17 @@ fn as_server(draft: Draft, client: &Bytes, server: &Bytes) -> Expectation {
         Ok(None) => return stated(Ends::MidHead),
         Err(malformed) => return refused("head-malformed", malformed.to_string()),
     };
-    let url = |scheme| {
-        let host = request.headers.get("host").and_then(|h| h.to_str().ok());
-        let host = host.unwrap_or_default().to_ascii_lowercase();
-        format!("{scheme}://{host}{}", request.uri)
-    };
-    let public_url = url("ws");
-    let answered = detect(&request, Detection::default()).and_then(|detected| {
-        origin(&request.headers)?;
-        let asked = subprotocols(detected, &request.headers);
-        let terms = Terms {
-            subprotocol: asked.first().copied(),
-            public_url: &public_url,
-            limits: Limits::default(),
-            length_frames: LengthFrames::default(),
-        };
-        accept(detected, &request, &terms, &mut FixedKeys::new([0]))
-    });
-    let accepted = match answered {
-        Ok(accepted) => accepted,
+    let accepted = match answer(&request) {
+        Ok((_, accepted)) => accepted,
         Err(refusal) => return of_refusal(&refusal),
     };
-    let mut answer = facts(&accepted, server);
+    let mut facts = facts(&accepted, server);
     let proof = acceptor(draft).map_or(0, |acceptor| acceptor.octets_after_answer());
     let (mut found, wrote) = heard(accepted.codec, client.slice(head..));
     if found.ends.after_opening() && proof > 0 {
-        answer.md5 = wrote.first_chunk().copied();
+        facts.md5 = wrote.first_chunk().copied();
     }
-    found.answer = answer;
+    found.answer = facts;
     Expectation::Stated(Box::new(found))
 }
 
@@ -102,22 +85,7 @@ fn as_client(draft: Draft, client: &Bytes, server: &Bytes) -> Expectation {
     if server.is_empty() {
         return stated(Ends::Nothing);
     }
-    let terms = Resume {
-        secure: false,
-        limits: Limits::default(),
-        length_frames: LengthFrames::default(),
-    };
-    let pending = offerer(draft).and_then(|offerer| {
-        let (_, head) = parts(client)
-            .ok()
-            .flatten()
-            .ok_or(RefusalKind::NotWebSocket)?;
-        let mut request = client.to_vec();
-        let behind = acceptor(draft)?.octets_after_head();
-        request.resize(request.len().max(head + behind), 0);
-        offerer.resume(&request, terms, &mut FixedKeys::new([0]))
-    });
-    let mut pending = match pending {
+    let mut pending = match resume(draft, client, &mut FixedKeys::new([0])) {
         Ok(pending) => pending,
         Err(refusal) => {
             return Expectation::Unstated(format!(

@@ -21,7 +21,6 @@
 mod hear;
 pub mod net;
 pub mod offline;
-pub mod opening;
 mod outcome;
 mod report;
 mod run;

@@ -9,16 +9,11 @@ use draftgate_core::{Codec, Draft, Event, Role};
 use draftgate_drafts::{
     FixedKeys, acceptor, not_built,
     opening::{Accepted, Pending, Refusal, RefusalKind, parts},
+    recorded::{answer, resume},
 };
 use draftgate_vectors::{Action, Ends, Expectation, Refused, Stated, Vector};
 
-use crate::{
-    Mismatch, Outcome, Split,
-    hear::Hearing,
-    opening::{self, answer, resume},
-    outcome::Compared,
-    units,
-};
+use crate::{Mismatch, Outcome, Split, hear::Hearing, outcome::Compared, units};
 
 /// The code of a request that is no HTTP, which the front end finds.
 const HEAD_MALFORMED: &str = "head-malformed";
@@ -238,13 +233,11 @@ fn facts(draft: Draft, stated: &Stated, accepted: &Accepted) -> Compared {
         ),
     ] {
         let Some(wanted) = fact else { continue };
-        let ours = opening::field(accepted, names);
+        let ours = field(accepted, names);
         if ours.as_ref() == Some(wanted) {
             continue;
         }
-        let name = names
-            .iter()
-            .find(|name| opening::field(accepted, &[name]).is_some());
+        let name = names.iter().find(|name| field(accepted, &[name]).is_some());
         let name = name.unwrap_or(&names[0]);
         let mut mismatch = Mismatch::of(
             format!("{name} of the answer differs"),
@@ -254,11 +247,18 @@ fn facts(draft: Draft, stated: &Stated, accepted: &Accepted) -> Compared {
                 None => format!("no {name}"),
             },
         );
-        let head = opening::octets(accepted);
+        let head = accepted.head.to_bytes();
         units::heads(draft, &head, (name, wanted), ours.as_deref(), &mut mismatch);
         return Err(mismatch);
     }
     Ok(())
+}
+
+/// The field of our answer that goes by one of `names`, as it is written.
+fn field(accepted: &Accepted, names: &[&str]) -> Option<String> {
+    let fields = &accepted.head.fields;
+    let (_, value) = fields.iter().find(|(name, _)| names.contains(&&**name))?;
+    Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
 }
 
 fn digest(draft: Draft, stated: &Stated, said: &Bytes) -> Compared {

@@ -8,11 +8,10 @@ use std::{path::Path, time::Duration};
 
 use bytes::BytesMut;
 use draftgate_core::{Event, Outbox};
-use draftgate_drafts::{acceptor, opening::parts};
+use draftgate_drafts::{acceptor, opening::parts, recorded};
 use draftgate_replay::{
     Outcome, Split,
     net::{Playing, Target, Timing, replay},
-    opening,
 };
 use draftgate_vectors::{Ends, Service, Vector, load_dir};
 use tokio::{
@@ -26,7 +25,7 @@ async fn leave(mut stream: TcpStream) -> Option<()> {
     let (answered, head) = loop {
         stream.read_buf(&mut input).await.ok().filter(|n| *n > 0)?;
         if let Some((parts, head)) = parts(&input).ok()? {
-            break (opening::answer(&parts).ok()?, head);
+            break (recorded::answer(&parts).ok()?, head);
         }
     };
     let (_, mut accepted) = answered;

@@ -11,12 +11,10 @@ use draftgate_core::{Codec, Draft, Event, Notice, Outbox, Outgoing, Role, SendEr
 use draftgate_drafts::{
     FixedKeys,
     opening::{Connected, Refusal, parts},
+    recorded::{self, resume},
     spoken,
 };
-use draftgate_replay::{
-    Outcome, Split, offline,
-    opening::{self, resume},
-};
+use draftgate_replay::{Outcome, Split, offline};
 use draftgate_testkit::codecs::hear;
 use draftgate_vectors::{Vector, load_dir};
 
@@ -107,7 +105,7 @@ fn our_answers_are_the_recorded_ones_octet_for_octet() {
             continue;
         }
         let (request, _) = parts(&vector.octets(Role::Client)).unwrap().unwrap();
-        let mut codec = opening::answer(&request).unwrap().1.codec;
+        let mut codec = recorded::answer(&request).unwrap().1.codec;
         let mut input = BytesMut::from(&vector.after_head(Role::Client)[..]);
         let (recorded, mut out) = (vector.after_head(Role::Server), Outbox::new());
         let mut ours = Vec::new();

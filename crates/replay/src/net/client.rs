@@ -5,10 +5,11 @@ use draftgate_core::{Draft, Event, Notice};
 use draftgate_drafts::{
     RandomKeys,
     opening::{Answer, Pending, Refusal},
+    recorded::resume,
 };
 
 use super::link::Ear;
-use crate::{hear::Hearing, opening::resume, units::is_pong};
+use crate::{hear::Hearing, units::is_pong};
 
 /// Our client behind a request that was sent.
 #[derive(Debug)]

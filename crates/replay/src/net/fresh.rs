@@ -4,11 +4,10 @@
 use draftgate_drafts::{
     KeySource,
     opening::{Keyed, challenge::make_key, parts},
+    recorded::answer,
 };
 use draftgate_vectors::{Content, Placeholder};
 use draftgate_wire::mask;
-
-use crate::opening::answer;
 
 /// Makes steps fresh, one after the other: a mask holds from one to the next.
 #[derive(Debug)]

@@ -3,13 +3,14 @@
 
 use bytes::{Bytes, BytesMut};
 use draftgate_core::{Event, Notice, Role};
-use draftgate_drafts::{FixedKeys, opening::parts};
+use draftgate_drafts::{
+    FixedKeys,
+    opening::parts,
+    recorded::{answer, resume},
+};
 use draftgate_vectors::{Content, Vector};
 
-use crate::{
-    hear::Hearing,
-    opening::{answer, resume},
-};
+use crate::hear::Hearing;
 
 /// What had been heard of one side.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -3,12 +3,15 @@
 
 use bytes::{Bytes, BytesMut};
 use draftgate_core::{Draft, Event, Role};
-use draftgate_drafts::opening::{Asked, Challenge, Keyed, Refusal, parts};
+use draftgate_drafts::{
+    opening::{Asked, Challenge, Keyed, Refusal, parts},
+    recorded::answer,
+};
 use draftgate_vectors::{Head, Vector};
 use http::request::Parts;
 
 use super::link::Ear;
-use crate::{hear::Hearing, opening::answer};
+use crate::hear::Hearing;
 
 /// Our server, which listens to a client under test.
 #[derive(Debug, Default)]

@@ -1,14 +1,16 @@
-//! The opening handshake of an exchange, judged by our own halves of it: the
-//! recorded request as a server reads it, the recorded answer as a client.
+//! The opening handshake of a recorded exchange, judged by our own halves of it:
+//! the request as a server reads it, the answer as a client. Where it went and
+//! under which name is taken from the request itself, for nobody else knows.
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use draftgate_core::{Draft, Limits};
-use draftgate_drafts::{
-    Detection, FixedKeys, KeySource, accept, detect, offerer,
+use draftgate_wire::{
+    FixedKeys, KeySource,
     opening::{Accepted, LengthFrames, Pending, Refusal, Resume, Terms, origin, parts},
-    subprotocols,
 };
 use http::request::Parts;
+
+use crate::{Detection, accept, acceptor, detect, offerer, subprotocols};
 
 /// Answers `request` with whatever subprotocol it asks for first, for a server
 /// that is known as the request's own `Host`.
@@ -50,23 +52,11 @@ pub fn resume(
         length_frames: LengthFrames::default(),
     };
     let mut whole = BytesMut::from(request);
-    let behind = draftgate_drafts::acceptor(draft)?.octets_after_head();
+    let behind = acceptor(draft)?.octets_after_head();
     if let Ok(Some((_, head))) = parts(request)
         && request.len() < head + behind
     {
         whole.resize(head + behind, 0);
     }
     offerer(draft)?.resume(&whole, terms, keys)
-}
-
-/// The field of our answer that goes by one of `names`, as it is written.
-pub(crate) fn field(accepted: &Accepted, names: &[&str]) -> Option<String> {
-    let fields = &accepted.head.fields;
-    let (_, value) = fields.iter().find(|(name, _)| names.contains(&&**name))?;
-    Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
-}
-
-/// The octets of our answer's head.
-pub(crate) fn octets(accepted: &Accepted) -> Bytes {
-    accepted.head.to_bytes()
 }
