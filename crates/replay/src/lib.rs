@@ -32,4 +32,4 @@ pub use outcome::{Judged, Mismatch, Outcome};
 pub use report::{Against, Counts, Report, Table};
 pub use run::{Task, offline as run_offline};
 pub use select::{NoGlob, Selection};
-pub use split::{NoSplit, Split, Way};
+pub use split::{NoSplit, Split};

@@ -63,7 +63,7 @@ impl FromStr for Split {
 impl Split {
     /// Every way in which a stream of `octets` is to be cut: of each the
     /// lengths of its pieces.
-    pub fn ways(self, octets: usize) -> Vec<Way> {
+    pub(crate) fn ways(self, octets: usize) -> Vec<Way> {
         match self {
             Self::Whole => vec![Way::Pieces(octets.max(1))],
             Self::Pieces(size) => vec![Way::Pieces(size.get())],
@@ -91,7 +91,7 @@ fn places(octets: usize) -> impl Iterator<Item = usize> {
 
 /// One way in which a stream is cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Way {
+pub(crate) enum Way {
     /// In pieces of so many octets.
     Pieces(usize),
     /// In two, behind so many octets.
@@ -102,7 +102,7 @@ pub enum Way {
 
 impl Way {
     /// The pieces of `octets`; none of them is empty.
-    pub fn cut(self, octets: &[u8]) -> Vec<&[u8]> {
+    pub(crate) fn cut(self, octets: &[u8]) -> Vec<&[u8]> {
         match self {
             Self::Pieces(size) => octets.chunks(size).collect(),
             Self::At(at) => {
@@ -115,7 +115,7 @@ impl Way {
     }
 
     /// For people: how it was cut.
-    pub fn named(self, octets: usize) -> String {
+    pub(crate) fn named(self, octets: usize) -> String {
         match self {
             Self::Pieces(1) => "octet by octet".to_owned(),
             Self::Pieces(size) if size >= octets => "whole".to_owned(),

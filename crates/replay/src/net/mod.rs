@@ -19,7 +19,7 @@ pub use applies::FRONT_END;
 pub use listen::{inapplicable, serve};
 pub use target::{Target, replay};
 
-use crate::{Judged, Outcome, Split, Task};
+use crate::{Judged, Outcome, Split, Task, split::Way};
 
 /// When steps are played.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -84,7 +84,7 @@ pub struct Playing {
 impl Playing {
     fn cut<'a>(&self, octets: &'a [u8]) -> Vec<&'a [u8]> {
         let way = match self.split {
-            Split::Each => crate::Way::Pieces(1),
+            Split::Each => Way::Pieces(1),
             split => split.ways(octets.len())[0],
         };
         way.cut(octets)
