@@ -3,10 +3,11 @@
 use std::net::SocketAddr;
 
 use draftgate_core::Role;
+use draftgate_record::Did;
 use draftgate_vectors::Gap;
 
 use crate::{
-    half::{At, Did, Half},
+    half::{At, Half},
     segment::Segment,
 };
 
@@ -145,7 +146,7 @@ impl Connection {
         for deed in both {
             let absorbed = deeds
                 .last_mut()
-                .is_some_and(|last| last.from == deed.from && last.did.absorbs(&deed.did));
+                .is_some_and(|last| last.from == deed.from && absorbs(&mut last.did, &deed.did));
             if !absorbed {
                 deeds.push(deed);
             }
@@ -168,19 +169,17 @@ pub(crate) struct Deeds {
     pub(crate) after_end: u64,
 }
 
-impl Did {
-    /// Makes one gap of two for the same reason, one behind the other.
-    fn absorbs(&mut self, next: &Self) -> bool {
-        match (self, next) {
-            (Self::Missed(gap), Self::Missed(next)) if gap.reason == next.reason => {
-                let octets = gap.octets.zip(next.octets);
-                *gap = Gap {
-                    octets: octets.and_then(|(a, b)| a.checked_add(b)),
-                    ..*gap
-                };
-                true
-            }
-            _ => false,
+/// Makes one gap of two for the same reason, one behind the other.
+fn absorbs(did: &mut Did, next: &Did) -> bool {
+    match (did, next) {
+        (Did::Gap(gap), Did::Gap(next)) if gap.reason == next.reason => {
+            let octets = gap.octets.zip(next.octets);
+            *gap = Gap {
+                octets: octets.and_then(|(a, b)| a.checked_add(b)),
+                ..*gap
+            };
+            true
         }
+        _ => false,
     }
 }

@@ -3,14 +3,12 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use bytes::Bytes;
 use draftgate_core::{Draft, Role};
-use draftgate_record::{Facts, Secrets, Taped, date, exchange};
+use draftgate_record::{Did, Facts, Secrets, Taped, date, exchange};
 use draftgate_vectors::{Gap, GapReason, Vector};
 
 use crate::{
     connection::Connection,
-    half::Did,
     told::{self, Judgement},
 };
 
@@ -45,15 +43,10 @@ impl Conversation {
         let mut taped = Taped::new();
         let begins = self.begins.unwrap_or_default();
         let mut at = Duration::ZERO;
-        for Moment { from, time, what } in &self.moments {
+        for Moment { from, time, did } in &self.moments {
             // Where the file has no times, nothing is known but the order.
             at = time.map_or(at, |time| at.max(time.saturating_sub(begins)));
-            match what {
-                What::Octets(octets) => taped.octets(*from, at, octets.clone()),
-                What::Gap(gap) => taped.gap(*from, at, gap.octets, gap.reason),
-                What::Eof => taped.eof(*from, at),
-                What::Reset => taped.reset(*from, at),
-            }
+            taped.did(*from, at, did.clone());
         }
         let said = facts.note.iter().chain(&self.notes).map(String::as_str);
         let note = said.collect::<Vec<_>>().join("; ");
@@ -70,7 +63,7 @@ impl Conversation {
     /// How many gaps it has.
     pub fn gaps(&self) -> usize {
         let gaps = self.moments.iter();
-        gaps.filter(|moment| matches!(moment.what, What::Gap(_)))
+        gaps.filter(|moment| matches!(moment.did, Did::Gap(_)))
             .count()
     }
 }
@@ -83,20 +76,7 @@ pub struct Moment {
     /// When the other could know of it, since 1970; never less than before.
     pub time: Option<Duration>,
     /// What.
-    pub what: What,
-}
-
-/// What a side did.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum What {
-    /// It sent octets.
-    Octets(Bytes),
-    /// It sent octets that were not captured.
-    Gap(Gap),
-    /// It sent FIN.
-    Eof,
-    /// It sent RST.
-    Reset,
+    pub did: Did,
 }
 
 /// What was captured of `connection`, which is the `number`th.
@@ -125,26 +105,21 @@ pub(crate) fn conversation(
     let mut trimmed = false;
     for deed in deeds.deeds {
         let head = &mut heads[usize::from(deed.from == Role::Server)];
-        let what = match deed.did {
-            Did::Sent(octets) => What::Octets(octets),
+        match deed.did {
             // What stood on the connection before the request is not of the exchange.
-            Did::Missed(_) if std::mem::take(head) => {
+            Did::Gap(_) if std::mem::take(head) => {
                 trimmed = true;
                 continue;
             }
-            Did::Missed(gap) => {
-                partial.add(gap);
-                What::Gap(gap)
-            }
-            Did::Eof => What::Eof,
-            Did::Reset => What::Reset,
-        };
+            Did::Gap(gap) => partial.add(gap),
+            _ => {}
+        }
         *head = false;
         now = now.max(deed.at.time);
         moments.push(Moment {
             from: deed.from,
             time: deed.at.time.and(now),
-            what,
+            did: deed.did,
         });
     }
     if opened_before && trimmed {

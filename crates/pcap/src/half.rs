@@ -8,6 +8,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use bytes::Bytes;
+use draftgate_record::Did;
 use draftgate_vectors::{Gap, GapReason};
 
 use crate::segment::Segment;
@@ -26,15 +27,6 @@ pub(crate) struct At {
     pub(crate) packet: u64,
     /// Since 1970.
     pub(crate) time: Option<Duration>,
-}
-
-/// What one side did, in the order of its stream.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Did {
-    Sent(Bytes),
-    Missed(Gap),
-    Eof,
-    Reset,
 }
 
 /// One direction, while it is being read.
@@ -296,7 +288,7 @@ impl Half {
             self.hole(place, start, true, at, &mut done);
             // Before where the stream begins there is nothing of it.
             let skip = place.saturating_sub(start) as usize;
-            done.push(Did::Sent(octets.slice(skip..)), at);
+            done.push(Did::Octets(octets.slice(skip..)), at);
             place = past;
         }
         match (self.fin, self.sent) {
@@ -370,6 +362,6 @@ impl Done {
     }
 
     fn gap(&mut self, octets: Option<u64>, reason: GapReason, at: At) {
-        self.push(Did::Missed(Gap { octets, reason }), at);
+        self.push(Did::Gap(Gap { octets, reason }), at);
     }
 }

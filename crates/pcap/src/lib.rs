@@ -19,7 +19,8 @@ mod write;
 #[cfg(test)]
 mod tests;
 
-pub use conversation::{Conversation, Moment, What};
+pub use conversation::{Conversation, Moment};
+pub use draftgate_record::Did;
 pub use export::export;
 pub use import::{Bounds, Counts, Found, Hints, Import};
 pub use left_out::{LeftOut, Why};

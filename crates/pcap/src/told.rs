@@ -4,13 +4,13 @@
 
 use draftgate_core::{Draft, Role};
 use draftgate_drafts::{Detection, detect, opening::RefusalKind};
+use draftgate_record::Did;
 use draftgate_vectors::GapReason;
 use http::{HeaderName, HeaderValue, Request, request::Parts};
 
 use crate::{
     Hints, Why,
     connection::{Connection, Deed},
-    half::Did,
 };
 
 /// The longest request that is looked at.
@@ -118,8 +118,8 @@ pub(crate) fn begins_with_head<'a>(side: Role, deeds: impl Iterator<Item = &'a D
         Role::Server => ANSWER,
     };
     let mut own = deeds.filter(|deed| deed.from == side).map(|deed| &deed.did);
-    matches!(own.next(), Some(Did::Missed(gap)) if gap.reason == GapReason::MidStream)
-        && matches!(own.next(), Some(Did::Sent(octets)) if octets.starts_with(begin))
+    matches!(own.next(), Some(Did::Gap(gap)) if gap.reason == GapReason::MidStream)
+        && matches!(own.next(), Some(Did::Octets(octets)) if octets.starts_with(begin))
 }
 
 /// Whether `front` is `begin`, or could become it.

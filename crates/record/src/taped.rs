@@ -47,25 +47,22 @@ impl Taped {
 
     /// `from` sent `octets`.
     pub fn octets(&mut self, from: Role, at: Duration, octets: impl Into<Bytes>) {
-        let octets = octets.into();
-        if !octets.is_empty() {
-            self.push(from, at, Did::Octets(octets));
-        }
+        self.did(from, at, Did::Octets(octets.into()));
     }
 
     /// `from` sent octets that are missing: so many, if that is known.
     pub fn gap(&mut self, from: Role, at: Duration, octets: Option<u64>, reason: GapReason) {
-        self.push(from, at, Did::Gap(Gap { octets, reason }));
+        self.did(from, at, Did::Gap(Gap { octets, reason }));
     }
 
     /// `from` ended its half.
     pub fn eof(&mut self, from: Role, at: Duration) {
-        self.push(from, at, Did::Eof);
+        self.did(from, at, Did::Eof);
     }
 
     /// `from` reset the connection.
     pub fn reset(&mut self, from: Role, at: Duration) {
-        self.push(from, at, Did::Reset);
+        self.did(from, at, Did::Reset);
     }
 
     /// Whether nothing was seen.
@@ -100,7 +97,11 @@ impl Taped {
         of_side.peek().is_none() || of_side.any(|seen| !missing(seen))
     }
 
-    fn push(&mut self, from: Role, at: Duration, did: Did) {
+    /// `from` did this; octets of which there are none are nothing.
+    pub fn did(&mut self, from: Role, at: Duration, did: Did) {
+        if matches!(&did, Did::Octets(octets) if octets.is_empty()) {
+            return;
+        }
         // A side's own order is that of its stream, whatever its clock says.
         let before = self.seen.iter().rfind(|seen| seen.from == from);
         let at = before.map_or(at, |before| before.at.max(at));

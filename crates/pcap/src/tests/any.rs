@@ -73,16 +73,16 @@ proptest! {
         let (mut place, mut missing) = (0, 0);
         let conversation = conversation(&packets);
         for moment in &conversation.moments {
-            match &moment.what {
-                What::Octets(octets) => {
+            match &moment.did {
+                Did::Octets(octets) => {
                     prop_assert_eq!(&octets[..], &data[place..place + octets.len()]);
                     place += octets.len();
                 }
-                What::Gap(Gap { octets: Some(octets), reason: GapReason::Lost }) => {
+                Did::Gap(Gap { octets: Some(octets), reason: GapReason::Lost }) => {
                     missing += *octets as usize;
                     place += *octets as usize;
                 }
-                What::Eof => prop_assert_eq!(place, data.len()),
+                Did::Eof => prop_assert_eq!(place, data.len()),
                 other => prop_assert!(false, "{:?}", other),
             }
         }
@@ -132,8 +132,8 @@ proptest! {
                 Found::LeftOut(_) => None,
             })
             .flat_map(|it| it.moments)
-            .map(|moment| match moment.what {
-                What::Octets(octets) => octets.len(),
+            .map(|moment| match moment.did {
+                Did::Octets(octets) => octets.len(),
                 _ => 0,
             })
             .sum();

@@ -218,7 +218,7 @@ fn a_large_packet_is_read() {
         ));
     }
     let conversation = conversation(&packets);
-    let What::Octets(octets) = &told(&conversation)[0].1 else {
+    let Did::Octets(octets) = &told(&conversation)[0].1 else {
         panic!("{conversation:?}");
     };
     assert_eq!(octets.len(), REQUEST.len() + 240_000);

@@ -15,7 +15,7 @@ use draftgate_vectors::{Gap, GapReason};
 use etherparse::PacketBuilder;
 
 use crate::{
-    Bounds, Conversation, Found, Hints, Import, LeftOut, Moment, What,
+    Bounds, Conversation, Did, Found, Hints, Import, LeftOut, Moment,
     write::{self, Written},
 };
 
@@ -165,12 +165,12 @@ pub(super) fn left_out(found: &[Found]) -> Vec<LeftOut> {
 }
 
 /// What happened, without times, octets of one side in a row together.
-pub(super) fn told(conversation: &Conversation) -> Vec<(Role, What)> {
+pub(super) fn told(conversation: &Conversation) -> Vec<(Role, Did)> {
     joined(conversation.moments.iter())
 }
 
 /// What one side did.
-pub(super) fn told_of(conversation: &Conversation, side: Role) -> Vec<(Role, What)> {
+pub(super) fn told_of(conversation: &Conversation, side: Role) -> Vec<(Role, Did)> {
     joined(
         conversation
             .moments
@@ -179,26 +179,26 @@ pub(super) fn told_of(conversation: &Conversation, side: Role) -> Vec<(Role, Wha
     )
 }
 
-fn joined<'a>(moments: impl Iterator<Item = &'a Moment>) -> Vec<(Role, What)> {
-    let mut told: Vec<(Role, What)> = Vec::new();
-    for Moment { from, what, .. } in moments {
-        match (told.last_mut(), what) {
-            (Some((last, What::Octets(octets))), What::Octets(more)) if last == from => {
+fn joined<'a>(moments: impl Iterator<Item = &'a Moment>) -> Vec<(Role, Did)> {
+    let mut told: Vec<(Role, Did)> = Vec::new();
+    for Moment { from, did, .. } in moments {
+        match (told.last_mut(), did) {
+            (Some((last, Did::Octets(octets))), Did::Octets(more)) if last == from => {
                 *octets = [&octets[..], more].concat().into();
             }
-            _ => told.push((*from, what.clone())),
+            _ => told.push((*from, did.clone())),
         }
     }
     told
 }
 
-pub(super) fn octets(from: Role, octets: &[u8]) -> (Role, What) {
-    (from, What::Octets(Bytes::copy_from_slice(octets)))
+pub(super) fn octets(from: Role, octets: &[u8]) -> (Role, Did) {
+    (from, Did::Octets(Bytes::copy_from_slice(octets)))
 }
 
-pub(super) fn gap(from: Role, octets: impl Into<Option<u64>>, reason: GapReason) -> (Role, What) {
+pub(super) fn gap(from: Role, octets: impl Into<Option<u64>>, reason: GapReason) -> (Role, Did) {
     let octets = octets.into();
-    (from, What::Gap(Gap { octets, reason }))
+    (from, Did::Gap(Gap { octets, reason }))
 }
 
 pub(super) fn address(text: &str) -> SocketAddr {

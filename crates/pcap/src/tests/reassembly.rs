@@ -23,8 +23,8 @@ fn segments_in_order_are_the_streams_in_order() {
     let expected = [
         octets(Client, b"GET abc"),
         octets(Server, b"answer"),
-        (Client, What::Eof),
-        (Server, What::Eof),
+        (Client, Did::Eof),
+        (Server, Did::Eof),
     ];
     assert_eq!(told(&conversation), expected);
     assert_eq!(conversation.partial, None);
@@ -84,7 +84,7 @@ fn a_segment_that_was_not_captured_is_a_gap() {
         octets(Client, b"abc"),
         gap(Client, 5, Lost),
         octets(Client, b"jk"),
-        (Client, What::Eof),
+        (Client, Did::Eof),
     ];
     assert_eq!(told(&conversation), expected);
     assert_eq!(
@@ -99,7 +99,7 @@ fn what_is_missing_before_a_fin_is_counted_and_before_silence_is_not() {
         client(101, b"abc"),
         packet(Client, 110, "F", b""),
     ]));
-    assert_eq!(told(&fin)[1..], [gap(Client, 6, Lost), (Client, What::Eof)]);
+    assert_eq!(told(&fin)[1..], [gap(Client, 6, Lost), (Client, Did::Eof)]);
     // The last number acknowledged may be an octet or a FIN.
     let silence = conversation(&with_opening(vec![
         client(101, b"abc"),
@@ -150,7 +150,7 @@ fn sequence_numbers_begin_again_at_zero() {
     ]);
     assert_eq!(
         told(&conversation),
-        [octets(Client, b"abcdefgh"), (Client, What::Eof)]
+        [octets(Client, b"abcdefgh"), (Client, Did::Eof)]
     );
 }
 
@@ -229,7 +229,7 @@ fn of_a_direction_that_was_not_captured_the_acknowledgments_tell_how_much_it_was
         gap(Server, 130, OneDirection),
         octets(Client, b"b"),
         gap(Server, 10, OneDirection),
-        (Client, What::Eof),
+        (Client, Did::Eof),
         gap(Server, None, OneDirection),
     ];
     assert_eq!(told(&client_only), expected);
@@ -246,7 +246,7 @@ fn of_a_direction_that_was_not_captured_the_acknowledgments_tell_how_much_it_was
         gap(Client, 150, OneDirection),
         octets(Server, b"x"),
         gap(Client, None, OneDirection),
-        (Server, What::Eof),
+        (Server, Did::Eof),
     ];
     assert_eq!(told(&server_only), expected);
     assert_eq!(server_only.client, address("192.0.2.1:50000"));
@@ -258,10 +258,7 @@ fn a_reset_ends_a_side_and_what_lies_before_the_acknowledged_is_none() {
         client(101, b"abc").ack(201),
         packet(Server, 201, "R", b"").ack(104),
     ]));
-    assert_eq!(
-        told(&reset),
-        [octets(Client, b"abc"), (Server, What::Reset)]
-    );
+    assert_eq!(told(&reset), [octets(Client, b"abc"), (Server, Did::Reset)]);
     let stale = conversation(&with_opening(vec![
         server(201, b"abc").ack(101),
         packet(Client, 101, "", b"").ack(204),
@@ -303,7 +300,7 @@ fn octets_behind_a_fin_are_left_out_and_noted() {
     ]));
     assert_eq!(
         told(&conversation),
-        [octets(Client, b"abc"), (Client, What::Eof)]
+        [octets(Client, b"abc"), (Client, Did::Eof)]
     );
     assert_eq!(
         conversation.notes,

@@ -41,13 +41,13 @@ fn imported(exchange: &Vector) -> Conversation {
 
 /// What a capture can carry, with the time since the first of it; octets of one
 /// side in a row together, when the last of them came.
-fn carried(moments: impl Iterator<Item = (Role, Duration, What)>) -> Vec<(Role, Duration, What)> {
-    let mut carried: Vec<(Role, Duration, What)> = Vec::new();
+fn carried(moments: impl Iterator<Item = (Role, Duration, Did)>) -> Vec<(Role, Duration, Did)> {
+    let mut carried: Vec<(Role, Duration, Did)> = Vec::new();
     for (from, time, what) in moments {
         match (&what, carried.last_mut()) {
-            (What::Octets(octets), _) if octets.is_empty() => {}
-            (What::Gap(gap), _) if gap.octets.is_none() => {}
-            (What::Octets(octets), Some((last, at, What::Octets(before)))) if *last == from => {
+            (Did::Octets(octets), _) if octets.is_empty() => {}
+            (Did::Gap(gap), _) if gap.octets.is_none() => {}
+            (Did::Octets(octets), Some((last, at, Did::Octets(before)))) if *last == from => {
                 *before = [&before[..], octets].concat().into();
                 *at = time;
             }
@@ -57,7 +57,7 @@ fn carried(moments: impl Iterator<Item = (Role, Duration, What)>) -> Vec<(Role, 
     carried
 }
 
-fn carried_of(exchange: &Vector) -> Vec<(Role, Duration, What)> {
+fn carried_of(exchange: &Vector) -> Vec<(Role, Duration, Did)> {
     let mut time = Duration::ZERO;
     let mut first = true;
     carried(exchange.steps.iter().filter_map(|step| {
@@ -65,20 +65,20 @@ fn carried_of(exchange: &Vector) -> Vec<(Role, Duration, What)> {
             time += step.pause.unwrap_or_default();
         }
         let what = match &step.action {
-            Action::Send(content) => What::Octets(content.octets.clone()),
-            Action::Gap(gap) => What::Gap(*gap),
-            Action::Eof | Action::Close(Ending::Fin) => What::Eof,
-            Action::Close(Ending::Reset) => What::Reset,
+            Action::Send(content) => Did::Octets(content.octets.clone()),
+            Action::Gap(gap) => Did::Gap(*gap),
+            Action::Eof | Action::Close(Ending::Fin) => Did::Eof,
+            Action::Close(Ending::Reset) => Did::Reset,
             Action::Timeout(_) => return None,
         };
         Some((step.from, time, what))
     }))
 }
 
-fn carried_by(conversation: &Conversation) -> Vec<(Role, Duration, What)> {
+fn carried_by(conversation: &Conversation) -> Vec<(Role, Duration, Did)> {
     let begins = conversation.moments[0].time.unwrap();
     let moments = conversation.moments.iter();
-    carried(moments.map(|it| (it.from, it.time.unwrap() - begins, it.what.clone())))
+    carried(moments.map(|it| (it.from, it.time.unwrap() - begins, it.did.clone())))
 }
 
 #[test]
@@ -124,8 +124,8 @@ fn gaps_come_back() {
         gap(Server, 3, Lost),
         octets(Server, b"y"),
         gap(Client, 6, Lost),
-        (Client, What::Eof),
-        (Server, What::Reset),
+        (Client, Did::Eof),
+        (Server, Did::Reset),
     ];
     let once = conversation(&cut);
     assert_eq!(told(&once), expected);
@@ -155,7 +155,7 @@ fn a_gap_beyond_what_sequence_numbers_tell_is_said_and_not_shown() {
         assert!(capture.windows(said.len()).any(|it| it == said));
         assert_eq!(
             told(&imported(&vector)),
-            [octets(Client, b"GET ab"), (Client, What::Eof)]
+            [octets(Client, b"GET ab"), (Client, Did::Eof)]
         );
     }
 }

@@ -2,7 +2,7 @@
 //! nothing is made up in its place.
 
 use draftgate_core::Role;
-use draftgate_pcap::{Bounds, Conversation, Found, Import, What};
+use draftgate_pcap::{Bounds, Conversation, Did, Found, Import};
 use draftgate_vectors::{Gap, GapReason, Vector};
 
 use crate::{
@@ -45,7 +45,7 @@ fn foreign_a_short_snapshot_length_leaves_gaps_of_the_right_length() {
             cut += stream.len() - held;
         }
         for moment in &conversation.moments {
-            if let What::Gap(gap) = &moment.what {
+            if let Did::Gap(gap) = &moment.did {
                 assert_eq!(gap.reason, GapReason::Snapped, "{}", vector.name);
             }
         }
@@ -73,7 +73,7 @@ fn foreign_one_direction_tells_how_much_the_other_sent() {
         tcpdump.until(&hints, |conversations| {
             for (number, vector) in vectors.iter().enumerate() {
                 let conversation = of(conversations, &clients, number)?;
-                let eof = [(captured, What::Eof)];
+                let eof = [(captured, Did::Eof)];
                 is(ends(conversation) == eof, || {
                     format!("{}: {conversation:?}", vector.name)
                 })?;
@@ -86,7 +86,7 @@ fn foreign_one_direction_tells_how_much_the_other_sent() {
                 let missing = conversation.moments.iter().filter(|it| it.from != captured);
                 let mut counted = 0;
                 for moment in missing {
-                    let What::Gap(gap) = &moment.what else {
+                    let Did::Gap(gap) = &moment.did else {
                         panic!("{}: {moment:?} was not captured", vector.name);
                     };
                     assert_eq!(gap.reason, GapReason::OneDirection);
@@ -148,14 +148,14 @@ fn foreign_a_capture_begun_in_the_middle_says_so() {
                     .moments
                     .iter()
                     .filter(|moment| moment.from == side);
-                let first = gaps.next().map(|moment| moment.what.clone());
+                let first = gaps.next().map(|moment| moment.did.clone());
                 let head = stream.starts_with(b"HTTP/1.") || stream.starts_with(b"GET ");
                 let gap = Gap {
                     octets: None,
                     reason: GapReason::MidStream,
                 };
                 // A head is the beginning of what is told of its side.
-                let says_so = head || first == Some(What::Gap(gap));
+                let says_so = head || first == Some(Did::Gap(gap));
                 is(says_so, || format!("{}: {first:?}", vector.name))?;
             }
         }
@@ -234,14 +234,14 @@ fn held(
         .iter()
         .filter(|moment| moment.from == side)
     {
-        match &moment.what {
-            What::Octets(octets) => {
+        match &moment.did {
+            Did::Octets(octets) => {
                 assert_eq!(octets[..], stream[place..place + octets.len()]);
                 place += octets.len();
                 held += octets.len();
             }
-            What::Gap(gap) => place += gap.octets.map_or(0, |octets| octets as usize),
-            What::Eof | What::Reset => {}
+            Did::Gap(gap) => place += gap.octets.map_or(0, |octets| octets as usize),
+            Did::Eof | Did::Reset => {}
         }
     }
     (held, place)

@@ -11,7 +11,7 @@ use std::{
 };
 
 use draftgate_core::Role;
-use draftgate_pcap::{Bounds, Conversation, Found, Hints, Import, What};
+use draftgate_pcap::{Bounds, Conversation, Did, Found, Hints, Import};
 
 /// How often the file is looked at, and how many times at most: a guard against
 /// hanging, not a measure.
@@ -143,10 +143,10 @@ pub(crate) fn of<'a>(
         .ok_or_else(|| format!("the connection of {client} is missing"))
 }
 
-pub(crate) fn ends(conversation: &Conversation) -> Vec<(Role, What)> {
+pub(crate) fn ends(conversation: &Conversation) -> Vec<(Role, Did)> {
     let ends = conversation.moments.iter();
-    ends.filter(|it| matches!(it.what, What::Eof | What::Reset))
-        .map(|it| (it.from, it.what.clone()))
+    ends.filter(|it| matches!(it.did, Did::Eof | Did::Reset))
+        .map(|it| (it.from, it.did.clone()))
         .collect()
 }
 

@@ -2,7 +2,7 @@
 //! the order of the sides' turns.
 
 use draftgate_core::Role;
-use draftgate_pcap::{Conversation, Hints, What};
+use draftgate_pcap::{Conversation, Did, Hints};
 use draftgate_record::{Facts, Secrets};
 use draftgate_vectors::Vector;
 
@@ -44,7 +44,7 @@ fn foreign_exchanges_of_every_draft_come_back_from_a_capture() {
             let said = || format!("{}: {conversation:?}", vector.name);
             is(imported(conversation) == played(vector), said)?;
             let first = first(number);
-            let eof = [(first, What::Eof), (first.peer(), What::Eof)];
+            let eof = [(first, Did::Eof), (first.peer(), Did::Eof)];
             is(ends(conversation) == eof, said)?;
             is(conversation.partial.is_none(), said)?;
         }
@@ -125,7 +125,7 @@ fn foreign_large_messages_and_a_reset_come_back_from_a_capture() {
         is(imported(conversation) == sent, || {
             format!("{:?}", conversation.partial)
         })?;
-        let reset = [(Role::Client, What::Reset)];
+        let reset = [(Role::Client, Did::Reset)];
         is(ends(conversation) == reset, || {
             format!("{:?}", ends(conversation))
         })
@@ -154,8 +154,8 @@ fn imported(conversation: &Conversation) -> Vec<(Role, Vec<u8>)> {
         conversation
             .moments
             .iter()
-            .filter_map(|moment| match &moment.what {
-                What::Octets(octets) => Some((moment.from, &octets[..])),
+            .filter_map(|moment| match &moment.did {
+                Did::Octets(octets) => Some((moment.from, &octets[..])),
                 _ => None,
             }),
     )
