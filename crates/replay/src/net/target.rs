@@ -3,7 +3,7 @@
 //! rules of the draft what comes back. The recorded server's octets are no
 //! measure: another server may answer as rightly in others.
 
-use std::{io, net::SocketAddr};
+use std::{io, mem, net::SocketAddr};
 
 use bytes::Bytes;
 use draftgate_core::{Closing, Draft, Event, Message, Role};
@@ -95,8 +95,11 @@ impl Run<'_> {
         let mut keys = RandomKeys;
         let mut fresh = Fresh::new(&mut keys);
         let (mut sent, mut ended, mut before) = (0, false, Heard::default());
-        let mut left = false;
-        for (step, (server, client)) in steps.filter(|(step, _)| step.from == Role::Client) {
+        let (mut left, mut unsent) = (false, Vec::new());
+        let steps = steps.enumerate();
+        for (index, (step, (server, client))) in
+            steps.filter(|(_, (step, _))| step.from == Role::Client)
+        {
             // No frame before the answer, unless the recorded client was so early.
             let early = script.answered && !server.opened;
             let open = before.opened && !early;
@@ -123,7 +126,11 @@ impl Run<'_> {
                         octets = self.place().put_in(&octets);
                     }
                     link.ear.sends(&octets);
-                    link.send(&self.playing.cut(&octets)).await;
+                    unsent.append(&mut octets);
+                    let end = sent + content.octets.len();
+                    if !self.leaves_with_next(index, end) {
+                        link.send(&self.playing.cut(&mem::take(&mut unsent))).await;
+                    }
                 }
                 Action::Eof => {
                     link.end().await;
@@ -165,6 +172,17 @@ impl Run<'_> {
             ));
         }
         self.conclude(link, &before, ended).await
+    }
+
+    /// Whether step `index`, with which `sent` octets are sent, leaves together
+    /// with the next one: clients write an opening at once, and there are servers
+    /// that read it so.
+    fn leaves_with_next(&self, index: usize, sent: usize) -> bool {
+        let next = self.vector.steps.get(index + 1);
+        let at_once = next.is_some_and(|next| {
+            next.from == Role::Client && next.content().is_some() && next.pause.is_none()
+        });
+        at_once && sent < self.opening_octets()
     }
 
     /// How much of the recorded client's stream is its request and what belongs
