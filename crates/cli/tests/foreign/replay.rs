@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::process::Command;
 
+use draftgate_core::Draft;
 use serde_json::Value;
 
 use crate::child::Child;
@@ -21,6 +22,8 @@ struct Tested {
     peer: &'static str,
     /// Its name in the archive's deviations.
     name: &'static str,
+    /// A draft in which it does now this and now that.
+    without: Option<&'static str>,
     /// At least so many exchanges pass, and so many are known deviations.
     passed: u64,
     deviations: u64,
@@ -41,7 +44,11 @@ fn passes(tested: &Tested) {
     let port = line.strip_prefix("PORT ").unwrap();
     let url = format!("ws://127.0.0.1:{port}/echo");
     let mut command = replay(&["--target", &url, "--peer", tested.name, "--format", "json"]);
-    for draft in meeting.drafts() {
+    let drafts = meeting.drafts();
+    let drafts: Vec<Draft> = drafts
+        .filter(|draft| tested.without != Some(draft.name()))
+        .collect();
+    for draft in &drafts {
         command.args(["--draft", draft.name()]);
     }
     let output = command.output().unwrap();
@@ -65,7 +72,7 @@ fn passes(tested: &Tested) {
     assert!(count("passed") >= tested.passed, "{name}: {counts}");
     assert!(count("deviations") >= tested.deviations, "{name}: {counts}");
     nothing_is_left_out(exchanges, &name);
-    for draft in meeting.drafts() {
+    for draft in drafts {
         let of_it = |one: &&Value| one["draft"] == draft.name() && one["outcome"] == "passed";
         let passed = exchanges.iter().filter(of_it).count();
         assert!(passed >= 10, "{name}, {}: {passed} passed", draft.name());
@@ -89,6 +96,7 @@ fn foreign_websocket_driver_deviates_as_the_archive_says() {
     passes(&Tested {
         peer: "websocket_driver",
         name: "websocket-driver 0.6.5",
+        without: None,
         passed: 270,
         deviations: 80,
     });
@@ -99,8 +107,21 @@ fn foreign_netty_deviates_as_the_archive_says() {
     passes(&Tested {
         peer: "netty",
         name: "Netty 4.1.48",
+        without: None,
         passed: 225,
         deviations: 95,
+    });
+}
+
+#[test]
+fn foreign_em_websocket_deviates_as_the_archive_says() {
+    passes(&Tested {
+        peer: "em_websocket",
+        name: "em-websocket 0.5.1",
+        // What it reads of an opening at once is a matter of chance.
+        without: Some("hixie-76"),
+        passed: 280,
+        deviations: 68,
     });
 }
 
