@@ -11,6 +11,9 @@ use draftgate_drafts::{
 use super::link::Ear;
 use crate::{hear::Hearing, units::is_pong};
 
+/// How many characters of what a refusal says are told.
+const MOST_SAID: usize = 300;
+
 /// Our client behind a request that was sent.
 #[derive(Debug)]
 pub(super) struct Client {
@@ -113,14 +116,47 @@ impl Client {
     /// Whether an answer that is none of a WebSocket server has come with all
     /// of the body that it announces.
     pub(super) fn has_whole_refusal(&self) -> bool {
-        let mut rest = self.head.clone();
-        let Ok(Some(answer)) = Answer::read(&mut rest) else {
+        let Some((announced, body)) = self.refusal_body() else {
             return false;
         };
+        announced.is_some_and(|octets| body.len() >= octets)
+    }
+
+    /// Whether such an answer announces more than has come.
+    pub(super) fn owes_refusal(&self) -> bool {
+        let Some((announced, body)) = self.refusal_body() else {
+            return false;
+        };
+        announced.is_some_and(|octets| body.len() < octets)
+    }
+
+    /// What the body of such an answer says, on one line, if it is for people
+    /// without a browser.
+    pub(super) fn refusal_says(&self) -> Option<String> {
+        let (_, body) = self.refusal_body()?;
+        let text = std::str::from_utf8(&body).ok()?;
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let mut said = words.join(" ").replace(char::is_control, "\u{fffd}");
+        if said.is_empty() || said.starts_with('<') {
+            return None;
+        }
+        if let Some((cut, _)) = said.char_indices().nth(MOST_SAID) {
+            said.truncate(cut);
+            said.push('…');
+        }
+        Some(said)
+    }
+
+    /// The octets behind the head of an answer that is none of a WebSocket
+    /// server, and how many it announces.
+    fn refusal_body(&self) -> Option<(Option<usize>, BytesMut)> {
+        self.status?;
+        let mut body = self.head.clone();
+        let answer = Answer::read(&mut body).ok().flatten()?;
         let mut fields = answer.fields.iter();
         let length = fields.find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
         let length = length.and_then(|(_, value)| std::str::from_utf8(value).ok()?.parse().ok());
-        length.is_some_and(|length: usize| rest.len() >= length)
+        Some((length, body))
     }
 
     fn answer(&mut self) {

@@ -3,7 +3,7 @@
 //! rules of the draft what comes back. The recorded server's octets are no
 //! measure: another server may answer as rightly in others.
 
-use std::{io, mem, net::SocketAddr};
+use std::{fmt::Write as _, io, mem, net::SocketAddr};
 
 use bytes::Bytes;
 use draftgate_core::{Closing, Draft, Event, Message, Role};
@@ -242,6 +242,8 @@ impl Run<'_> {
                 || client.opened() && messages && client.pongs() >= sent.pings
         })
         .await;
+        // A server that says no may say why.
+        link.until(|client| !client.owes_refusal()).await;
         self.opening(link)?;
         if !link.ear.opened() {
             return Err(Mismatch::of(
@@ -279,10 +281,14 @@ impl Run<'_> {
     /// What the opening came to where it must succeed.
     fn opening(&self, link: &Link<Client>) -> Compared {
         if let Some(refusal) = &link.ear.refusal {
+            let mut seen = format!("{}: {refusal}", refusal.code());
+            if let Some(said) = link.ear.refusal_says() {
+                let _ = write!(seen, "; it says: {said}");
+            }
             let mut mismatch = Mismatch::of(
                 "the answer is not what the draft demands",
                 "an answer to what was sent",
-                format!("{}: {refusal}", refusal.code()),
+                seen,
             );
             let (sent, seen) = (link.ear.sent(), link.seen.clone().freeze());
             units::answer(self.vector.about.draft, sent, seen, &mut mismatch);
