@@ -66,16 +66,18 @@ impl From<LoadError> for Problem {
             }
         };
         // Path and line stand before it already.
-        let text = error.to_string();
-        let place = match line {
-            Some(line) => format!("{}:{line}: ", path.display()),
-            None => format!("{}: ", path.display()),
+        let what = match &error {
+            LoadError::Read { source, .. } => format!("cannot be read: {source}"),
+            LoadError::Empty { .. } => "holds no vectors (files that end in .toml)".to_owned(),
+            LoadError::Content { what, .. } => what.clone(),
+            LoadError::Format { line, .. } => {
+                let place = format!("{}:{line}: ", path.display());
+                let text = error.to_string();
+                text.strip_prefix(&place).unwrap_or(&text).to_owned()
+            }
         };
-        Self {
-            path: path.clone(),
-            line,
-            what: text.strip_prefix(&place).unwrap_or(&text).to_owned(),
-        }
+        let path = path.clone();
+        Self { path, line, what }
     }
 }
 

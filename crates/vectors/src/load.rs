@@ -150,9 +150,17 @@ pub(crate) fn read(
     name: &Path,
     named: &mut BTreeSet<PathBuf>,
 ) -> Result<Vector, Wrong> {
-    let text = fs::read_to_string(path).map_err(|source| LoadError::Read {
+    let octets = fs::read(path).map_err(|source| LoadError::Read {
         path: path.to_owned(),
         source,
+    })?;
+    let text = String::from_utf8(octets).map_err(|error| {
+        let right = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        LoadError::Content {
+            path: path.to_owned(),
+            line: 1 + right.iter().filter(|octet| **octet == b'\n').count(),
+            what: "this is not UTF-8; save the file in UTF-8".to_owned(),
+        }
     })?;
     let mut cache = HashMap::new();
     judged(&text, path, name, &mut |file| {

@@ -191,17 +191,17 @@ fn stream(contents: &Contents, side: Role) -> Option<String> {
             format!("the {side}'s steps have octets, but [about.streams] does not state the stream; add it")
         });
     };
+    let sha256 = sha256(&octets);
     if octets.len() as u64 != stated.octets {
         return Some(format!(
-            "the {side}'s steps come to {} octets, [about.streams] says {}; one of them was changed",
+            "the {side}'s steps come to {0} octets, [about.streams] says {1}; one of them was changed: put it back, or state `octets = {0}, sha256 = \"{sha256}\"` if that was meant",
             octets.len(),
             stated.octets
         ));
     }
-    let sha256 = sha256(&octets);
     (sha256 != stated.sha256).then(|| {
         format!(
-            "the {side}'s steps have the SHA-256 {sha256}, [about.streams] says {}; one of them was changed",
+            "the {side}'s steps have the SHA-256 {sha256}, [about.streams] says {}; one of them was changed: put it back, or state the former if that was meant",
             stated.sha256
         )
     })

@@ -113,6 +113,51 @@ fn all_mistakes_of_a_file_are_told_at_once() {
 }
 
 #[test]
+fn a_file_that_is_not_utf8_is_told_with_its_line() {
+    let path = changed("not-utf8", "client = \"a client 1.0\"", "client = \"ä\"");
+    let latin: Vec<u8> = fs::read_to_string(&path)
+        .unwrap()
+        .chars()
+        .map(|it| u8::try_from(u32::from(it)).unwrap_or(b'?'))
+        .collect();
+    fs::write(&path, &latin).unwrap();
+    let line = 1 + latin[..latin.iter().position(|it| *it == 0xe4).unwrap()]
+        .iter()
+        .filter(|it| **it == b'\n')
+        .count();
+    let said = format!(
+        "{}:{line}: this is not UTF-8; save the file in UTF-8",
+        path.display()
+    );
+    assert_eq!(problems(&path), [said]);
+}
+
+#[test]
+fn what_is_wrong_as_a_whole_names_its_path_once() {
+    let empty = Path::new(env!("CARGO_TARGET_TMPDIR")).join("empty");
+    fs::create_dir_all(&empty).unwrap();
+    let said = format!(
+        "{}: holds no vectors (files that end in .toml)",
+        empty.display()
+    );
+    assert_eq!(problems(&empty), [said]);
+    let missing = empty.join("missing.toml");
+    let said = format!("{}: cannot be read: ", missing.display());
+    assert!(problems(&missing)[0].starts_with(&said));
+}
+
+#[test]
+fn lengths_that_were_changed_on_purpose_are_told_with_their_hash() {
+    let path = changed("length", "octets = 125, ", "octets = 126, ");
+    let text = fs::read_to_string(&path).unwrap();
+    let line = text.lines().find(|line| line.contains("octets = 126, "));
+    let (_, stated) = line.unwrap().split_once("octets = 126, ").unwrap();
+    let stated = stated.trim_end_matches([' ', '}']);
+    let said = format!("state `octets = 125, {stated}` if that was meant");
+    assert!(problems(&path)[0].ends_with(&said), "{said}");
+}
+
+#[test]
 fn the_schema_stands_in_the_archive_as_the_loader_has_it() {
     let path = Path::new(TOP).join("interop-vectors/schema.json");
     if env::var_os("WRITE_DOCUMENTS").is_some() {

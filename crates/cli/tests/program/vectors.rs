@@ -153,7 +153,7 @@ fn what_only_shows_side_by_side_is_told() {
     for line in [
         "./b.toml: both streams, draft, kind and roles are those of ./a.toml",
         "./three.bin: belongs to no exchange",
-        "empty: empty holds no vectors",
+        "empty: holds no vectors",
     ] {
         assert!(ended.stdout.contains(line), "{line}: {}", ended.stdout);
     }
