@@ -23,6 +23,9 @@ use crate::{
     units::{self, is_pong},
 };
 
+/// The rule that a client breaks no more once it offers the extension itself.
+const EXTENSION: &str = "answer-extension";
+
 /// Why `vector` cannot be replayed to a client.
 pub fn inapplicable(vector: &Vector) -> Option<String> {
     let stated = match vector.expectation(Role::Client) {
@@ -55,7 +58,7 @@ pub async fn serve(vector: &Vector, stream: TcpStream, playing: &Playing) -> Out
         stated,
         playing,
     };
-    run.play(link).await.into()
+    run.play(link).await
 }
 
 struct Run<'a> {
@@ -65,8 +68,21 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    async fn play(&self, mut link: Link<Server>) -> Compared {
-        self.asked(&mut link).await?;
+    async fn play(&self, mut link: Link<Server>) -> Outcome {
+        if let Err(mismatch) = self.asked(&mut link).await {
+            return Err(mismatch).into();
+        }
+        let refused = self.stated.refused.as_ref();
+        if refused.is_some_and(|it| it.rules.iter().any(|rule| rule == EXTENSION))
+            && link.ear.offers_what_is_accepted(self.vector)
+        {
+            let why = "the client offers the extension that the server agrees on";
+            return Outcome::Skipped(why.to_owned());
+        }
+        self.answered(link).await.into()
+    }
+
+    async fn answered(&self, mut link: Link<Server>) -> Compared {
         let script = Script::of(self.vector, Role::Server);
         let steps = self.vector.steps.iter().zip(&script.steps);
         let mut keys = RandomKeys;

@@ -99,6 +99,20 @@ impl Server {
         }
     }
 
+    /// Whether the client offers every extension that the recorded server
+    /// agrees on, so that it may well take them.
+    pub(super) fn offers_what_is_accepted(&self, vector: &Vector) -> bool {
+        let answer = vector.head(Role::Server);
+        let accepted = answer.as_ref().and_then(|head| head.field(EXTENSIONS));
+        let asked = Asked::read(&self.request_and_key3()).ok();
+        let offered = asked.as_ref().and_then(|asked| asked.field(EXTENSIONS));
+        let (Some(accepted), Some(offered)) = (accepted, offered) else {
+            return false;
+        };
+        let offered: Vec<&str> = extensions(offered).collect();
+        extensions(accepted).all(|name| offered.contains(&name))
+    }
+
     fn request_and_key3(&self) -> Vec<u8> {
         let key3 = self.input.get(..self.behind).unwrap_or(&self.input);
         [&self.head[..], key3].concat()
@@ -217,6 +231,15 @@ impl Recorded {
 
 /// The fields that name a subprotocol.
 const PROTOCOL: [&str; 2] = ["Sec-WebSocket-Protocol", "WebSocket-Protocol"];
+
+/// The field that names extensions.
+const EXTENSIONS: &str = "sec-websocket-extensions";
+
+/// The names in a list of extensions, without their parameters.
+fn extensions(list: &str) -> impl Iterator<Item = &str> {
+    let names = list.split(',').filter_map(|one| one.split(';').next());
+    names.map(str::trim)
+}
 
 /// The first subprotocol of a list.
 fn first_of(list: &str) -> Option<String> {

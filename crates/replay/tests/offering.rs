@@ -1,0 +1,66 @@
+//! Clients under test that offer what the recorded client did not, or that did
+//! not: an answer that one client must refuse is in order for another.
+
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
+
+use std::{path::Path, time::Duration};
+
+use draftgate_replay::{
+    Outcome, Split,
+    net::{Playing, Timing, serve},
+};
+use draftgate_vectors::load;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
+
+/// A server that agrees on permessage-deflate.
+const VECTOR: &str = "../../interop-vectors/hybi-13/published.opera-36-macosx.whatwg-html-852.toml";
+
+/// What is judged of a client that asks with `field` and leaves once it is answered.
+async fn judged(field: &str) -> Outcome {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let request = format!(
+        "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{field}\r\n"
+    );
+    tokio::spawn(async move {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let _ = stream.write_all(request.as_bytes()).await;
+        let mut answer = [0; 1024];
+        let _ = stream.read(&mut answer).await;
+    });
+    let (stream, _) = listener.accept().await.unwrap();
+    let playing = Playing {
+        fresh: true,
+        echo: false,
+        split: Split::Whole,
+        timing: Timing::None,
+        patience: Duration::from_secs(20),
+    };
+    let vector = load(Path::new(env!("CARGO_MANIFEST_DIR")).join(VECTOR)).unwrap();
+    serve(&vector, stream, &playing).await
+}
+
+#[tokio::test]
+async fn who_offers_an_extension_need_not_refuse_it() {
+    let deflate = "permessage-deflate; client_max_window_bits";
+    for field in [
+        format!("Sec-WebSocket-Extensions: {deflate}\r\n"),
+        format!("Sec-WebSocket-Extensions: x-other, {deflate}\r\n"),
+    ] {
+        let outcome = judged(&field).await;
+        let skipped = matches!(&outcome, Outcome::Skipped(why) if why.contains("offers"));
+        assert!(skipped, "{field}: {outcome:?}");
+    }
+}
+
+#[tokio::test]
+async fn who_offers_none_or_another_must_refuse_it() {
+    for field in ["", "Sec-WebSocket-Extensions: x-other\r\n"] {
+        let outcome = judged(field).await;
+        assert!(matches!(outcome, Outcome::Passed), "{field}: {outcome:?}");
+    }
+}
