@@ -61,7 +61,7 @@ impl Input {
                 .extension()
                 .is_some_and(|extension| extension == "toml")
         {
-            let vector = draftgate_vectors::load(path).map_err(Failure::new)?;
+            let vector = crate::exchanges::one(path).map_err(Failure::new)?;
             return Ok(Self::Exchange(vector.into()));
         }
         let octets = fs::read(path)

@@ -36,7 +36,7 @@ pub(crate) struct Replay {
     #[arg(long, value_name = "each|random:SEED|N")]
     pub(super) split: Option<Split>,
     /// How many exchanges are replayed at once; by default as many as there are processors, 8 against a server
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = jobs)]
     pub(super) jobs: Option<NonZeroUsize>,
     /// How the report looks
     #[arg(long, value_name = "FORMAT", default_value = "table")]
@@ -53,7 +53,7 @@ pub(super) struct Over {
     #[arg(long, value_name = "URL")]
     pub(super) target: Option<String>,
     /// Test clients: be the recorded servers on this address, one exchange for each connection; port 0 takes a free one
-    #[arg(long, value_name = "ADDRESS:PORT", conflicts_with = "target")]
+    #[arg(long, value_name = "ADDRESS:PORT", conflicts_with = "target", value_parser = crate::args::address)]
     pub(super) listen: Option<SocketAddr>,
     /// Begin again when the last exchange was replayed, until a signal
     #[arg(long, requires = "listen")]
@@ -82,7 +82,7 @@ pub(super) struct Over {
     #[arg(long, value_name = "none|recorded|FACTOR", default_value = "none")]
     pub(super) timing: Timing,
     /// How long anything may take: a guard, and no pace
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = units::duration)]
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = patience)]
     pub(super) timeout: Duration,
     /// Who is tested: what the exchanges say of a peer whose name begins so is a known deviation, and no mismatch
     #[arg(long, value_name = "NAME")]
@@ -115,6 +115,18 @@ pub(super) enum Format {
     Json,
     /// For build servers
     Junit,
+}
+
+fn jobs(text: &str) -> Result<NonZeroUsize, String> {
+    text.parse()
+        .map_err(|_| "write a whole number from 1".to_owned())
+}
+
+fn patience(text: &str) -> Result<Duration, String> {
+    match units::duration(text).map_err(|it| it.to_string())? {
+        Duration::ZERO => Err("nothing comes in no time: write for example `5s`".to_owned()),
+        time => Ok(time),
+    }
 }
 
 fn role(name: &str) -> Result<Role, String> {

@@ -7,10 +7,11 @@ mod args;
 mod progress;
 mod sockets;
 
-use std::{fs, io, num::NonZeroUsize, thread};
+use std::{collections::BTreeSet, fs, io, num::NonZeroUsize, thread};
 
 use draftgate_core::Role;
-use draftgate_replay::{Against, Judged, Report, Selection, Task, run_offline};
+use draftgate_replay::{Against, Judged, Outcome, Report, Selection, Task, run_offline};
+use draftgate_vectors::Vector;
 use tokio::time::Instant;
 
 use args::Format;
@@ -19,7 +20,7 @@ use progress::Progress;
 
 use crate::{
     exchanges,
-    exit::{Failure, quiet_pipe},
+    exit::{Failure, quiet_pipe, say},
 };
 
 /// Replays, and reports.
@@ -48,6 +49,7 @@ pub(crate) fn run(args: &Replay) -> Result<(), Failure> {
     let (against, mut judged) = replay(&tasks, args, &progress)?;
     progress.end();
     if let Some(peer) = &args.over.peer {
+        unknown(peer, &vectors);
         for (judged, (vector, _)) in judged.iter_mut().zip(&tasks) {
             judged.known(vector, peer);
         }
@@ -59,7 +61,45 @@ pub(crate) fn run(args: &Replay) -> Result<(), Failure> {
         judged,
     };
     write(&report, args)?;
+    if args.over.target.is_some() && args.over.origin.is_none() {
+        forbidden(&report);
+    }
     judge(&report)
+}
+
+/// Says so where no exchange knows of `peer`: a misspelt name would silently
+/// be that of a peer without deviations.
+fn unknown(peer: &str, vectors: &[Vector]) {
+    let all = vectors.iter().flat_map(|vector| &vector.deviations);
+    let known: BTreeSet<&str> = all.map(|deviation| deviation.peer.as_str()).collect();
+    if known.iter().any(|known| known.starts_with(peer)) {
+        return;
+    }
+    let known = match known.is_empty() {
+        true => "they name none".to_owned(),
+        false => {
+            let names: Vec<&str> = known.into_iter().collect();
+            format!("they name {}", names.join(", "))
+        }
+    };
+    say(format_args!(
+        "these exchanges know of no deviation of a peer whose name begins with `{peer}`; {known}"
+    ));
+}
+
+/// Says what to do where a server forbids openings that must succeed: the
+/// recorded origins are seldom among those that it takes.
+fn forbidden(report: &Report) {
+    let forbidden = |judged: &&Judged| match &judged.outcome {
+        Outcome::Mismatch(mismatch) => mismatch.seen.iter().any(|seen| seen.contains("1.1 403 ")),
+        _ => false,
+    };
+    let many = report.judged.iter().filter(forbidden).count();
+    if many > 0 {
+        say(format_args!(
+            "{many} openings are answered with 403: if the server takes few origins, name one of them with --origin, for example --origin http://localhost"
+        ));
+    }
 }
 
 fn replay(

@@ -10,9 +10,12 @@ use std::{
 };
 
 use draftgate_record::{Secrets, redact};
-use draftgate_vectors::{load, write};
+use draftgate_vectors::write;
 
-use crate::exit::{Failure, quiet_pipe};
+use crate::{
+    exchanges,
+    exit::{Failure, quiet_pipe},
+};
 
 const HELP: &str = "\
 Taken out are the values of Cookie, Set-Cookie, Authorization and their like in
@@ -62,7 +65,7 @@ pub(crate) fn run(args: &Redact) -> Result<(), Failure> {
 }
 
 fn one(path: &Path, output: Option<&Path>, secrets: &Secrets) -> Result<BTreeSet<String>, Failure> {
-    let mut vector = load(path).map_err(Failure::new)?;
+    let mut vector = exchanges::one(path).map_err(Failure::new)?;
     let names = redact(&mut vector, secrets);
     let Some(file) = path
         .file_name()

@@ -221,6 +221,45 @@ fn a_bad_file_is_refused_with_its_line_before_anything_runs() {
 }
 
 #[test]
+fn everything_that_is_wrong_with_a_bad_file_is_told() {
+    let good = fs::read_to_string(format!("{ARCHIVE}/{ECHO}")).unwrap();
+    let path = directory().join("bad.toml");
+    fs::write(&path, good.replace("scenario = ", "scenery = ")).unwrap();
+    let file = path.to_str().unwrap();
+    let out = directory().join("out");
+    let out = out.to_str().unwrap();
+    for (verb, code) in [
+        (&["replay", file][..], 2),
+        (&["explain", file], 1),
+        (&["vectors", "redact", file], 1),
+        (&["vectors", "export", file, "-o", out], 1),
+    ] {
+        let ended = draftgate(verb.iter().copied()).run();
+        ended.expect(code, &["lacks `scenario`", "did you mean `scenario`?"]);
+    }
+}
+
+#[test]
+fn a_peer_that_nobody_knows_is_told() {
+    let ended = replay(["--peer", "websocket_driver", "--draft", "hixie-75"]);
+    ended.expect(
+        0,
+        &["begins with `websocket_driver`", "websocket-driver 0.6.5"],
+    );
+    let ended = replay(["--peer", "websocket-driver", "--role", "client"]);
+    ended.expect(0, &[]);
+    assert_eq!(ended.stderr, "");
+}
+
+#[test]
+fn who_forgets_the_origin_is_told() {
+    let (_running, url) = serving(&["serve", "--listen", "127.0.0.1:0"]);
+    let ended = replay(["--target", &url, "--draft", "hixie-75", "--timeout", "20s"]);
+    ended.expect(1, &["are answered with 403", "--origin http://localhost"]);
+    assert!(ended.stdout.contains("Code: origin-refused"), "{ended:#?}");
+}
+
+#[test]
 fn nothing_passes_where_nothing_is_replayed() {
     let ended = replay(["--name", "no such name"]);
     ended.expect(2, &["nothing was replayed"]);
@@ -230,6 +269,12 @@ fn nothing_passes_where_nothing_is_replayed() {
     ended.expect(2, &["is no pattern"]);
     let ended = replay(["--split", "half"]);
     ended.expect(2, &["write `each`"]);
+    let ended = replay(["--jobs", "0"]);
+    ended.expect(2, &["write a whole number from 1"]);
+    let ended = replay(["--timeout", "0s"]);
+    ended.expect(2, &["write for example `5s`"]);
+    let ended = replay(["--listen", "9000"]);
+    ended.expect(2, &["write an IP address and a port"]);
     let ended = replay(["--target", "ws://127.0.0.1:1/", "--role", "client"]);
     ended.expect(2, &["--target tests a server"]);
     let ended = replay(["--target", "ws://127.0.0.1:1/"]);

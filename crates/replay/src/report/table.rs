@@ -4,6 +4,7 @@
 use std::{
     collections::BTreeMap,
     fmt::{self, Display, Write as _},
+    time::Duration,
 };
 
 use super::{Counts, Report};
@@ -38,10 +39,10 @@ impl Display for Table<'_> {
         let counts = report.counts();
         writeln!(
             f,
-            "\n{} replays against {} in {:.1} s: {}",
+            "\n{} replays against {} in {}: {}",
             counts.replayed(),
             report.against(),
-            report.took.as_secs_f64(),
+            took(report.took),
             match counts.mismatches {
                 0 if counts.replayed() == 0 => "nothing was replayed".to_owned(),
                 0 => "all as expected".to_owned(),
@@ -49,6 +50,14 @@ impl Display for Table<'_> {
                 many => format!("{many} mismatches"),
             }
         )
+    }
+}
+
+/// A time, in the unit in which it is no 0.
+fn took(time: Duration) -> String {
+    match time < Duration::from_millis(100) {
+        true => format!("{} ms", time.as_millis().max(1)),
+        false => format!("{:.1} s", time.as_secs_f64()),
     }
 }
 
