@@ -46,7 +46,11 @@ pub(crate) fn run(args: &Replay) -> Result<(), Failure> {
     }
     let progress = Progress::of(tasks.len());
     let began = Instant::now();
-    let (against, mut judged) = replay(&tasks, args, &progress)?;
+    let Played {
+        against,
+        mut judged,
+        stopped,
+    } = replay(&tasks, args, &progress)?;
     progress.end();
     if let Some(peer) = &args.over.peer {
         unknown(peer, &vectors);
@@ -63,6 +67,14 @@ pub(crate) fn run(args: &Replay) -> Result<(), Failure> {
     write(&report, args)?;
     if args.over.target.is_some() && args.over.origin.is_none() {
         forbidden(&report);
+    }
+    let counts = report.counts();
+    if stopped && counts.mismatches == 0 {
+        return Err(Failure::new(format_args!(
+            "stopped by a signal after {} of {} replays",
+            counts.replayed(),
+            tasks.len()
+        )));
     }
     judge(&report)
 }
@@ -102,23 +114,40 @@ fn forbidden(report: &Report) {
     }
 }
 
-fn replay(
-    tasks: &[Task<'_>],
-    args: &Replay,
-    progress: &Progress,
-) -> Result<(Against, Vec<Judged>), Failure> {
+/// What was replayed.
+struct Played {
+    against: Against,
+    judged: Vec<Judged>,
+    /// Whether a signal ended it too early.
+    stopped: bool,
+}
+
+fn replay(tasks: &[Task<'_>], args: &Replay, progress: &Progress) -> Result<Played, Failure> {
     if let Some(url) = &args.over.target {
-        let judged = sockets::target(tasks, args, url, &|| progress.step())?;
-        return Ok((Against::Server(url.clone()), judged));
+        let (judged, stopped) = sockets::target(tasks, args, url, &|| progress.step())?;
+        return Ok(Played {
+            against: Against::Server(url.clone()),
+            judged,
+            stopped,
+        });
     }
     if let Some(address) = args.over.listen {
         let (url, judged) = sockets::listen(tasks, args, address, progress)?;
-        return Ok((Against::Clients(url), judged));
+        return Ok(Played {
+            against: Against::Clients(url),
+            judged,
+            // The signal is how one says that no more clients come.
+            stopped: false,
+        });
     }
     let split = args.split.unwrap_or_default();
     let jobs = args.jobs.unwrap_or_else(processors);
     let judged = run_offline(tasks, split, jobs, &|| progress.step());
-    Ok((Against::Codecs, judged))
+    Ok(Played {
+        against: Against::Codecs,
+        judged,
+        stopped: false,
+    })
 }
 
 /// The role that is tested, where there is but one.

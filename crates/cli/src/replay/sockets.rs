@@ -1,6 +1,7 @@
 //! Replays over sockets: from arguments to an address and a runtime.
 
 use std::{
+    cell::Cell,
     io,
     net::{SocketAddr, TcpStream, ToSocketAddrs},
     num::NonZeroUsize,
@@ -25,7 +26,8 @@ use crate::{
 /// How many connections there are at once unless --jobs says otherwise.
 const CONNECTIONS: NonZeroUsize = NonZeroUsize::new(8).unwrap();
 
-/// Replays against the server at `url`.
+/// Replays against the server at `url`, until all is done or INT or TERM comes;
+/// whether one came.
 ///
 /// # Errors
 /// It is no URL, its host cannot be found, or nothing listens there.
@@ -34,7 +36,7 @@ pub(super) fn target(
     args: &Replay,
     url: &str,
     done: &dyn Fn(),
-) -> Result<Vec<Judged>, Failure> {
+) -> Result<(Vec<Judged>, bool), Failure> {
     let place: Url = url.parse().map_err(Failure::usage)?;
     // One connection tells whether there is a server at all, and at which of
     // the addresses of its name.
@@ -58,8 +60,16 @@ pub(super) fn target(
         front_end: args.choice.tag.iter().any(|tag| tag == FRONT_END),
     };
     let jobs = args.jobs.unwrap_or(CONNECTIONS);
-    let judging = net::run(tasks, &target, playing(args), jobs, done);
-    Ok(runtime()?.block_on(judging))
+    runtime()?.block_on(async {
+        let mut signals = signals()?;
+        let stopped = Cell::new(false);
+        let stop = async {
+            signals.next().await;
+            stopped.set(true);
+        };
+        let judged = net::run(tasks, &target, playing(args), jobs, stop, done).await;
+        Ok((judged, stopped.get()))
+    })
 }
 
 /// Replays to the clients that come to `address`; what they are told to come to.
@@ -73,8 +83,7 @@ pub(super) fn listen(
     progress: &Progress,
 ) -> Result<(String, Vec<Judged>), Failure> {
     runtime()?.block_on(async {
-        let mut signals = Signals::of_a_client()
-            .map_err(|error| Failure::new(format_args!("cannot listen to signals: {error}")))?;
+        let mut signals = signals()?;
         let listening = async {
             let listener = TcpListener::bind(address).await?;
             let address = listener.local_addr()?;
@@ -124,6 +133,11 @@ fn addresses(place: &Url) -> Result<Vec<SocketAddr>, Failure> {
         true => Err(failed("it has no address".to_owned())),
         false => Ok(found),
     }
+}
+
+fn signals() -> Result<Signals, Failure> {
+    Signals::of_a_client()
+        .map_err(|error| Failure::new(format_args!("cannot listen to signals: {error}")))
 }
 
 fn runtime() -> Result<Runtime, Failure> {

@@ -2,7 +2,7 @@
 //! ours and to a client of ours; what a mismatch looks like, and which files
 //! are refused.
 
-use std::{fs, path::PathBuf};
+use std::{fs, net::TcpListener, path::PathBuf};
 
 use draftgate_drafts::spoken;
 use draftgate_testkit::documents::holds;
@@ -257,6 +257,24 @@ fn who_forgets_the_origin_is_told() {
     let ended = replay(["--target", &url, "--draft", "hixie-75", "--timeout", "20s"]);
     ended.expect(1, &["are answered with 403", "--origin http://localhost"]);
     assert!(ended.stdout.contains("Code: origin-refused"), "{ended:#?}");
+}
+
+#[test]
+fn who_is_stopped_reports_what_was_replayed_and_fails() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("ws://{}/", silent.local_addr().unwrap());
+    for signal in ["INT", "TERM"] {
+        let path = format!("{ARCHIVE}/{ECHO}");
+        let arguments = ["replay", &path, "--target", &url, "--timeout", "1h"];
+        let running = draftgate(arguments).start();
+        // One connection finds out whether there is a server, one is the replay.
+        let _connections = [silent.accept().unwrap(), silent.accept().unwrap()];
+        running.signal(signal);
+        let ended = running.finish();
+        ended.expect(1, &["stopped by a signal after 0 of 1 replays"]);
+        let said = "    1  it was stopped before";
+        assert!(ended.stdout.contains(said), "{ended:#?}");
+    }
 }
 
 #[test]

@@ -92,12 +92,14 @@ impl Playing {
 }
 
 /// Replays `tasks` against `target`, over at most `jobs` connections at once;
-/// calls `done` after each.
+/// calls `done` after each. With `stop` it ends: what has not been judged by
+/// then is skipped.
 pub async fn run(
     tasks: &[Task<'_>],
     target: &Target,
     playing: Playing,
     jobs: NonZeroUsize,
+    stop: impl Future<Output = ()>,
     done: impl Fn(),
 ) -> Vec<Judged> {
     let (turns, target) = (
@@ -115,16 +117,25 @@ pub async fn run(
         });
     }
     let mut outcomes: Vec<Option<Outcome>> = vec![None; tasks.len()];
-    while let Some(ended) = running.join_next().await {
+    tokio::pin!(stop);
+    loop {
+        let ended = tokio::select! {
+            ended = running.join_next() => ended,
+            () = &mut stop => break,
+        };
         match ended {
-            Ok((index, outcome)) => outcomes[index] = Some(outcome),
-            Err(broken) => std::panic::resume_unwind(broken.into_panic()),
+            Some(Ok((index, outcome))) => outcomes[index] = Some(outcome),
+            Some(Err(broken)) => std::panic::resume_unwind(broken.into_panic()),
+            None => break,
         }
         done();
     }
     let judged = tasks.iter().zip(outcomes);
     judged
-        .filter_map(|((vector, role), outcome)| Some(Judged::new(vector, *role, outcome?)))
+        .map(|((vector, role), outcome)| {
+            let stopped = || Outcome::Skipped("it was stopped before".to_owned());
+            Judged::new(vector, *role, outcome.unwrap_or_else(stopped))
+        })
         .collect()
 }
 
