@@ -149,9 +149,12 @@ impl Stated {
     /// # Errors
     /// [`Mismatch`], which prints both lists side by side.
     pub fn compare(&self, seen: &[Event]) -> Result<(), Mismatch> {
+        let is_notice = |event: &&Event| matches!(event, Event::Notice(_));
+        // Each is looked up: few are named, and of what came all may be some.
+        let named: Vec<_> = self.events.iter().filter(is_notice).collect();
         let seen: Vec<_> = seen
             .iter()
-            .filter(|event| !matches!(event, Event::Notice(_)) || self.events.contains(event))
+            .filter(|event| !is_notice(event) || named.contains(event))
             .cloned()
             .collect();
         if seen == self.events {

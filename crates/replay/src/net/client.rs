@@ -4,7 +4,7 @@ use bytes::{Bytes, BytesMut};
 use draftgate_core::{Draft, Event, Notice};
 use draftgate_drafts::{
     RandomKeys,
-    opening::{Answer, Pending, Refusal},
+    opening::{Answer, MAX_HEAD, Pending, Refusal},
     recorded::resume,
 };
 
@@ -134,7 +134,7 @@ impl Client {
     /// without a browser.
     pub(super) fn refusal_says(&self) -> Option<String> {
         let (_, body) = self.refusal_body()?;
-        let text = std::str::from_utf8(&body).ok()?;
+        let text = std::str::from_utf8(body).ok()?;
         let words: Vec<&str> = text.split_whitespace().collect();
         let mut said = words.join(" ").replace(char::is_control, "\u{fffd}");
         if said.is_empty() || said.starts_with('<') {
@@ -149,23 +149,19 @@ impl Client {
 
     /// The octets behind the head of an answer that is none of a WebSocket
     /// server, and how many it announces.
-    fn refusal_body(&self) -> Option<(Option<usize>, BytesMut)> {
+    fn refusal_body(&self) -> Option<(Option<usize>, &[u8])> {
         self.status?;
-        let mut body = self.head.clone();
-        let answer = Answer::read(&mut body).ok().flatten()?;
+        let answer = front(&self.head)?;
         let mut fields = answer.fields.iter();
         let length = fields.find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
         let length = length.and_then(|(_, value)| std::str::from_utf8(value).ok()?.parse().ok());
-        Some((length, body))
+        Some((length, &self.head[answer.head.len()..]))
     }
 
     fn answer(&mut self) {
         if self.status.is_none() {
-            let mut head = self.input.clone();
-            let answer = Answer::read(&mut head).ok().flatten();
-            self.status = answer
-                .map(|answer| answer.status)
-                .filter(|status| *status != 101);
+            let status = front(&self.input).map(|answer| answer.status);
+            self.status = status.filter(|status| *status != 101);
         }
         if self.pending.is_none() {
             match resume(self.draft, &self.sent, &mut RandomKeys) {
@@ -187,6 +183,12 @@ impl Client {
             Err(refusal) => self.refusal = Some(refusal),
         }
     }
+}
+
+/// The answer at the front of `octets`, whatever is behind it.
+fn front(octets: &[u8]) -> Option<Answer> {
+    let mut front = BytesMut::from(&octets[..octets.len().min(MAX_HEAD)]);
+    Answer::read(&mut front).ok().flatten()
 }
 
 /// Whether `event` is a message, or a frame in the place of one.
