@@ -4,6 +4,54 @@
 use bytes::{Bytes, BytesMut};
 use draftgate_core::{Close, Codec, Event, Notice, Outbox, Violation};
 
+/// What was heard, counted: events may be tens of thousands, and what was heard
+/// is asked for with each step.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Heard {
+    /// The connection was open.
+    pub(crate) opened: bool,
+    /// How many messages had come.
+    pub(crate) messages: usize,
+    /// How many frames had come that were discarded, each in the place of a message.
+    pub(crate) discarded: usize,
+    /// How many pongs had come.
+    pub(crate) pongs: usize,
+    /// How many pings had come before a Close.
+    pub(crate) pings: usize,
+    /// The body of the last one.
+    pub(crate) last_ping: Option<Bytes>,
+    /// A Close had come.
+    pub(crate) closed: bool,
+    /// A rule had been broken.
+    pub(crate) broken: bool,
+}
+
+impl Heard {
+    fn count(&mut self, event: &Event) {
+        match event {
+            Event::Opened => self.opened = true,
+            Event::Message(_) => self.messages += 1,
+            Event::Ping(body) if !self.closed => {
+                self.pings += 1;
+                self.last_ping = Some(body.clone());
+            }
+            Event::Ping(_) => {}
+            Event::Close(_) => self.closed = true,
+            event if is_pong(event) => self.pongs += 1,
+            Event::Notice(Notice::Discarded { .. }) => self.discarded += 1,
+            Event::Pong(_) | Event::Notice(_) => {}
+        }
+    }
+}
+
+/// Whether `event` is a pong, to a codec that knows of no ping.
+pub(crate) fn is_pong(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::Pong(_) | Event::Notice(Notice::UnsolicitedPong)
+    )
+}
+
 /// A codec, and what it has made of its peer's octets so far.
 #[derive(Debug)]
 pub(crate) struct Hearing {
@@ -13,6 +61,8 @@ pub(crate) struct Hearing {
     /// What came, without the notices about octets behind a Close, which
     /// depend on the cut.
     pub(crate) events: Vec<Event>,
+    /// The same, counted.
+    pub(crate) heard: Heard,
     pub(crate) violation: Option<Violation>,
 }
 
@@ -26,6 +76,7 @@ impl Hearing {
             input: BytesMut::new(),
             out,
             events: Vec::new(),
+            heard: Heard::default(),
             violation: None,
         };
         hearing.hear(octets);
@@ -42,10 +93,14 @@ impl Hearing {
             match self.codec.receive(&mut self.input, &mut self.out) {
                 Ok(None) => return,
                 Ok(Some(Event::Notice(Notice::AfterClose { .. }))) => {}
-                Ok(Some(event)) => self.events.push(event),
+                Ok(Some(event)) => {
+                    self.heard.count(&event);
+                    self.events.push(event);
+                }
                 Err(violation) => {
                     self.codec.fail(&violation, &mut self.out);
                     self.violation = Some(violation);
+                    self.heard.broken = true;
                     return;
                 }
             }

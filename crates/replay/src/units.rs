@@ -14,7 +14,7 @@ use draftgate_wire::dissect::{Field, Kind, Unit};
 use http::HeaderValue;
 
 use crate::{
-    hear::Hearing,
+    hear::{Hearing, is_pong},
     outcome::{Compared, Mismatch},
 };
 
@@ -123,14 +123,6 @@ pub(crate) fn pong(
         &mut mismatch,
     );
     Err(mismatch)
-}
-
-/// Whether `event` is a pong, to a codec that knows of no ping.
-pub(crate) fn is_pong(event: &Event) -> bool {
-    matches!(
-        event,
-        Event::Pong(_) | Event::Notice(Notice::UnsolicitedPong)
-    )
 }
 
 /// Shows where the head that the server sent does not belong to the request.

@@ -9,7 +9,7 @@ use draftgate_drafts::{
 };
 
 use super::link::Ear;
-use crate::{hear::Hearing, units::is_pong};
+use crate::hear::{Heard, Hearing};
 
 /// How many characters of what a refusal says are told.
 const MOST_SAID: usize = 300;
@@ -63,8 +63,13 @@ impl Client {
         self.hearing.as_ref().map_or(&[], |hearing| &hearing.events)
     }
 
+    /// What came, counted.
+    fn counts(&self) -> Option<&Heard> {
+        self.hearing.as_ref().map(|hearing| &hearing.heard)
+    }
+
     pub(super) fn opened(&self) -> bool {
-        self.events().contains(&Event::Opened)
+        self.counts().is_some_and(|heard| heard.opened)
     }
 
     /// The messages that came, and what stands where one might: a frame that
@@ -77,18 +82,16 @@ impl Client {
 
     /// How many these are.
     pub(super) fn messages_count(&self) -> usize {
-        self.events().iter().filter(|it| is_message(it)).count()
+        let heard = self.counts();
+        heard.map_or(0, |heard| heard.messages + heard.discarded)
     }
 
     pub(super) fn pongs(&self) -> usize {
-        let events = self.events().iter();
-        events.filter(|event| is_pong(event)).count()
+        self.counts().map_or(0, |heard| heard.pongs)
     }
 
     pub(super) fn closed(&self) -> bool {
-        self.events()
-            .iter()
-            .any(|event| matches!(event, Event::Close(_)))
+        self.counts().is_some_and(|heard| heard.closed)
     }
 
     /// Whether nothing more is to be waited for: the opening failed, or the
@@ -104,8 +107,7 @@ impl Client {
     }
 
     fn is_broken(&self) -> bool {
-        let broken = |hearing: &Hearing| hearing.violation.is_some();
-        self.hearing.as_ref().is_some_and(broken)
+        self.counts().is_some_and(|heard| heard.broken)
     }
 
     /// The request as it was sent, and key3.

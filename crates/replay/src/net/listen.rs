@@ -6,22 +6,10 @@ use bytes::Bytes;
 use draftgate_core::{Close, Closing, Event, Outgoing, Role};
 use draftgate_drafts::{RandomKeys, acceptor, opening::LengthFrames};
 use draftgate_vectors::{Action, Ending, Ends, Expectation, Stated, Vector, shown};
-use tokio::{net::TcpStream, time::sleep};
+use tokio::net::TcpStream;
 
-use super::{
-    Playing,
-    applies::is_limit,
-    fresh::Fresh,
-    link::Link,
-    script::{Heard, Script},
-    server::Server,
-};
-use crate::{
-    Mismatch, Outcome,
-    offline::gap,
-    outcome::Compared,
-    units::{self, is_pong},
-};
+use super::{Playing, applies::is_limit, fresh::Fresh, link::Link, script::Script, server::Server};
+use crate::{Mismatch, Outcome, hear::Heard, offline::gap, outcome::Compared, units};
 
 /// The rule that a client breaks no more once it offers the extension itself.
 const EXTENSION: &str = "answer-extension";
@@ -93,7 +81,7 @@ impl Run<'_> {
             // be what was recorded.
             link.until(|ear: &Server| !client.opened || ear.opened())
                 .await;
-            sleep(self.playing.timing.pause(step.pause)).await;
+            self.playing.timing.wait(step.pause).await;
             match &step.action {
                 Action::Send(content) => {
                     let octets = match self.playing.fresh {
@@ -172,10 +160,8 @@ impl Run<'_> {
             Ends::Violation | Ends::MidFrame | Ends::Open | Ends::Closed => {}
         }
         let wanted = sent.pings;
-        link.until(|ear: &Server| {
-            ear.closed() || ear.events().iter().filter(|event| is_pong(event)).count() >= wanted
-        })
-        .await;
+        link.until(|ear: &Server| ear.closed() || ear.pongs() >= wanted)
+            .await;
         self.pong(&link, sent)?;
         let due = match self.stated.ends {
             Ends::Closed | Ends::Violation => says,

@@ -54,6 +54,16 @@ impl std::str::FromStr for Timing {
 }
 
 impl Timing {
+    /// Waits where `recorded` passed.
+    async fn wait(self, recorded: Option<Duration>) {
+        let pause = self.pause(recorded);
+        // A timer takes a millisecond for nothing, too, and there may be tens of
+        // thousands of steps.
+        if !pause.is_zero() {
+            sleep(pause).await;
+        }
+    }
+
     /// How long to wait where `recorded` passed.
     fn pause(self, recorded: Option<Duration>) -> Duration {
         match (self, recorded) {

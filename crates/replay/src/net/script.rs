@@ -1,8 +1,8 @@
 //! What the recorded sides heard of each other, step by step: it says what
 //! must have come before a step is played, in events and not in octets.
 
-use bytes::{Bytes, BytesMut};
-use draftgate_core::{Event, Notice, Role};
+use bytes::BytesMut;
+use draftgate_core::Role;
 use draftgate_drafts::{
     FixedKeys,
     opening::parts,
@@ -10,26 +10,7 @@ use draftgate_drafts::{
 };
 use draftgate_vectors::{Content, Vector};
 
-use crate::hear::Hearing;
-
-/// What had been heard of one side.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Heard {
-    /// The connection was open.
-    pub(super) opened: bool,
-    /// How many messages had come.
-    pub(super) messages: usize,
-    /// How many pongs had come.
-    pub(super) pongs: usize,
-    /// How many pings had come.
-    pub(super) pings: usize,
-    /// The body of the last one.
-    pub(super) last_ping: Option<Bytes>,
-    /// A Close had come.
-    pub(super) closed: bool,
-    /// A rule had been broken.
-    pub(super) broken: bool,
-}
+use crate::hear::{Heard, Hearing};
 
 /// For each step what had been heard of the other side before it, and of its
 /// own side with it.
@@ -78,9 +59,6 @@ struct Ear {
     octets: BytesMut,
     hearing: Option<Hearing>,
     deaf: bool,
-    heard: Heard,
-    /// How many events are in `heard`.
-    counted: usize,
 }
 
 impl Ear {
@@ -125,28 +103,8 @@ impl Ear {
         }
     }
 
-    /// Counts the events since the last time: a step adds a few, and there may
-    /// be tens of thousands of steps.
-    fn so_far(&mut self) -> Heard {
-        let (Some(hearing), heard) = (&self.hearing, &mut self.heard) else {
-            return Heard::default();
-        };
-        heard.broken = hearing.violation.is_some();
-        for event in &hearing.events[self.counted..] {
-            match event {
-                Event::Opened => heard.opened = true,
-                Event::Message(_) => heard.messages += 1,
-                Event::Ping(body) if !heard.closed => {
-                    heard.pings += 1;
-                    heard.last_ping = Some(body.clone());
-                }
-                Event::Ping(_) => {}
-                Event::Pong(_) | Event::Notice(Notice::UnsolicitedPong) => heard.pongs += 1,
-                Event::Close(_) => heard.closed = true,
-                Event::Notice(_) => {}
-            }
-        }
-        self.counted = hearing.events.len();
-        heard.clone()
+    fn so_far(&self) -> Heard {
+        let heard = self.hearing.as_ref().map(|hearing| hearing.heard.clone());
+        heard.unwrap_or_default()
     }
 }

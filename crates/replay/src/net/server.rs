@@ -11,7 +11,7 @@ use draftgate_vectors::{Head, Vector};
 use http::request::Parts;
 
 use super::link::Ear;
-use crate::hear::Hearing;
+use crate::hear::{Heard, Hearing};
 
 /// Our server, which listens to a client under test.
 #[derive(Debug, Default)]
@@ -39,7 +39,7 @@ impl Server {
 
     /// Whether there is a whole request and what belongs to it.
     pub(super) fn opened(&self) -> bool {
-        self.events().contains(&Event::Opened)
+        self.counts().is_some_and(|heard| heard.opened)
     }
 
     pub(super) fn events(&self) -> &[Event] {
@@ -47,9 +47,16 @@ impl Server {
     }
 
     pub(super) fn closed(&self) -> bool {
-        self.events()
-            .iter()
-            .any(|event| matches!(event, Event::Close(_)))
+        self.counts().is_some_and(|heard| heard.closed)
+    }
+
+    pub(super) fn pongs(&self) -> usize {
+        self.counts().map_or(0, |heard| heard.pongs)
+    }
+
+    /// What came, counted.
+    fn counts(&self) -> Option<&Heard> {
+        self.hearing.as_ref().map(|hearing| &hearing.heard)
     }
 
     /// What the client sent behind its request.

@@ -9,10 +9,7 @@ use bytes::Bytes;
 use draftgate_core::{Closing, Draft, Event, Message, Role};
 use draftgate_drafts::{RandomKeys, acceptor, opening::LengthFrames};
 use draftgate_vectors::{Action, Ending, Ends, Expectation, Service, Stated, Vector, shown};
-use tokio::{
-    net::TcpStream,
-    time::{sleep, timeout},
-};
+use tokio::{net::TcpStream, time::timeout};
 
 use super::{
     Playing,
@@ -20,9 +17,9 @@ use super::{
     client::{Client, is_message},
     fresh::{Fresh, Place},
     link::Link,
-    script::{Heard, Script},
+    script::Script,
 };
-use crate::{Mismatch, Outcome, outcome::Compared, units};
+use crate::{Mismatch, Outcome, hear::Heard, outcome::Compared, units};
 
 /// A server under test.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,7 +112,7 @@ impl Run<'_> {
                 }
                 continue;
             }
-            sleep(self.playing.timing.pause(step.pause)).await;
+            self.playing.timing.wait(step.pause).await;
             match &step.action {
                 Action::Send(content) => {
                     let mut octets = match self.playing.fresh {
