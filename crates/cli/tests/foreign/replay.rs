@@ -79,7 +79,7 @@ fn passes(tested: &Tested) {
     }
 }
 
-/// Exchanges are skipped for these reasons alone, however many there are.
+/// Fewer than one exchange in ten is skipped, and why is said if there are more.
 fn nothing_is_left_out(exchanges: &[Value], name: &str) {
     let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
     for one in exchanges {
