@@ -3,6 +3,7 @@
 //! `xxd` and `od` print them.
 
 use std::{
+    fmt::Display,
     fs,
     io::{self, Read},
     path::Path,
@@ -18,6 +19,16 @@ const LINE: usize = 16;
 
 /// As far as lines that a dump leaves out are put back.
 const LONGEST_REPEAT: usize = 64 << 20;
+
+/// How captures begin: pcap in both orders of octets, in micro- and in
+/// nanoseconds, and pcapng. No draft's stream begins so.
+const CAPTURES: [[u8; 4]; 5] = [
+    [0xa1, 0xb2, 0xc3, 0xd4],
+    [0xd4, 0xc3, 0xb2, 0xa1],
+    [0xa1, 0xb2, 0x3c, 0x4d],
+    [0x4d, 0x3c, 0xb2, 0xa1],
+    [0x0a, 0x0d, 0x0d, 0x0a],
+];
 
 /// What is to be explained.
 #[derive(Debug)]
@@ -39,10 +50,16 @@ impl Input {
                 let mut octets = Vec::new();
                 let read = io::stdin().lock().read_to_end(&mut octets);
                 read.map_err(|e| Failure::new(format_args!("cannot read standard input: {e}")))?;
-                return Ok(Self::Octets(plain_or_hex(octets, raw)));
+                return Self::octets(octets, raw, "standard input");
             }
             let path = Path::new(only);
-            if path.is_file() {
+            if path.is_dir() {
+                return Err(Failure::usage(format_args!(
+                    "{only} is a directory; name a file in it"
+                )));
+            }
+            // A pipe is read as a file is, `<(…)` of a shell among them.
+            if path.exists() {
                 return Self::file(path, raw);
             }
         }
@@ -66,6 +83,20 @@ impl Input {
         }
         let octets = fs::read(path)
             .map_err(|e| Failure::new(format_args!("cannot read {}: {e}", path.display())))?;
+        Self::octets(octets, raw, path.display())
+    }
+
+    fn octets(octets: Vec<u8>, raw: bool, from: impl Display) -> Result<Self, Failure> {
+        if octets.is_empty() {
+            return Err(Failure::usage(format_args!(
+                "{from} holds no octets: there is nothing to explain"
+            )));
+        }
+        if !raw && CAPTURES.iter().any(|magic| octets.starts_with(magic)) {
+            return Err(Failure::usage(format_args!(
+                "{from} is a packet capture: make exchanges of it with `draftgate vectors import`, and explain those, or write --raw"
+            )));
+        }
         Ok(Self::Octets(plain_or_hex(octets, raw)))
     }
 }

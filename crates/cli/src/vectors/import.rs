@@ -50,7 +50,7 @@ pub(crate) struct Import {
     #[arg(short, long, value_name = "DIR")]
     output: PathBuf,
     /// Ports of servers: connections to them are WebSocket, with or without a request
-    #[arg(long, value_name = "PORT,…", value_delimiter = ',')]
+    #[arg(long, value_name = "PORT,…", value_delimiter = ',', value_parser = port)]
     port: Vec<u16>,
     /// Keep so much of a connection in memory, both directions together
     #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = units::size)]
@@ -60,6 +60,11 @@ pub(crate) struct Import {
     max_total: u64,
     #[command(flatten)]
     known: Known,
+}
+
+fn port(text: &str) -> Result<u16, String> {
+    let port = text.parse().ok().filter(|port| *port > 0);
+    port.ok_or_else(|| "write a number from 1 to 65535".to_owned())
 }
 
 /// Imports, and says what was found.

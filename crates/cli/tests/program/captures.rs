@@ -158,6 +158,12 @@ fn a_file_that_is_broken_is_named_and_what_it_has_is_imported() {
     assert!(!load_dir(folder.join("cut")).unwrap().is_empty());
 
     fs::write(folder.join("text"), "no capture, but a line of text").unwrap();
+    vectors(
+        &folder,
+        &["import", "text", "-o", "x", "--port", "http"],
+        b"",
+    )
+    .expect(2, &["write a number from 1 to 65535"]);
     let text = vectors(&folder, &["import", "text", "-o", "none"], b"");
     text.expect(
         1,

@@ -76,6 +76,26 @@ fn a_request_tells_its_draft_and_frames_may_follow() {
 }
 
 #[test]
+fn what_holds_no_stream_is_told_what_to_do_with_it() {
+    let folder = directory();
+    draftgate(["explain", "-"])
+        .run_with("")
+        .expect(2, &["standard input holds no octets"]);
+    draftgate(["explain", folder.to_str().unwrap()])
+        .run()
+        .expect(2, &["is a directory"]);
+    let capture = folder.join("a.pcap");
+    std::fs::write(&capture, [0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0]).unwrap();
+    let path = capture.to_str().unwrap();
+    draftgate(["explain", path])
+        .run()
+        .expect(2, &["draftgate vectors import"]);
+    let raw = ["explain", "--raw", "--draft", "hixie-76", path];
+    let ended = draftgate(raw).run();
+    assert!(ended.stdout.contains("  d4 "), "{ended:#?}");
+}
+
+#[test]
 fn a_refused_request_tells_why_and_what_to_do() {
     let squeezed = REQUEST.replace("Y3 1  .P00", "Y3 1 . P 00");
     let ended = draftgate(["explain", "-"]).run_with(squeezed);
