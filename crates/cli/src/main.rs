@@ -25,6 +25,7 @@ mod serve;
 mod signals;
 mod terminal;
 mod vectors;
+mod whole;
 
 use std::process::ExitCode;
 

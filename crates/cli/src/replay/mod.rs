@@ -7,7 +7,7 @@ mod args;
 mod progress;
 mod sockets;
 
-use std::{collections::BTreeSet, fs, io, num::NonZeroUsize, thread};
+use std::{collections::BTreeSet, io, num::NonZeroUsize, thread};
 
 use draftgate_core::Role;
 use draftgate_replay::{Against, Judged, Outcome, Report, Selection, Task, run_offline};
@@ -21,6 +21,7 @@ use progress::Progress;
 use crate::{
     exchanges,
     exit::{Failure, quiet_pipe, say},
+    whole,
 };
 
 /// Replays, and reports.
@@ -198,7 +199,7 @@ fn write(report: &Report, args: &Replay) -> Result<(), Failure> {
             text.as_bytes(),
         ));
     };
-    fs::write(path, text)
+    whole::write(path, |out| out.write_all(text.as_bytes()))
         .map_err(|error| Failure::new(format_args!("cannot write {}: {error}", path.display())))
 }
 

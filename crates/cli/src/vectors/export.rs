@@ -2,17 +2,14 @@
 //! programs that read those.
 
 use std::{
-    ffi::OsString,
-    fs::{self, File},
     io::{self, BufWriter, Write},
-    path::{Path, PathBuf},
+    path::PathBuf,
 };
-
-use draftgate_vectors::Vector;
 
 use crate::{
     exchanges,
     exit::{Failure, quiet_pipe},
+    whole,
 };
 
 const HELP: &str = "\
@@ -52,7 +49,8 @@ pub(crate) fn run(args: &Export) -> Result<(), Failure> {
         let written = draftgate_pcap::export(&exchanges, &mut out);
         return quiet_pipe(written.and_then(|()| out.flush()));
     }
-    write(&exchanges, &args.output).map_err(|error| {
+    let fill = |out: &mut dyn Write| draftgate_pcap::export(&exchanges, out);
+    whole::write(&args.output, fill).map_err(|error| {
         Failure::new(format_args!(
             "cannot write {}: {error}",
             args.output.display()
@@ -64,22 +62,4 @@ pub(crate) fn run(args: &Export) -> Result<(), Failure> {
         exchanges.len(),
         args.output.display()
     ))
-}
-
-/// The file is whole under its name, or it is not there.
-fn write(exchanges: &[Vector], path: &Path) -> io::Result<()> {
-    let mut hidden = OsString::from(".");
-    hidden.push(path.file_name().ok_or(io::ErrorKind::InvalidInput)?);
-    hidden.push(".part");
-    let hidden = path.with_file_name(hidden);
-    let written = File::create(&hidden).and_then(|file| {
-        let mut out = BufWriter::new(file);
-        draftgate_pcap::export(exchanges, &mut out)?;
-        out.flush()
-    });
-    let done = written.and_then(|()| fs::rename(&hidden, path));
-    if done.is_err() {
-        let _ = fs::remove_file(&hidden);
-    }
-    done
 }

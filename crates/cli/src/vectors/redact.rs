@@ -15,6 +15,7 @@ use draftgate_vectors::write;
 use crate::{
     exchanges,
     exit::{Failure, quiet_pipe},
+    whole,
 };
 
 const HELP: &str = "\
@@ -99,11 +100,5 @@ fn replace(path: &Path, octets: &[u8]) -> io::Result<()> {
     if fs::read(path).is_ok_and(|found| found == octets) {
         return Ok(());
     }
-    let mut hidden = path.as_os_str().to_owned();
-    hidden.push(format!(".{}.part", std::process::id()));
-    let written = fs::write(&hidden, octets).and_then(|()| fs::rename(&hidden, path));
-    if written.is_err() {
-        let _ = fs::remove_file(&hidden);
-    }
-    written
+    whole::write(path, |out| out.write_all(octets))
 }
