@@ -13,8 +13,9 @@ use std::{
 };
 
 /// What has not happened by then will not: a machine under load is slow, but
-/// not that slow.
-pub(crate) const WATCHDOG: Duration = Duration::from_secs(30);
+/// not that slow. The archive in every cut takes 15 seconds of one processor
+/// without optimization.
+pub(crate) const WATCHDOG: Duration = Duration::from_secs(120);
 
 /// How a child is started.
 pub(crate) struct Program {
