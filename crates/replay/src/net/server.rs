@@ -13,6 +13,9 @@ use http::request::Parts;
 use super::link::Ear;
 use crate::hear::{Heard, Hearing};
 
+/// The longest request that is waited for: no server that is known takes more.
+const MOST_OF_HEAD: usize = 64 << 10;
+
 /// Our server, which listens to a client under test.
 #[derive(Debug, Default)]
 pub(super) struct Server {
@@ -66,6 +69,10 @@ impl Server {
 
     fn ask(&mut self) {
         match parts(&self.input) {
+            Ok(None) if self.input.len() > MOST_OF_HEAD => {
+                let said = format!("a request without end, {} octets so far", self.input.len());
+                self.malformed = Some(said);
+            }
             Ok(None) => {}
             Err(malformed) => self.malformed = Some(malformed.to_string()),
             Ok(Some((parts, head))) => {
@@ -258,4 +265,25 @@ fn proof(asked: &Asked) -> Option<[u8; 16]> {
     let key = |name| asked.field(name).map(str::as_bytes);
     let challenge = Challenge::from_keys(key("sec-websocket-key1")?, key("sec-websocket-key2")?);
     Some(challenge.ok()?.answer(*asked.body.first_chunk()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_without_end_is_none() {
+        let mut server = Server::default();
+        server.hear(b"GET / HTTP/1.1\r\nCookie: ");
+        let chunk = [b'a'; 4096];
+        for _ in 0..MOST_OF_HEAD / chunk.len() {
+            assert!(!server.has_request());
+            server.hear(&chunk);
+        }
+        assert!(
+            server
+                .malformed
+                .is_some_and(|said| said.contains("without end"))
+        );
+    }
 }
