@@ -443,7 +443,9 @@ impl Tape {
         if let Some(ended) = self.ended.take() {
             let held = ended.held;
             if self.done.send(Done::Tape(ended)).is_err() {
+                // There is no writer any more: it was stopped, or broke.
                 self.shared.memory.fetch_sub(held, Relaxed);
+                self.shared.failed.fetch_add(1, Relaxed);
             }
         }
     }

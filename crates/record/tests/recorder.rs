@@ -46,6 +46,17 @@ async fn a_connection_is_recorded_for_its_time_and_no_longer() {
 }
 
 #[test]
+fn what_nobody_can_write_any_more_is_counted() {
+    let options = Options::new(directory("stopped"), Facts::new("a test"));
+    let recorder = Recorder::start(options, |_| {}).unwrap();
+    let tape = recorder.tape().unwrap();
+    recorder.finish();
+    assert_eq!(recorder.recorded().failed, 0);
+    tape.end();
+    assert_eq!(recorder.recorded().failed, 1);
+}
+
+#[test]
 fn nobody_waits_for_the_writer() {
     let dir = directory("stuck");
     let mut options = Options::new(&dir, Facts::new("a test"));
