@@ -3,7 +3,7 @@
 
 use crate::{
     child::{Running, draftgate},
-    serve::{DRAFTS, gateway},
+    serve::{drafts, gateway},
 };
 
 /// A client that is open, and so on the bus.
@@ -16,8 +16,8 @@ fn joined(draft: &str, url: &str) -> Running {
 #[test]
 fn clients_of_every_two_drafts_read_each_other() {
     let gateway = gateway(&[]);
-    for one in DRAFTS {
-        for other in DRAFTS {
+    for one in drafts() {
+        for other in drafts() {
             let url = format!("ws://{}/bus/{one}.{other}", gateway.address);
             let (mut a, mut b) = (joined(one, &url), joined(other, &url));
             a.write("Hello from A\n");

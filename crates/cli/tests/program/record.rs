@@ -14,7 +14,7 @@ use draftgate_vectors::{Action, Content, Service, Step, Vector, load_dir};
 
 use crate::{
     child::{Program, Running, WATCHDOG, directory, draftgate},
-    serve::{DRAFTS, Gateway, gateway},
+    serve::{Gateway, drafts, gateway},
 };
 
 /// A tap that runs.
@@ -111,7 +111,7 @@ fn pattern(content: &Content) -> String {
 #[test]
 fn recorded_replayed_and_recorded_again_it_is_the_same() {
     let gateway = gateway(&["echo"]);
-    for draft in DRAFTS {
+    for draft in drafts() {
         // The recorded octets against a server that has no masks and no dates.
         let (first, second) = twice(&gateway, draft, "--exact");
         assert_eq!(in_order(&first), in_order(&second), "{draft}");
@@ -170,17 +170,17 @@ fn recordings_of_every_draft_can_be_read_again_offline() {
         &gateway.address,
         &["--client", "draftgate connect", "--scenario", "text"],
     );
-    for draft in DRAFTS {
+    for draft in drafts() {
         hello(draft, &tap.address);
         recorded(&mut tap, draft);
     }
     let dir = tap.dir.clone();
     let vectors = tap.stop();
-    let drafts: Vec<_> = vectors
+    let recorded: Vec<_> = vectors
         .iter()
         .map(|vector| vector.about.draft.name())
         .collect();
-    assert_eq!(drafts, DRAFTS);
+    assert_eq!(recorded, drafts());
     for vector in &vectors {
         assert_eq!(vector.about.client, "draftgate connect");
         assert_eq!(vector.about.scenario, "text");
@@ -439,13 +439,13 @@ fn what_cannot_be_had_is_told() {
 fn a_gateway_records_its_own_connections() {
     let dir = directory();
     let gateway = gateway(&["serve", "--record", dir.to_str().unwrap()]);
-    for draft in DRAFTS {
+    for draft in drafts() {
         hello(draft, &gateway.address);
     }
     // Once it has ended all is written.
     gateway.stop();
     let vectors = load_dir(&dir).unwrap();
-    assert_eq!(vectors.len(), DRAFTS.len());
+    assert_eq!(vectors.len(), drafts().len());
     let dir = dir.to_str().unwrap();
     let offline = draftgate(["replay", dir]).run();
     offline.expect(0, &[]);
@@ -453,7 +453,7 @@ fn a_gateway_records_its_own_connections() {
     let target = format!("ws://{}/echo", another.address);
     let replayed = draftgate(["replay", dir, "--target", &target]).run();
     replayed.expect(0, &[]);
-    let all = format!("{} replays", DRAFTS.len());
+    let all = format!("{} replays", drafts().len());
     assert!(replayed.stdout.contains(&all), "{}", replayed.stdout);
     another.stop();
 }

@@ -7,11 +7,14 @@ use std::{
     net::{TcpListener, TcpStream},
 };
 
+use draftgate_core::Draft;
+
 use crate::child::{Running, WATCHDOG, directory, draftgate};
 
-pub(crate) const DRAFTS: [&str; 6] = [
-    "hixie-75", "hixie-76", "hybi-06", "hybi-07", "hybi-08", "hybi-13",
-];
+/// The names of the drafts that are spoken.
+pub(crate) fn drafts() -> Vec<&'static str> {
+    draftgate_drafts::spoken().map(Draft::name).collect()
+}
 
 /// A gateway on a port of its own.
 pub(crate) struct Gateway {
@@ -96,7 +99,7 @@ fn what_is_printed_leads_everywhere() {
 #[test]
 fn every_draft_is_echoed() {
     let gateway = gateway(&["serve"]);
-    for draft in DRAFTS {
+    for draft in drafts() {
         let ended = draftgate(["connect", "--draft", draft, &gateway.url("/echo")])
             .run_with("Hello\nGrüße\n\nlast");
         ended.expect(0, &[]);
@@ -206,12 +209,13 @@ fn a_port_that_is_taken_is_told() {
 fn terminate_and_interrupt_end_every_draft_as_it_ends() {
     for signal in ["TERM", "INT"] {
         let gateway = gateway(&[]);
-        let clients = DRAFTS.map(|draft| {
+        let start = |draft| {
             let mut client =
                 draftgate(["connect", "-v", "--draft", draft, &gateway.url("/bus/x")]).start();
             client.stderr.line_with("connected to");
             (draft, client)
-        });
+        };
+        let clients: Vec<_> = drafts().into_iter().map(start).collect();
         gateway.process.signal(signal);
         for (draft, client) in clients {
             let said = match draft {
@@ -220,10 +224,10 @@ fn terminate_and_interrupt_end_every_draft_as_it_ends() {
             };
             client.finish().expect(0, &[said]);
         }
-        let upgraded: Vec<String> = DRAFTS.iter().map(|draft| format!("1 {draft}")).collect();
+        let upgraded: Vec<String> = drafts().iter().map(|draft| format!("1 {draft}")).collect();
         let counted = format!(
             "in all: {} connections; upgraded: {}; on the bus: 0 published",
-            DRAFTS.len(),
+            drafts().len(),
             upgraded.join(", ")
         );
         let ended = gateway.process.finish();
