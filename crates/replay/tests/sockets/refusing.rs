@@ -2,21 +2,16 @@
 //! status is wrong, but what the server itself said about it, because that is
 //! where the remedy stands.
 
-#![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
-
-use std::{path::Path, time::Duration};
-
-use draftgate_replay::{
-    Outcome, Split,
-    net::{Playing, Target, Timing, replay},
-};
+use draftgate_replay::{Outcome, net::replay};
 use draftgate_vectors::load;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
 };
 
-const VECTOR: &str = "../../interop-vectors/hybi-13/example.ping-and-close.toml";
+use crate::{PLAYING, archived, target};
+
+const VECTOR: &str = "hybi-13/example.ping-and-close.toml";
 
 /// What a report says is seen where the server answers with `head`, and then
 /// with `body`, in segments of their own.
@@ -32,22 +27,9 @@ async fn seen(head: &'static str, body: &'static [u8]) -> Vec<String> {
             let _ = stream.write_all(body).await;
         }
     });
-    let target = Target {
-        address,
-        host: address.to_string(),
-        resource: "/".to_owned(),
-        origin: None,
-        front_end: false,
-    };
-    let playing = Playing {
-        fresh: true,
-        echo: false,
-        split: Split::Whole,
-        timing: Timing::None,
-        patience: Duration::from_secs(20),
-    };
-    let vector = load(Path::new(env!("CARGO_MANIFEST_DIR")).join(VECTOR)).unwrap();
-    match replay(&vector, &target, &playing).await {
+    let target = target(address);
+    let vector = load(archived(VECTOR)).unwrap();
+    match replay(&vector, &target, &PLAYING).await {
         Outcome::Mismatch(mismatch) => mismatch.seen,
         other => panic!("{other:?}"),
     }

@@ -2,22 +2,20 @@
 //! one exchange with a message may pass against it, wherever the message
 //! stands. What a runner did not come to send is owed all the same.
 
-#![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
-
-use std::{path::Path, time::Duration};
-
 use bytes::BytesMut;
 use draftgate_core::{Event, Outbox};
 use draftgate_drafts::{acceptor, opening::parts, recorded};
 use draftgate_replay::{
-    Outcome, Split,
-    net::{Playing, Target, Timing, replay},
+    Outcome,
+    net::{Playing, replay},
 };
 use draftgate_vectors::{Ends, Service, Vector, load_dir};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
 };
+
+use crate::{PLAYING, archived, target};
 
 /// Opens the connection, and leaves with whatever comes then.
 async fn leave(mut stream: TcpStream) -> Option<()> {
@@ -65,23 +63,13 @@ async fn a_server_that_leaves_early_passes_nothing() {
             tokio::spawn(leave(stream));
         }
     });
-    let target = Target {
-        address,
-        host: address.to_string(),
-        resource: "/".to_owned(),
-        origin: None,
-        front_end: false,
-    };
+    let target = target(address);
     let playing = Playing {
-        fresh: true,
         echo: true,
-        split: Split::Whole,
-        timing: Timing::None,
-        patience: Duration::from_secs(20),
+        ..PLAYING
     };
-    let archive = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../interop-vectors");
     let mut failed = 0;
-    for vector in load_dir(archive).unwrap() {
+    for vector in load_dir(archived("")).unwrap() {
         let echo = vector.about.service == Some(Service::Echo);
         if !echo || !says_something(&vector) || acceptor(vector.about.draft).is_err() {
             continue;

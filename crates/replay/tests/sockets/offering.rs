@@ -1,22 +1,17 @@
 //! Clients under test that offer what the recorded client did not, or that did
 //! not: an answer that one client must refuse is in order for another.
 
-#![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
-
-use std::{path::Path, time::Duration};
-
-use draftgate_replay::{
-    Outcome, Split,
-    net::{Playing, Timing, serve},
-};
+use draftgate_replay::{Outcome, net::serve};
 use draftgate_vectors::load;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
 };
 
+use crate::{PLAYING, archived};
+
 /// A server that agrees on permessage-deflate.
-const VECTOR: &str = "../../interop-vectors/hybi-13/published.opera-36-macosx.whatwg-html-852.toml";
+const VECTOR: &str = "hybi-13/published.opera-36-macosx.whatwg-html-852.toml";
 
 /// What is judged of a client that asks with `field` and leaves once it is answered.
 async fn judged(field: &str) -> Outcome {
@@ -33,15 +28,8 @@ async fn judged(field: &str) -> Outcome {
         let _ = stream.read(&mut answer).await;
     });
     let (stream, _) = listener.accept().await.unwrap();
-    let playing = Playing {
-        fresh: true,
-        echo: false,
-        split: Split::Whole,
-        timing: Timing::None,
-        patience: Duration::from_secs(20),
-    };
-    let vector = load(Path::new(env!("CARGO_MANIFEST_DIR")).join(VECTOR)).unwrap();
-    serve(&vector, stream, &playing).await
+    let vector = load(archived(VECTOR)).unwrap();
+    serve(&vector, stream, &PLAYING).await
 }
 
 #[tokio::test]
