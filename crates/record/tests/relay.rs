@@ -21,7 +21,7 @@ use socket2::SockRef;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
-    sync::oneshot,
+    sync::{Notify, oneshot},
     task::JoinHandle,
 };
 
@@ -33,6 +33,7 @@ struct Tap {
     dir: PathBuf,
     reports: Arc<Mutex<Vec<Report>>>,
     troubles: Arc<Mutex<Vec<Trouble>>>,
+    reported: Arc<Notify>,
     stop: oneshot::Sender<()>,
     relay: JoinHandle<()>,
 }
@@ -57,7 +58,13 @@ impl Tap {
         let reports = Arc::new(Mutex::new(Vec::new()));
         let troubles = Arc::new(Mutex::new(Vec::new()));
         let (told, telling) = (Arc::clone(&reports), Arc::clone(&troubles));
-        let recorder = Recorder::start(options, move |it| told.lock().unwrap().push(it)).unwrap();
+        let reported = Arc::new(Notify::new());
+        let reporting = Arc::clone(&reported);
+        let report = move |it| {
+            told.lock().unwrap().push(it);
+            reporting.notify_one();
+        };
+        let recorder = Recorder::start(options, report).unwrap();
         let recorder = Arc::new(recorder);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -78,6 +85,7 @@ impl Tap {
             dir,
             reports,
             troubles,
+            reported,
             stop,
             relay,
         }
@@ -94,7 +102,7 @@ impl Tap {
     async fn written(&self, count: u64) {
         let wait = async {
             while self.recorder.recorded().written < count {
-                tokio::time::sleep(Duration::from_millis(1)).await;
+                self.reported.notified().await;
             }
         };
         let waited = tokio::time::timeout(Duration::from_secs(60), wait).await;
