@@ -136,15 +136,15 @@ struct Coming {
     deviations: u64,
 }
 
-/// Replays to the client that `client` starts with a URL.
-fn comes(coming: &Coming, client: impl FnOnce(String) -> Command) {
+/// Replays to `client`, which is told the URL as its last argument.
+fn comes(coming: &Coming, mut client: Command) {
     let name = coming.name;
     let listen = ["--draft", coming.draft, "--listen", "127.0.0.1:0"];
     let mut runner = replay(&[&listen[..], &["--peer", name, "--format", "json"]].concat());
     let mut runner = Child::start("draftgate replay", &mut runner);
     let line = runner.line_of_stderr();
     let url = format!("ws://{}", line.split_once("ws://").unwrap().1.trim());
-    let mut client = Child::start(name, &mut client(url));
+    let mut client = Child::start(name, client.arg(url));
     let report: Value = serde_json::from_str(&runner.text()).unwrap();
     assert_eq!(runner.end().code, Some(0), "{report:#}");
     client.end_well();
@@ -166,11 +166,7 @@ fn foreign_ws_as_the_client_under_test_deviates_as_the_archive_says() {
         passed: 105,
         deviations: 3,
     };
-    comes(&ws, |url| {
-        let mut client = node("ws-again-client.js");
-        client.arg(url);
-        client
-    });
+    comes(&ws, node("ws-again-client.js"));
 }
 
 #[test]
@@ -181,9 +177,5 @@ fn foreign_phantomjs_as_the_client_under_test_deviates_as_the_archive_says() {
         passed: 20,
         deviations: 52,
     };
-    comes(&webkit, |url| {
-        let mut client = phantomjs("phantom-again.js");
-        client.arg(url);
-        client
-    });
+    comes(&webkit, phantomjs("phantom-again.js"));
 }
