@@ -19,8 +19,8 @@ use draftgate_wire::{
     Breach, Dialect, KeySource, Machine, Sentinel,
     dissect::Frames,
     opening::{
-        Accepted, Acceptor, Answer, Ask, Asked, Connected, Head, LengthFrames, Offer, Offerer,
-        Pending, Refusal, RefusalKind, Resume, Terms, echoed_origin,
+        Accepted, Acceptor, Answer, AnswerChecks, Ask, Asked, Connected, Head, Judge, LengthFrames,
+        Offer, Offerer, Pending, Refusal, RefusalKind, Resume, Terms, echoed_origin,
     },
 };
 use http::{HeaderValue, request::Parts};
@@ -126,6 +126,7 @@ impl Offerer for Hixie75 {
             location: asked.url(terms.secure)?,
             subprotocol: asked.field("websocket-protocol").map(str::to_owned),
             terms,
+            judge: Judge::default(),
         }))
     }
 }
@@ -137,33 +138,50 @@ struct Waiting {
     location: String,
     subprotocol: Option<String>,
     terms: Resume,
+    judge: Judge,
+}
+
+impl Waiting {
+    /// §3.1. There is no proof: that both fields speak of WebSocket is all that
+    /// tells the server from any other, and never forgiven.
+    fn check(&mut self, answer: &Answer) -> Result<(), Refusal> {
+        answer.switched()?;
+        let judge = &mut self.judge;
+        judge.forgive(literal(answer))?;
+        answer.must_list("Upgrade", "websocket", RefusalKind::AnswerUpgrade)?;
+        answer.must_list("Connection", "upgrade", RefusalKind::AnswerConnection)?;
+        line_feeds(answer)?;
+        let origin = RefusalKind::AnswerOrigin;
+        judge.forgive(answer.must_be_written("websocket-origin", &self.origin, origin))?;
+        let location = RefusalKind::AnswerLocation;
+        judge.forgive(answer.must_be_written("websocket-location", &self.location, location))?;
+        let asked = self.subprotocol.take();
+        self.subprotocol =
+            judge.repeated_subprotocol(answer, "websocket-protocol", asked.as_deref())?;
+        Ok(())
+    }
 }
 
 impl Pending for Waiting {
+    fn judge(&mut self, checks: AnswerChecks) {
+        self.judge.checks = checks;
+    }
+
     fn answer(&mut self, input: &mut BytesMut) -> Result<Option<Connected>, Refusal> {
         let Some(answer) = Answer::read(input)? else {
             return Ok(None);
         };
-        answer.switched()?;
-        literal(&answer)?;
-        let origin = RefusalKind::AnswerOrigin;
-        answer.must_equal("websocket-origin", &self.origin, origin)?;
-        let location = RefusalKind::AnswerLocation;
-        answer.must_equal("websocket-location", &self.location, location)?;
-        if let Some(asked) = &self.subprotocol {
-            let subprotocol = RefusalKind::AnswerSubprotocol;
-            answer.must_equal("websocket-protocol", asked, subprotocol)?;
-        }
+        self.check(&answer)?;
         Ok(Some(Connected {
             subprotocol: self.subprotocol.take(),
             head: answer.head,
             codec: codec(self.terms.limits, self.terms.length_frames),
+            forgiven: std::mem::take(&mut self.judge.forgiven),
         }))
     }
 }
 
-/// §3.1: the first 85 octets as they stand, and no line feed without its
-/// carriage return after them.
+/// §3.1: the first 85 octets as they stand.
 fn literal(answer: &Answer) -> Result<(), Refusal> {
     let head = &answer.head;
     let differs = ANSWER.bytes().zip(head.iter()).position(|(a, b)| a != *b);
@@ -174,6 +192,12 @@ fn literal(answer: &Answer) -> Result<(), Refusal> {
         );
         return Err(Refusal::with(RefusalKind::AnswerStatusLine, detail));
     }
+    Ok(())
+}
+
+/// §3.1: no line feed without its carriage return.
+fn line_feeds(answer: &Answer) -> Result<(), Refusal> {
+    let head = &answer.head;
     let bare = head
         .iter()
         .zip(&head[1..])

@@ -19,9 +19,9 @@ use draftgate_wire::{
     Breach, Dialect, KeySource, Machine, Sentinel,
     dissect::Frames,
     opening::{
-        Accepted, Acceptor, Answer, Ask, Asked, Challenge, Connected, Head, LengthFrames, Offer,
-        Offerer, Pending, Refusal, RefusalKind, Resume, Terms, challenge, echoed_origin,
-        only_field,
+        Accepted, Acceptor, Answer, AnswerChecks, Ask, Asked, Challenge, Connected, Head, Judge,
+        LengthFrames, Offer, Offerer, Pending, Refusal, RefusalKind, Resume, Terms, challenge,
+        echoed_origin, only_field,
     },
 };
 use http::{HeaderValue, request::Parts};
@@ -159,6 +159,7 @@ impl Offerer for Hixie76 {
             digest: challenge.answer(*key3),
             head: None,
             terms,
+            judge: Judge::default(),
         }))
     }
 }
@@ -172,33 +173,46 @@ struct Waiting {
     digest: [u8; challenge::ANSWER],
     head: Option<Answer>,
     terms: Resume,
+    judge: Judge,
 }
 
 impl Waiting {
-    /// §4.1, steps 32 to 41.
-    fn check(&self, answer: &Answer) -> Result<(), Refusal> {
+    /// §4.1, steps 32 to 41. The 16 octets prove what the other fields say.
+    fn check(&mut self, answer: &Answer) -> Result<(), Refusal> {
         answer.switched()?;
-        let upgrade = answer.exactly_one("upgrade")?;
-        if !upgrade.eq_ignore_ascii_case(b"websocket") {
-            return Err(RefusalKind::AnswerUpgrade.into());
-        }
-        let connection = answer.exactly_one("connection")?;
-        if !connection.eq_ignore_ascii_case(b"upgrade") {
-            return Err(RefusalKind::AnswerConnection.into());
-        }
+        let judge = &mut self.judge;
+        judge.forgive(answer.upgrade_is_websocket())?;
+        judge.forgive(connection_is_upgrade(answer))?;
         let origin = RefusalKind::AnswerOrigin;
-        answer.must_equal("sec-websocket-origin", &self.origin, origin)?;
+        judge.forgive(answer.must_be_written("sec-websocket-origin", &self.origin, origin))?;
         let location = RefusalKind::AnswerLocation;
-        answer.must_equal("sec-websocket-location", &self.location, location)?;
-        if let Some(asked) = &self.subprotocol {
-            let subprotocol = RefusalKind::AnswerSubprotocol;
-            answer.must_equal("sec-websocket-protocol", asked, subprotocol)?;
-        }
+        judge.forgive(answer.must_be_written(
+            "sec-websocket-location",
+            &self.location,
+            location,
+        ))?;
+        let asked = self.subprotocol.take();
+        self.subprotocol =
+            judge.repeated_subprotocol(answer, "sec-websocket-protocol", asked.as_deref())?;
         Ok(())
     }
 }
 
+/// §4.1: the one word, in any letter case.
+fn connection_is_upgrade(answer: &Answer) -> Result<(), Refusal> {
+    let value = answer.exactly_one("connection")?;
+    if value.eq_ignore_ascii_case(b"upgrade") {
+        return Ok(());
+    }
+    let detail = format!("Connection is `{}`", String::from_utf8_lossy(value));
+    Err(Refusal::with(RefusalKind::AnswerConnection, detail))
+}
+
 impl Pending for Waiting {
+    fn judge(&mut self, checks: AnswerChecks) {
+        self.judge.checks = checks;
+    }
+
     fn answer(&mut self, input: &mut BytesMut) -> Result<Option<Connected>, Refusal> {
         let answer = match self.head.take() {
             Some(answer) => answer,
@@ -222,6 +236,7 @@ impl Pending for Waiting {
             subprotocol: self.subprotocol.take(),
             head: answer.head,
             codec: Box::new(machine(self.terms.limits, self.terms.length_frames)),
+            forgiven: std::mem::take(&mut self.judge.forgiven),
         }))
     }
 }

@@ -128,6 +128,88 @@ impl Answer {
         ))
     }
 
+    /// The values of the field `name` as hixie's own clients read them: one
+    /// space after the colon is skipped, every other octet counts
+    /// (hixie-75 §3.1, hixie-76 §4.1).
+    pub fn written<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        let mut rest = self.head.as_ref();
+        let lines = std::iter::from_fn(move || {
+            let end = memchr::memmem::find(rest, b"\r\n")?;
+            let line = &rest[..end];
+            rest = &rest[end + 2..];
+            Some(line)
+        });
+        lines.skip(1).filter_map(move |line| {
+            let colon = memchr::memchr(b':', line)?;
+            let value = &line[colon + 1..];
+            let named = line[..colon].eq_ignore_ascii_case(name.as_bytes());
+            named.then(|| value.strip_prefix(b" ").unwrap_or(value))
+        })
+    }
+
+    /// Checks that the field `name` stands once and is [`written`](Self::written)
+    /// as `wanted`.
+    ///
+    /// # Errors
+    /// [`RefusalKind::AnswerField`], or `otherwise` with both values.
+    pub fn must_be_written(
+        &self,
+        name: &str,
+        wanted: &str,
+        otherwise: RefusalKind,
+    ) -> Result<(), Refusal> {
+        self.exactly_one(name)?;
+        let found = self.written(name).next().unwrap_or_default();
+        if found == wanted.as_bytes() {
+            return Ok(());
+        }
+        let found = String::from_utf8_lossy(found);
+        let detail = format!("{name} is `{found}`, not `{wanted}`");
+        Err(Refusal::with(otherwise, detail))
+    }
+
+    /// Checks that `Upgrade` names WebSocket and nothing else, and stands once.
+    ///
+    /// # Errors
+    /// [`RefusalKind::AnswerField`] or [`RefusalKind::AnswerUpgrade`].
+    pub fn upgrade_is_websocket(&self) -> Result<(), Refusal> {
+        let value = self.exactly_one("upgrade")?;
+        if value.eq_ignore_ascii_case(b"websocket") {
+            return Ok(());
+        }
+        let detail = format!("Upgrade is `{}`", String::from_utf8_lossy(value));
+        Err(Refusal::with(RefusalKind::AnswerUpgrade, detail))
+    }
+
+    /// Checks that the field `name` has `token` in its list or lists, in any
+    /// letter case.
+    ///
+    /// # Errors
+    /// `otherwise`, with what it has.
+    pub fn must_list(
+        &self,
+        name: &str,
+        token: &str,
+        otherwise: RefusalKind,
+    ) -> Result<(), Refusal> {
+        let values: Vec<&[u8]> = self.named(name).map(|(_, value)| value).collect();
+        let listed = |value: &&[u8]| {
+            let mut tokens = value.split(|o| *o == b',');
+            tokens.any(|found| found.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
+        };
+        if values.iter().any(listed) {
+            return Ok(());
+        }
+        let detail = match values.is_empty() {
+            true => format!("{name} is missing"),
+            false => {
+                let found = values.join(&b", "[..]);
+                format!("{name} is `{}`", String::from_utf8_lossy(&found))
+            }
+        };
+        Err(Refusal::with(otherwise, detail))
+    }
+
     /// The server's choice among the subprotocols `asked`.
     ///
     /// # Errors
@@ -163,6 +245,32 @@ mod tests {
             assert!(answer.at_most_one("a").is_err());
             assert!(answer.exactly_one("b").is_err());
             assert_eq!(answer.status_line(), "HTTP/1.1 101 Ok");
+        }
+    }
+
+    #[test]
+    fn every_octet_of_a_written_value_counts_but_one_space() {
+        let octets = b"HTTP/1.1 101 Ok\r\nA:1\r\nB: 1\r\nC:  1\r\nD: 1 \r\n\r\n";
+        let answer = Answer::read(&mut BytesMut::from(&octets[..])).unwrap();
+        let answer = answer.unwrap();
+        for (name, good) in [("a", true), ("B", true), ("c", false), ("d", false)] {
+            let kind = RefusalKind::AnswerOrigin;
+            let found = answer.must_be_written(name, "1", kind);
+            assert_eq!(found.is_ok(), good, "{name}");
+            assert!(answer.must_equal(name, "1", kind).is_ok(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_found_in_any_list() {
+        let octets = b"HTTP/1.1 101 Ok\r\nA: x\r\nA: keep-alive, UPGRADE\r\nB: upgraded\r\n\r\n";
+        let answer = Answer::read(&mut BytesMut::from(&octets[..])).unwrap();
+        let answer = answer.unwrap();
+        let kind = RefusalKind::AnswerConnection;
+        assert!(answer.must_list("a", "upgrade", kind).is_ok());
+        for (name, said) in [("B", "B is `upgraded`"), ("C", "C is missing")] {
+            let refusal = answer.must_list(name, "upgrade", kind).unwrap_err();
+            assert!(refusal.to_string().contains(said), "{refusal}");
         }
     }
 

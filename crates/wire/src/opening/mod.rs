@@ -8,6 +8,7 @@
 mod answer;
 mod asked;
 pub mod challenge;
+mod checks;
 mod head;
 pub mod keyed;
 mod refusal;
@@ -23,6 +24,7 @@ use http::{HeaderValue, request::Parts};
 pub use answer::{Answer, MAX_HEAD};
 pub use asked::Asked;
 pub use challenge::Challenge;
+pub use checks::{AnswerChecks, Judge};
 pub use head::Head;
 pub use keyed::Keyed;
 pub use refusal::{Refusal, RefusalKind};
@@ -215,6 +217,10 @@ impl Offer {
 
 /// A client that waits for the answer to its request.
 pub trait Pending: Debug + Send {
+    /// How strictly to judge, to be said before the answer comes; strictly if
+    /// nothing is said.
+    fn judge(&mut self, checks: AnswerChecks);
+
     /// Takes the octets of the answer from the front of `input`, and only
     /// those; `None` until it is whole. What is left belongs to the codec.
     ///
@@ -232,4 +238,6 @@ pub struct Connected {
     pub head: Bytes,
     /// What speaks from there on.
     pub codec: Box<dyn Codec>,
+    /// What [`AnswerChecks::Lenient`] let pass, in the order found.
+    pub forgiven: Vec<Refusal>,
 }

@@ -9,8 +9,8 @@ use draftgate_core::{Capabilities, Codec, Draft, Limits};
 use http::{HeaderValue, request::Parts};
 
 use super::{
-    Accepted, Acceptor, Answer, Ask, Asked, Connected, Head, Keyed, LengthFrames, Offer, Offerer,
-    Pending, Refusal, RefusalKind, Resume, Terms, only_field,
+    Accepted, Acceptor, Answer, AnswerChecks, Ask, Asked, Connected, Head, Judge, Keyed,
+    LengthFrames, Offer, Offerer, Pending, Refusal, RefusalKind, Resume, Terms, only_field,
 };
 use crate::{Dialect, Hybi, KeySource, Layout, Machine, Masking, dissect::Frames};
 
@@ -125,6 +125,7 @@ impl Offerer for Versioned {
                 .map(|name| name.trim().to_owned())
                 .collect(),
             codec: Some(self.codec(masking, terms.limits)),
+            judge: Judge::default(),
         }))
     }
 }
@@ -136,24 +137,17 @@ struct Waiting {
     subprotocols: Vec<String>,
     /// What speaks once the answer is accepted.
     codec: Option<Box<dyn Codec>>,
+    judge: Judge,
 }
 
 impl Waiting {
     /// RFC 6455 §4.1, "client MUST validate the server's response".
-    fn check(&self, answer: &Answer) -> Result<Option<String>, Refusal> {
+    fn check(&mut self, answer: &Answer) -> Result<Option<String>, Refusal> {
         answer.switched()?;
-        let upgrade = answer.exactly_one("upgrade")?;
-        if !upgrade.eq_ignore_ascii_case(b"websocket") {
-            return Err(RefusalKind::AnswerUpgrade.into());
-        }
-        let upgrades = answer.named("connection").any(|(_, value)| {
-            value
-                .split(|o| *o == b',')
-                .any(|token| token.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
-        });
-        if !upgrades {
-            return Err(RefusalKind::AnswerConnection.into());
-        }
+        self.judge.forgive(answer.upgrade_is_websocket())?;
+        let connection = RefusalKind::AnswerConnection;
+        self.judge
+            .forgive(answer.must_list("connection", "upgrade", connection))?;
         let accept = RefusalKind::AnswerAccept;
         answer.must_equal("sec-websocket-accept", &self.accept, accept)?;
         // libwebsockets writes an empty line when it accepts none.
@@ -162,11 +156,21 @@ impl Waiting {
             let detail = String::from_utf8_lossy(value).into_owned();
             return Err(Refusal::with(RefusalKind::AnswerExtension, detail));
         }
-        answer.subprotocol("sec-websocket-protocol", &self.subprotocols)
+        let chosen = answer.subprotocol("sec-websocket-protocol", &self.subprotocols);
+        // A server that always names its only one; nothing was agreed on.
+        if self.subprotocols.is_empty() {
+            self.judge.forgive(chosen.map(drop))?;
+            return Ok(None);
+        }
+        chosen
     }
 }
 
 impl Pending for Waiting {
+    fn judge(&mut self, checks: AnswerChecks) {
+        self.judge.checks = checks;
+    }
+
     fn answer(&mut self, input: &mut BytesMut) -> Result<Option<Connected>, Refusal> {
         let Some(answer) = Answer::read(input)? else {
             return Ok(None);
@@ -179,6 +183,7 @@ impl Pending for Waiting {
             subprotocol,
             head: answer.head,
             codec,
+            forgiven: std::mem::take(&mut self.judge.forgiven),
         }))
     }
 }
