@@ -31,7 +31,7 @@ pub(crate) const DUPLICATES: &[Duplicate] = &[
     Duplicate {
         name: "getrandom",
         versions: &["0.2", "0.4"],
-        reason: "fastwebsockets still builds on rand 0.8; it is measured against and never shipped",
+        reason: "ring still builds on 0.2; it is a call to the system and little else",
     },
     Duplicate {
         name: "rand",

@@ -21,7 +21,7 @@ enum Place {
 }
 
 /// Every crate of the workspace.
-const PLACES: [(&str, Place); 22] = [
+const PLACES: [(&str, Place); 23] = [
     (CORE, Place::Row(0)),
     (WIRE, Place::Row(1)),
     ("draftgate-translate", Place::Row(1)),
@@ -34,6 +34,7 @@ const PLACES: [(&str, Place); 22] = [
     ("draftgate-hybi07", Place::Draft),
     ("draftgate-hybi13", Place::Draft),
     (DRAFTS, Place::Row(3)),
+    ("draftgate-client", Place::Row(4)),
     ("draftgate-explain", Place::Row(4)),
     ("draftgate-compare", Place::Row(5)),
     ("draftgate-record", Place::Row(5)),

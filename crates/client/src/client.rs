@@ -1,0 +1,366 @@
+//! The client: which draft is tried next, and what a connection brings.
+
+use std::sync::{Arc, OnceLock};
+
+use bytes::{Bytes, BytesMut};
+use draftgate_conn::Start;
+use draftgate_core::{Codec, Draft};
+use draftgate_drafts::{
+    RandomKeys,
+    opening::{Ask, Connected, Offer, Refusal, RefusalKind},
+};
+use http::{HeaderValue, header};
+use tokio_rustls::rustls::ClientConfig;
+
+use crate::{ConnectError, Options, Stream, TlsFailure, Url, dial::Dial, opening};
+
+/// Connects to servers, as it was told once.
+#[derive(Debug)]
+pub struct Client {
+    options: Options,
+    tls: OnceLock<Arc<ClientConfig>>,
+}
+
+/// A draft that was tried before the one that worked, and why it did not.
+pub type Tried = (Draft, ConnectError);
+
+/// An open connection that nobody drives yet.
+#[derive(Debug)]
+pub struct Connection {
+    /// The octets.
+    pub stream: Stream,
+    /// What speaks from here on.
+    pub codec: Box<dyn Codec>,
+    /// What came behind the answer: it is the codec's.
+    pub received: BytesMut,
+    /// The request as it was sent, with what belongs to it behind its head. It
+    /// holds what was sent for authentication.
+    pub request: Bytes,
+    /// The answer's head as it came.
+    pub head: Bytes,
+    /// The subprotocol the server chose.
+    pub subprotocol: Option<String>,
+    /// What lenient checks of the answer let pass; each names the field.
+    pub forgiven: Vec<Refusal>,
+    /// The drafts that were tried before, in order.
+    pub tried: Vec<Tried>,
+}
+
+impl Connection {
+    /// The draft that is spoken.
+    pub fn draft(&self) -> Draft {
+        self.codec.draft()
+    }
+
+    /// What a driver needs: the stream, and where the protocol stands on it.
+    pub fn start(self) -> (Stream, Start) {
+        let start = Start {
+            received: self.received,
+            ..Start::new(self.codec)
+        };
+        (self.stream, start)
+    }
+}
+
+impl Client {
+    /// A client that does as `options` say.
+    pub fn new(options: Options) -> Self {
+        Self {
+            options,
+            tls: OnceLock::new(),
+        }
+    }
+
+    /// What it was told.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// Connects to `url`, in the first of its drafts that the server accepts;
+    /// each draft has a connection of its own.
+    ///
+    /// A refusal that lists versions is followed to the highest that is among
+    /// the drafts still to try, once; without a list, the next draft is tried
+    /// where the refusal [may be the draft's](ConnectError::may_be_the_draft).
+    ///
+    /// # Errors
+    /// Why there is no connection; [`ConnectError::NoDraft`] if more than one
+    /// draft was tried.
+    pub async fn connect(&self, url: &Url) -> Result<Connection, ConnectError> {
+        let mut ladder = Ladder::new(self.options.drafts.in_order());
+        let mut tried: Vec<Tried> = Vec::new();
+        let mut next = ladder.first();
+        while let Some(draft) = next {
+            match self.connect_in(draft, url).await {
+                Ok(connection) => {
+                    return Ok(Connection {
+                        tried,
+                        ..connection
+                    });
+                }
+                Err(error) => {
+                    next = ladder.after(draft, &error);
+                    tried.push((draft, error));
+                }
+            }
+        }
+        match tried.pop() {
+            Some((_, error)) if tried.is_empty() => Err(error),
+            Some(last) => {
+                tried.push(last);
+                Err(ConnectError::NoDraft(tried))
+            }
+            None => Err(ConnectError::NoDraftNamed),
+        }
+    }
+
+    /// Connects to `url` in `draft` alone, whatever drafts it was told.
+    ///
+    /// # Errors
+    /// Why there is no connection.
+    pub async fn connect_in(&self, draft: Draft, url: &Url) -> Result<Connection, ConnectError> {
+        let offer = self.offer(draft, url);
+        let offer = offer.map_err(|refusal| ConnectError::Unspeakable { refusal })?;
+        let request = offer.request.clone();
+        let dial = Dial::new(&self.options, url);
+        let mut stream = dial.stream(|| self.tls()).await?;
+        let within = self.options.opening_timeout;
+        let opened = opening::open(&mut stream, &url.host, offer, within).await?;
+        let (connected, received) = opened;
+        let Connected {
+            subprotocol,
+            head,
+            codec,
+            forgiven,
+        } = connected;
+        Ok(Connection {
+            stream,
+            codec,
+            received,
+            request,
+            head,
+            subprotocol,
+            forgiven,
+            tried: Vec::new(),
+        })
+    }
+
+    /// The request for `url` in `draft`, and what waits for its answer.
+    fn offer(&self, draft: Draft, url: &Url) -> Result<Offer, Refusal> {
+        let options = &self.options;
+        let origin = options.origin.clone().or_else(|| url.origin(draft));
+        let subprotocols: Vec<&str> = options.subprotocols.iter().map(String::as_str).collect();
+        let fields = self.fields(url)?;
+        let fields: Vec<_> = fields
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.clone()))
+            .collect();
+        let ask = Ask {
+            secure: url.secure,
+            host: &url.host,
+            resource: &url.resource,
+            origin: origin.as_deref(),
+            subprotocols: &subprotocols,
+            fields: &fields,
+            limits: options.limits,
+            length_frames: options.length_frames,
+        };
+        let mut offer = draftgate_drafts::offer(draft, &ask, &mut RandomKeys)?;
+        offer.pending.judge(options.answer_checks);
+        Ok(offer)
+    }
+
+    /// The fields besides the draft's own.
+    fn fields(&self, url: &Url) -> Result<Vec<(String, HeaderValue)>, Refusal> {
+        let options = &self.options;
+        let mut fields = options.fields.clone();
+        if let Some((name, _)) = fields.iter().find(|(name, _)| is_the_drafts(name)) {
+            let detail = format!("{name} is written by the draft itself");
+            return Err(Refusal::with(RefusalKind::AskUnspeakable, detail));
+        }
+        if !options.cookies.is_empty() {
+            let value = HeaderValue::from_str(&options.cookies.join("; ")).map_err(|_| {
+                let detail = "a cookie holds a control character";
+                Refusal::with(RefusalKind::AskUnspeakable, detail)
+            })?;
+            fields.push(("Cookie".to_owned(), value));
+        }
+        let authorized = fields
+            .iter()
+            .any(|(name, _)| name.eq_ignore_ascii_case(header::AUTHORIZATION.as_str()));
+        let basic = url.credentials.as_ref().and_then(|c| c.basic());
+        if let Some(value) = basic.filter(|_| !authorized) {
+            fields.push(("Authorization".to_owned(), value));
+        }
+        Ok(fields)
+    }
+
+    /// What TLS goes by; the certificates are read once.
+    fn tls(&self) -> Result<Arc<ClientConfig>, TlsFailure> {
+        if let Some(config) = self.tls.get() {
+            return Ok(Arc::clone(config));
+        }
+        let config = self.options.tls.config()?;
+        Ok(Arc::clone(self.tls.get_or_init(|| config)))
+    }
+}
+
+/// Whether a draft writes the field `name` itself, or it would make the request
+/// another one than the draft's.
+fn is_the_drafts(name: &str) -> bool {
+    const OWN: [&str; 6] = [
+        "host",
+        "upgrade",
+        "connection",
+        "origin",
+        "content-length",
+        "transfer-encoding",
+    ];
+    let name = name.to_ascii_lowercase();
+    OWN.contains(&name.as_str())
+        || name.starts_with("sec-websocket-")
+        || name.starts_with("websocket-")
+}
+
+/// The drafts that are left to try.
+#[derive(Debug)]
+struct Ladder {
+    left: Vec<Draft>,
+    /// Whether a list of versions was followed: that is done once.
+    followed: bool,
+}
+
+impl Ladder {
+    fn new(mut drafts: Vec<Draft>) -> Self {
+        drafts.reverse();
+        Self {
+            left: drafts,
+            followed: false,
+        }
+    }
+
+    fn first(&mut self) -> Option<Draft> {
+        self.left.pop()
+    }
+
+    /// The draft to try after `draft` gave `error`.
+    fn after(&mut self, draft: Draft, error: &ConnectError) -> Option<Draft> {
+        if !error.may_be_the_draft() {
+            return None;
+        }
+        let versions = error.versions();
+        if versions.is_empty() {
+            return self.left.pop();
+        }
+        // It speaks this very version: what it refuses is something else.
+        if draft.version().is_some_and(|own| versions.contains(&own)) {
+            return None;
+        }
+        let common = self
+            .left
+            .iter()
+            .filter(|draft| draft.version().is_some_and(|v| versions.contains(&v)))
+            .max_by_key(|draft| draft.version())
+            .copied();
+        // The list is complete as to drafts that have a version.
+        self.left.retain(|draft| draft.version().is_none());
+        match common {
+            Some(common) if !std::mem::replace(&mut self.followed, true) => Some(common),
+            _ => self.left.pop(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Drafts;
+
+    fn refused(status: u16, versions: &[u8]) -> ConnectError {
+        ConnectError::Refused {
+            refusal: RefusalKind::AnswerStatus.into(),
+            status: Some(status),
+            versions: versions.to_vec(),
+            body: String::new(),
+        }
+    }
+
+    /// The drafts that are tried in this order while these errors come.
+    fn climbed(drafts: Drafts, errors: &[ConnectError]) -> Vec<Draft> {
+        let mut ladder = Ladder::new(drafts.in_order());
+        let mut tried: Vec<Draft> = ladder.first().into_iter().collect();
+        for error in errors {
+            match ladder.after(tried[tried.len() - 1], error) {
+                Some(draft) => tried.push(draft),
+                None => break,
+            }
+        }
+        tried
+    }
+
+    use Draft::{Hixie75, Hixie76, Hybi06, Hybi07, Hybi08, Hybi13};
+
+    #[test]
+    fn without_a_list_the_drafts_are_tried_in_their_order() {
+        let errors = || {
+            [
+                refused(400, &[]),
+                ConnectError::Ended {
+                    host: String::new(),
+                    octets: 0,
+                },
+                refused(426, &[]),
+                refused(400, &[]),
+            ]
+        };
+        assert_eq!(
+            climbed(Drafts::Auto, &errors()),
+            [Hybi13, Hybi08, Hybi07, Hybi06]
+        );
+        let named = || Drafts::Named(vec![Hixie75, Hybi13, Hixie76]);
+        assert_eq!(climbed(named(), &errors()), [Hixie75, Hybi13, Hixie76]);
+    }
+
+    #[test]
+    fn a_list_is_followed_once_and_to_its_highest() {
+        let auto = |errors: &[ConnectError]| climbed(Drafts::Auto, errors);
+        let list = || refused(426, &[6, 7, 99]);
+        assert_eq!(auto(&[list(), list(), list()]), [Hybi13, Hybi07]);
+        assert_eq!(auto(&[refused(400, &[0, 99])]), [Hybi13]);
+        assert_eq!(auto(&[refused(400, &[13, 8])]), [Hybi13]);
+        let named = Drafts::Named(vec![Hybi13, Hixie76, Hybi08, Hybi07]);
+        let errors = [list(), refused(400, &[8]), list()];
+        assert_eq!(climbed(named, &errors), [Hybi13, Hybi07, Hixie76]);
+    }
+
+    #[test]
+    fn what_means_this_request_in_any_draft_ends_it() {
+        for status in [200, 301, 401, 403, 404, 500, 503] {
+            assert_eq!(climbed(Drafts::Auto, &[refused(status, &[8])]), [Hybi13]);
+        }
+    }
+
+    #[test]
+    fn fields_that_a_draft_writes_are_refused_and_a_given_authorization_wins() {
+        let url: Url = "ws://me:pw@a/".parse().unwrap();
+        let with = |name: &str| {
+            let value = HeaderValue::from_static("x");
+            Client::new(Options {
+                fields: vec![(name.to_owned(), value)],
+                cookies: vec!["a=b".into(), "c=d".into()],
+                ..Options::default()
+            })
+        };
+        for name in ["Host", "ORIGIN", "Sec-WebSocket-Key1", "Transfer-Encoding"] {
+            let refusal = with(name).fields(&url).unwrap_err();
+            assert!(refusal.to_string().contains(name), "{refusal}");
+        }
+        let names = |name: &str| {
+            let fields = with(name).fields(&url).unwrap();
+            let names = fields.iter().map(|(name, _)| name.clone());
+            names.collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(names("X-Other"), "X-Other Cookie Authorization");
+        assert_eq!(names("authorization"), "authorization Cookie");
+    }
+}

@@ -1,0 +1,189 @@
+//! The opening handshake over a stream that is open: the request is sent, the
+//! answer read and judged, within one deadline.
+
+use std::{io, time::Duration};
+
+use bytes::BytesMut;
+use draftgate_drafts::opening::{Answer, Connected, Offer, Pending, Refusal, RefusalKind};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    time::{Instant, timeout, timeout_at},
+};
+
+use crate::ConnectError;
+
+/// As much of the body of a refusal is shown.
+const BODY_SHOWN: usize = 4 << 10;
+
+/// How long the body of a refusal may take: it was sent together with its head.
+const BODY_WAIT: Duration = Duration::from_secs(1);
+
+/// Sends the request and reads the answer. What came behind the answer belongs
+/// to the codec.
+///
+/// # Errors
+/// The answer is not one, or does not come in time.
+pub(crate) async fn open(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    host: &str,
+    offer: Offer,
+    within: Duration,
+) -> Result<(Connected, BytesMut), ConnectError> {
+    let Offer {
+        request,
+        mut pending,
+    } = offer;
+    let host = || host.to_owned();
+    let mut heard = Heard::default();
+    let opened = async {
+        stream.write_all(&request).await?;
+        stream.flush().await?;
+        heard.read(stream, pending.as_mut()).await
+    };
+    let refusal = match timeout(within, opened).await {
+        Ok(Ok(Outcome::Connected(connected))) => return Ok((connected, heard.input)),
+        Ok(Ok(Outcome::Refused(refusal))) => refusal,
+        Ok(Ok(Outcome::Ended)) => {
+            return Err(ConnectError::Ended {
+                host: host(),
+                octets: heard.all.len(),
+            });
+        }
+        Ok(Err(source)) => {
+            return Err(ConnectError::Broken {
+                host: host(),
+                source,
+            });
+        }
+        Err(_) => {
+            return Err(ConnectError::OpeningTimeout {
+                host: host(),
+                after: within,
+                octets: heard.all.len(),
+            });
+        }
+    };
+    let answer = Answer::read(&mut heard.all).ok().flatten();
+    let body = match &answer {
+        Some(answer) if refusal.kind == RefusalKind::AnswerStatus => {
+            Body::of(answer).read(heard.all, stream).await
+        }
+        _ => String::new(),
+    };
+    Err(ConnectError::Refused {
+        refusal,
+        status: answer.as_ref().map(|answer| answer.status),
+        versions: answer.as_ref().map(versions).unwrap_or_default(),
+        body,
+    })
+}
+
+/// The versions that an answer lists, in one field or several (RFC 6455 §4.4).
+fn versions(answer: &Answer) -> Vec<u8> {
+    let lists = answer.named("sec-websocket-version");
+    let texts = lists.filter_map(|(_, value)| std::str::from_utf8(value).ok());
+    texts
+        .flat_map(|list| list.split(','))
+        .filter_map(|version| version.trim().parse().ok())
+        .collect()
+}
+
+enum Outcome {
+    Connected(Connected),
+    Refused(Refusal),
+    Ended,
+}
+
+/// What the server said so far.
+#[derive(Default)]
+struct Heard {
+    /// What the draft has not taken yet.
+    input: BytesMut,
+    /// Everything.
+    all: BytesMut,
+}
+
+impl Heard {
+    async fn read(
+        &mut self,
+        stream: &mut (impl AsyncRead + Unpin),
+        pending: &mut dyn Pending,
+    ) -> io::Result<Outcome> {
+        let mut chunk = [0; 4 << 10];
+        loop {
+            let count = stream.read(&mut chunk).await?;
+            if count == 0 {
+                return Ok(Outcome::Ended);
+            }
+            self.input.extend_from_slice(&chunk[..count]);
+            self.all.extend_from_slice(&chunk[..count]);
+            // It never takes more than a head of 16 KiB before it refuses.
+            match pending.answer(&mut self.input) {
+                Ok(Some(connected)) => return Ok(Outcome::Connected(connected)),
+                Ok(None) => {}
+                Err(refusal) => return Ok(Outcome::Refused(refusal)),
+            }
+        }
+    }
+}
+
+/// The beginning of the body of an answer that is no tunnel and no 101: it says
+/// why.
+pub(crate) struct Body {
+    /// How long it says that it is, at most what is shown.
+    length: usize,
+}
+
+impl Body {
+    pub(crate) fn of(answer: &Answer) -> Self {
+        let length = answer.named("content-length").next();
+        let length =
+            length.and_then(|(_, value)| std::str::from_utf8(value).ok()?.trim().parse().ok());
+        let length = length.unwrap_or(BODY_SHOWN).min(BODY_SHOWN);
+        Self { length }
+    }
+
+    /// Its end is where the answer says, or where nothing more comes; `begun`
+    /// is what came of it together with the head.
+    pub(crate) async fn read(
+        self,
+        begun: BytesMut,
+        stream: &mut (impl AsyncRead + Unpin),
+    ) -> String {
+        let mut octets = begun;
+        let mut chunk = [0; 4 << 10];
+        let until = Instant::now() + BODY_WAIT;
+        while octets.len() < self.length {
+            match timeout_at(until, stream.read(&mut chunk)).await {
+                Ok(Ok(count)) if count > 0 => octets.extend_from_slice(&chunk[..count]),
+                _ => break,
+            }
+        }
+        octets.truncate(self.length);
+        printable(String::from_utf8_lossy(&octets).trim_end())
+    }
+}
+
+/// Without anything that would steer a terminal.
+fn printable(text: &str) -> String {
+    let shown = |c: char| c == '\n' || !c.is_control();
+    text.chars().filter(|c| shown(*c)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_cannot_steer_the_terminal() {
+        assert_eq!(printable("a\x1b[2J\r\nb\u{9b}c"), "a[2J\nbc");
+    }
+
+    #[test]
+    fn versions_are_read_from_lists_and_repeated_fields() {
+        let octets = "HTTP/1.1 426 x\r\nSec-WebSocket-Version: 13, 8 ,x,,256\r\n\
+            sec-websocket-version:7\r\n\r\n";
+        let answer = Answer::read(&mut BytesMut::from(octets.as_bytes()));
+        assert_eq!(versions(&answer.unwrap().unwrap()), [13, 8, 7]);
+    }
+}
