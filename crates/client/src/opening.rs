@@ -171,19 +171,5 @@ fn printable(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_body_cannot_steer_the_terminal() {
-        assert_eq!(printable("a\x1b[2J\r\nb\u{9b}c"), "a[2J\nbc");
-    }
-
-    #[test]
-    fn versions_are_read_from_lists_and_repeated_fields() {
-        let octets = "HTTP/1.1 426 x\r\nSec-WebSocket-Version: 13, 8 ,x,,256\r\n\
-            sec-websocket-version:7\r\n\r\n";
-        let answer = Answer::read(&mut BytesMut::from(octets.as_bytes()));
-        assert_eq!(versions(&answer.unwrap().unwrap()), [13, 8, 7]);
-    }
-}
+#[path = "opening_tests.rs"]
+mod tests;

@@ -1,0 +1,10 @@
+//! The client against servers on loopback: our own acceptors of every draft,
+//! scripts that answer as no server should, a proxy, and TLS.
+
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
+
+mod drafts;
+mod proxy;
+mod retry;
+mod server;
+mod tls;
