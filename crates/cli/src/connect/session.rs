@@ -2,15 +2,13 @@
 
 use std::{
     io::{self, IsTerminal},
-    net::{Shutdown, TcpStream as StdStream},
     time::Duration,
 };
 
-use bytes::BytesMut;
-use draftgate_conn::{By, Closed, Conn, Sender, Settings, Start, Why};
+use draftgate_client::{Connection, HalfClose};
+use draftgate_conn::{By, Closed, Conn, Sender, Settings, Why};
 use draftgate_core::{Close, Closing, Draft};
-use draftgate_drafts::opening::Connected;
-use tokio::{io::BufReader, net::TcpStream, time::timeout};
+use tokio::{io::BufReader, time::timeout};
 
 use crate::{
     exit::{Failure, quiet_pipe, say},
@@ -24,34 +22,26 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What the opening brought.
 #[derive(Debug)]
-pub(crate) struct Session<'a> {
-    pub(crate) url: &'a str,
+pub(crate) struct Session {
+    /// Where to, without a password.
+    pub(crate) url: String,
     /// Whether to say when the connection opens and how it ends.
     pub(crate) verbose: bool,
-    pub(crate) connected: Connected,
-    /// What came behind the answer.
-    pub(crate) received: BytesMut,
+    pub(crate) connection: Connection,
 }
 
-impl Session<'_> {
+impl Session {
     /// Sends lines and prints messages until either end closes.
     ///
     /// # Errors
     /// It did not end as it should.
-    pub(crate) async fn run(self, stream: TcpStream, mut signals: Signals) -> Result<(), Failure> {
-        // Lines are short, and a person waits for the answer.
-        let _ = stream.set_nodelay(true);
-        let broken = |error| Failure::new(format_args!("cannot use the connection: {error}"));
-        let (stream, twin) = doubled(stream).map_err(broken)?;
+    pub(crate) async fn run(self, mut signals: Signals) -> Result<(), Failure> {
         let verbose = self.verbose || io::stderr().is_terminal();
         let greeting = verbose.then(|| self.greeting());
-        let codec = self.connected.codec;
-        let draft = codec.draft();
-        let closing = codec.capabilities().closing;
-        let start = Start {
-            received: self.received,
-            ..Start::new(codec)
-        };
+        let draft = self.connection.draft();
+        let closing = self.connection.codec.capabilities().closing;
+        let (mut stream, start) = self.connection.start();
+        let our_half = stream.half_close();
         let settings = Settings {
             close_timeout: CLOSE_TIMEOUT,
             marker_timeout: CLOSE_TIMEOUT,
@@ -77,7 +67,7 @@ impl Session<'_> {
         };
         let ending = async {
             // The server's close is the driver's to answer.
-            let our_fin = !theirs && close(&sender, closing, &twin).await?;
+            let our_fin = !theirs && close(&sender, closing, &our_half).await?;
             sender.ended().await;
             Ok(our_fin)
         };
@@ -106,8 +96,8 @@ impl Session<'_> {
     }
 
     fn greeting(&self) -> String {
-        let draft = self.connected.codec.draft().with_alias();
-        let subprotocol = match &self.connected.subprotocol {
+        let draft = self.connection.draft().with_alias();
+        let subprotocol = match &self.connection.subprotocol {
             Some(name) => format!(", subprotocol {name}"),
             None => String::new(),
         };
@@ -115,20 +105,12 @@ impl Session<'_> {
     }
 }
 
-/// The same socket twice: the driver has one, and by the other our half of TCP
-/// can be ended while the driver still reads.
-fn doubled(stream: TcpStream) -> io::Result<(TcpStream, StdStream)> {
-    let stream = stream.into_std()?;
-    let twin = stream.try_clone()?;
-    Ok((TcpStream::from_std(stream)?, twin))
-}
-
 /// Closes as the draft closes, behind everything that is queued. Says whether
 /// that was our FIN, of which the driver does not know.
 ///
 /// # Errors
 /// The server does not end the connection, where the driver does not see to that.
-async fn close(sender: &Sender, closing: Closing, twin: &StdStream) -> Result<bool, CutOff> {
+async fn close(sender: &Sender, closing: Closing, our_half: &HalfClose) -> Result<bool, CutOff> {
     if closing != Closing::Absent {
         let normal = || Close::new(Close::NORMAL, "");
         sender.close((closing == Closing::Coded).then(normal));
@@ -140,8 +122,7 @@ async fn close(sender: &Sender, closing: Closing, twin: &StdStream) -> Result<bo
     if sender.drained().await.is_err() {
         return Ok(false);
     }
-    // An error says that the connection is gone, and the driver will see.
-    let _ = twin.shutdown(Shutdown::Write);
+    our_half.end();
     let ended = timeout(CLOSE_TIMEOUT, sender.ended()).await;
     ended.map(|()| true).map_err(|_| CutOff::TimedOut)
 }

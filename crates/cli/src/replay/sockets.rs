@@ -7,6 +7,7 @@ use std::{
     num::NonZeroUsize,
 };
 
+use draftgate_client::Url;
 use draftgate_replay::{
     Judged, Task,
     net::{self, Clients, FRONT_END, Playing, Target},
@@ -18,7 +19,6 @@ use tokio::{
 
 use super::{args::Replay, progress::Progress};
 use crate::{
-    connect::Url,
     exit::{Failure, say},
     signals::Signals,
 };
@@ -38,6 +38,16 @@ pub(super) fn target(
     done: &dyn Fn(),
 ) -> Result<(Vec<Judged>, bool), Failure> {
     let place: Url = url.parse().map_err(Failure::usage)?;
+    if place.secure {
+        return Err(Failure::usage(
+            "exchanges are replayed over plain TCP alone, to see each octet: name the server's plain port with ws://",
+        ));
+    }
+    if place.credentials.is_some() {
+        return Err(Failure::usage(
+            "exchanges are replayed as they are, without a name and a password: leave out what stands before the `@`",
+        ));
+    }
     // One connection tells whether there is a server at all, and at which of
     // the addresses of its name.
     let mut address = Err(io::Error::from(io::ErrorKind::NotFound));

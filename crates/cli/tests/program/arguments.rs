@@ -80,7 +80,7 @@ fn a_draft_that_is_unknown_or_not_built_is_wrong_usage() {
 fn a_url_that_is_none_is_wrong_usage() {
     for (url, text) in [
         ("127.0.0.1:1/", "write `ws://` before the host"),
-        ("wss://127.0.0.1:1/", "wss:// needs TLS"),
+        ("http://127.0.0.1:1/", "write `ws://` or `wss://`"),
         ("ws://127.0.0.1:99999/", "from 1 to 65535"),
     ] {
         draftgate(["connect", url]).run().expect(2, &[text]);

@@ -44,12 +44,13 @@ pub(crate) struct Lines {
     seen: String,
 }
 
-/// `draftgate` with these arguments, in an empty directory and without any
-/// variable of ours.
+/// `draftgate` with these arguments, in an empty directory, without any variable
+/// of ours and without a proxy.
 pub(crate) fn draftgate<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Program {
     let mut command = Command::new(env!("CARGO_BIN_EXE_draftgate"));
     for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("DRAFTGATE_") {
+        let text = name.to_string_lossy().to_ascii_lowercase();
+        if text.starts_with("draftgate_") || text.ends_with("_proxy") {
             command.env_remove(name);
         }
     }

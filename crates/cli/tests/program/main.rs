@@ -13,6 +13,7 @@ mod bus;
 mod captures;
 mod check;
 mod child;
+mod client;
 mod compare;
 mod connect;
 mod documents;

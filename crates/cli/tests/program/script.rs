@@ -21,6 +21,9 @@ pub(crate) struct Peer {
     stream: TcpStream,
 }
 
+/// What is played to one client.
+pub(crate) type Play = Box<dyn FnOnce(&mut Peer) + Send>;
+
 /// A script that runs.
 pub(crate) struct Script {
     pub(crate) port: u16,
@@ -30,15 +33,22 @@ pub(crate) struct Script {
 impl Script {
     /// Listens, and plays `script` to the first who connects.
     pub(crate) fn start(script: impl FnOnce(&mut Peer) + Send + 'static) -> Self {
+        Self::start_in_turn(vec![Box::new(script)])
+    }
+
+    /// Listens, and plays each script to the next who connects.
+    pub(crate) fn start_in_turn(scripts: Vec<Play>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let (sender, done) = channel();
         thread::spawn(move || {
-            let (stream, _) = listener.accept().unwrap();
-            stream.set_read_timeout(Some(WATCHDOG)).unwrap();
-            stream.set_write_timeout(Some(WATCHDOG)).unwrap();
-            stream.set_nodelay(true).unwrap();
-            script(&mut Peer { stream });
+            for script in scripts {
+                let (stream, _) = listener.accept().unwrap();
+                stream.set_read_timeout(Some(WATCHDOG)).unwrap();
+                stream.set_write_timeout(Some(WATCHDOG)).unwrap();
+                stream.set_nodelay(true).unwrap();
+                script(&mut Peer { stream });
+            }
             sender.send(()).unwrap();
         });
         Self { port, done }
