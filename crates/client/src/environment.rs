@@ -2,10 +2,10 @@
 //!
 //! For `ws://` the variables are `ws_proxy`, `WS_PROXY` and `http_proxy`, for
 //! `wss://` `wss_proxy`, `WSS_PROXY`, `https_proxy` and `HTTPS_PROXY`, then for
-//! both `all_proxy` and `ALL_PROXY`; the first that is set counts, and if it is
-//! empty there is no proxy. `HTTP_PROXY` is not read: in a CGI program it is a
-//! field of the client's request. `no_proxy`, or else `NO_PROXY`, lists hosts
-//! that are connected to directly.
+//! both `all_proxy` and `ALL_PROXY`; the first that is set counts, and one that is
+//! empty is not set. `HTTP_PROXY` is not read: in a CGI program it is a field of
+//! the client's request. `no_proxy`, or else `NO_PROXY`, lists hosts that are
+//! connected to directly.
 
 use std::net::IpAddr;
 
@@ -48,19 +48,19 @@ pub(crate) fn proxy(
             "ALL_PROXY",
         ],
     };
-    let set = names.iter().find_map(|name| Some((name, variable(name)?)));
-    let Some((variable_name, text)) = set.filter(|(_, text)| !text.is_empty()) else {
+    let value = |name: &str| variable(name).filter(|value| !value.is_empty());
+    let set = names.iter().find_map(|name| Some((name, value(name)?)));
+    let Some((variable, text)) = set else {
         return Ok(None);
     };
-    let excepted = variable("no_proxy").or_else(|| variable("NO_PROXY"));
+    let excepted = value("no_proxy").or_else(|| value("NO_PROXY"));
     if excepted.is_some_and(|list| excepts(&list, &url.name)) {
         return Ok(None);
     }
-    let proxy = text.parse().map_err(|why| NotInEnvironment {
-        variable: variable_name,
-        why,
-    })?;
-    Ok(Some(proxy))
+    let proxy = text.parse();
+    proxy
+        .map(Some)
+        .map_err(|why| NotInEnvironment { variable, why })
 }
 
 /// Whether `list` excepts the host `name`: by `*`, by a domain at whose end it
@@ -120,7 +120,7 @@ mod tests {
             some("l")
         );
         let empty = [("http_proxy", ""), ("ALL_PROXY", "all")];
-        assert_eq!(found("ws://a", &empty), Ok(None));
+        assert_eq!(found("ws://a", &empty), some("all"));
         assert_eq!(found("ws://a", &[]), Ok(None));
     }
 
@@ -163,7 +163,9 @@ mod tests {
     }
 
     #[test]
-    fn the_lower_case_list_wins() {
+    fn the_lower_case_list_wins_unless_it_is_empty() {
+        let empty = [("ALL_PROXY", "p"), ("no_proxy", ""), ("NO_PROXY", "a")];
+        assert_eq!(found("ws://a", &empty), Ok(None));
         let set = [("ALL_PROXY", "p"), ("no_proxy", "b"), ("NO_PROXY", "a")];
         assert_eq!(found("ws://a", &set), Ok(Some("p".into())));
         assert_eq!(found("ws://b", &set), Ok(None));
