@@ -149,9 +149,11 @@ pub enum ConnectError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProxyRefusal {
-    /// 407.
-    #[error("{}{}", authentication(*sent), if asked.is_empty() { String::new() } else { format!(" (it asks for {asked})") })]
+    /// 407, or 401 as some say it.
+    #[error("{status}, it {}{}", authentication(*sent), if asked.is_empty() { String::new() } else { format!(" (it asks for {asked})") })]
     Authentication {
+        /// The status.
+        status: u16,
         /// Whether a name and a password were sent.
         sent: bool,
         /// The schemes that it asks for.
@@ -187,11 +189,9 @@ pub enum ProxyRefusal {
 fn authentication(sent: bool) -> &'static str {
     match sent {
         false => {
-            "407, it wants a name and a password: write them before its host, http://name:password@host:port"
+            "wants a name and a password: write them before its host, http://name:password@host:port"
         }
-        true => {
-            "407, it does not take this name and password; Basic Authentication is all that is spoken"
-        }
+        true => "does not take this name and password; Basic Authentication is all that is spoken",
     }
 }
 
@@ -292,7 +292,13 @@ mod tests {
     fn a_407_says_whether_there_was_a_password() {
         let text = |sent, asked: &str| {
             let asked = asked.to_owned();
-            ProxyRefusal::Authentication { sent, asked }.to_string()
+            let status = 407;
+            ProxyRefusal::Authentication {
+                status,
+                sent,
+                asked,
+            }
+            .to_string()
         };
         assert!(
             text(false, "Basic").ends_with("http://name:password@host:port (it asks for Basic)")

@@ -139,7 +139,9 @@ impl Proxy {
         match answer.status {
             200..=299 if input.is_empty() => Ok(()),
             200..=299 => Err(refused(ProxyRefusal::Octets(input.len()))),
-            407 => Err(refused(ProxyRefusal::Authentication {
+            // tinyproxy says 401 to a wrong password.
+            status @ (401 | 407) => Err(refused(ProxyRefusal::Authentication {
+                status,
                 sent: self.credentials.is_some(),
                 asked: challenges(&answer),
             })),

@@ -112,14 +112,16 @@ impl Drop for Gateway {
     }
 }
 
-/// The program under test. It finds no configuration but what a test gives it.
+/// The program under test. It finds no configuration and no proxy but what a
+/// test gives it.
 pub(crate) fn draftgate(command: &str) -> Command {
     let mut draftgate = Command::new(env!("CARGO_BIN_EXE_draftgate"));
     draftgate
         .current_dir(env!("CARGO_TARGET_TMPDIR"))
         .arg(command);
     for (name, _) in env::vars_os() {
-        if name.to_string_lossy().starts_with("DRAFTGATE_") {
+        let text = name.to_string_lossy().to_ascii_lowercase();
+        if text.starts_with("draftgate_") || text.ends_with("_proxy") {
             draftgate.env_remove(name);
         }
     }

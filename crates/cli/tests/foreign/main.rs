@@ -24,3 +24,4 @@ mod proxies;
 mod proxy;
 mod replay;
 mod servers;
+mod tunnel;

@@ -1,6 +1,6 @@
 //! Debian's HAProxy and nginx with the recipes of docs/operating.md: the fenced
 //! block behind a recipe's mark, as it stands there but for addresses, ports
-//! and paths.
+//! and paths. And Debian's tinyproxy, a proxy for clients.
 
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -44,9 +44,19 @@ impl Proxy {
         Self::run("nginx", command, "-c", recipe, changes)
     }
 
+    /// tinyproxy, for who says `user`, which is a name, a space and a password.
+    pub(crate) fn tinyproxy(user: &str) -> Self {
+        let address = free_address();
+        let (host, port) = address.rsplit_once(':').unwrap();
+        let text = format!("Listen {host}\nPort {port}\nBasicAuth {user}\n");
+        let mut command = Command::new(installed("/usr/bin/tinyproxy"));
+        command.arg("-d");
+        Self::start("tinyproxy", command, "-c", address, &text)
+    }
+
     fn run(
         name: &str,
-        mut command: Command,
+        command: Command,
         flag: &str,
         recipe: &str,
         changes: &[(&str, &str)],
@@ -61,6 +71,12 @@ impl Proxy {
             assert!(text.contains(written), "{recipe} has no `{written}`");
             text = text.replace(written, ours);
         }
+        Self::start(name, command, flag, address, &text)
+    }
+
+    /// Starts `command` with the configuration `text`, by which it listens at
+    /// `address`.
+    fn start(name: &str, mut command: Command, flag: &str, address: String, text: &str) -> Self {
         let file = format!("{}.cfg", unique(name));
         let config = Path::new(env!("CARGO_TARGET_TMPDIR")).join(file);
         fs::write(&config, text).unwrap();

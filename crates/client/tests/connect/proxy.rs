@@ -107,7 +107,12 @@ async fn a_407_says_whether_a_password_is_missing_or_wrong() {
     assert!(!text.contains("wrong"), "{text}");
 
     let missing = refusal("HTTP/1.1 407 Who\r\n\r\n", None).await;
-    let ProxyRefusal::Authentication { sent: false, asked } = missing else {
+    let ProxyRefusal::Authentication {
+        status: 407,
+        sent: false,
+        asked,
+    } = missing
+    else {
         panic!("{missing}");
     };
     assert_eq!(asked, "");

@@ -8,7 +8,7 @@ use super::fetched::Python;
 use super::{InstallError, is_root, on_path, run};
 
 /// Debian's packages, always needed.
-const DEBIAN: [&str; 15] = [
+const DEBIAN: [&str; 16] = [
     "chromium",
     "fonts-dejavu-core",
     "haproxy",
@@ -23,6 +23,7 @@ const DEBIAN: [&str; 15] = [
     "ruby-em-websocket",
     "ruby-websocket",
     "tcpdump",
+    "tinyproxy-bin",
     "tshark",
 ];
 
