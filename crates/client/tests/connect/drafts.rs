@@ -1,8 +1,14 @@
 //! Every draft that is spoken, against our own acceptor of it.
 
-use draftgate_client::{AnswerChecks, Client, ConnectError, Drafts, Options};
+use std::time::Duration;
+
+use draftgate_client::{AnswerChecks, Client, ConnectError, Drafts, Options, Stage};
 use draftgate_drafts::opening::RefusalKind;
 use http::HeaderValue;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    time::timeout,
+};
 
 use crate::server::{Server, converse};
 
@@ -118,7 +124,7 @@ async fn what_a_draft_cannot_ask_for_is_said_before_connecting() {
 
 #[tokio::test]
 async fn nobody_at_the_address_is_told_with_what_to_do() {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
     let client = Client::new(Options::default());
@@ -132,4 +138,41 @@ async fn nobody_at_the_address_is_told_with_what_to_do() {
         error.ends_with("nothing listens there: check address and port"),
         "{error}"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_address_where_nothing_answers_is_told_apart_from_a_silent_server() {
+    // A queue that is full takes no more connections, and refuses none.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut queued = Vec::new();
+    while let Ok(tcp) = timeout(Duration::from_secs(1), TcpStream::connect(address)).await {
+        queued.push(tcp.unwrap());
+    }
+    let client = |connect, opening| {
+        Client::new(Options {
+            connect_timeout: Duration::from_secs(connect),
+            opening_timeout: Duration::from_secs(opening),
+            ..Options::default()
+        })
+    };
+    let url = format!("ws://{address}/").parse().unwrap();
+    let error = client(5, 60).connect(&url).await.unwrap_err();
+    let ConnectError::ConnectTimeout { stage, after, .. } = error else {
+        panic!("{error}");
+    };
+    assert_eq!((stage, after.as_secs()), (Stage::Tcp, 5));
+
+    let silent = Server::start(|tcp, _| async move {
+        let _tcp = tcp;
+        std::future::pending::<()>().await;
+    })
+    .await;
+    let error = client(60, 7).connect(&silent.url("ws", "/")).await;
+    let Err(ConnectError::OpeningTimeout { after, octets, .. }) = error else {
+        panic!("{error:?}");
+    };
+    assert_eq!((after.as_secs(), octets), (7, 0));
 }
