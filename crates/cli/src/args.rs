@@ -162,6 +162,7 @@ or none), 1 anything else, 2 wrong usage.
 Examples:
   draftgate connect ws://127.0.0.1:8080/bus/chat
   draftgate connect --draft hixie-76 --origin http://tv.example ws://tv.example/updates
+  draftgate connect --draft auto --proxy http://me:secret@proxy.example:3128 wss://push.example/
   echo Hello | draftgate connect --draft hixie-75 ws://127.0.0.1:8080/echo";
 
 /// `draftgate connect`

@@ -109,6 +109,7 @@ fn no_client_forgives_an_answer_that_agrees_to_something_else() {
         for (from, to) in [
             ("HTTP/1.1 101", "HTTP/1.1 200"),
             ("Protocol: sample", "Protocol: other"),
+            ("Sec-WebSocket-Location", "WebSocket-Location"),
             ("-Accept: ", "-Accept: x"),
             ("-Accept: ", "-Nothing: "),
             ("-Accept: ", "-Extensions: x\r\nSec-WebSocket-Accept: "),

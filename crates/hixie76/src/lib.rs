@@ -185,6 +185,7 @@ impl Waiting {
         judge.forgive(connection_is_upgrade(answer))?;
         let origin = RefusalKind::AnswerOrigin;
         judge.forgive(answer.must_be_written("sec-websocket-origin", &self.origin, origin))?;
+        not_of_hixie_75(answer)?;
         let location = RefusalKind::AnswerLocation;
         judge.forgive(answer.must_be_written(
             "sec-websocket-location",
@@ -196,6 +197,17 @@ impl Waiting {
             judge.repeated_subprotocol(answer, "sec-websocket-protocol", asked.as_deref())?;
         Ok(())
     }
+}
+
+/// No 16 octets will follow the answer of hixie-75, whose fields have no prefix:
+/// to forgive them here would be to wait in vain.
+fn not_of_hixie_75(answer: &Answer) -> Result<(), Refusal> {
+    let stands = |name| answer.named(name).next().is_some();
+    if stands("websocket-location") && !stands("sec-websocket-location") {
+        let detail = "sec-websocket-location is missing, websocket-location of hixie-75 stands";
+        return Err(Refusal::with(RefusalKind::AnswerField, detail));
+    }
+    Ok(())
 }
 
 /// §4.1: the one word, in any letter case.

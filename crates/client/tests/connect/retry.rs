@@ -1,6 +1,6 @@
 //! Which draft is tried after which refusal, each over a connection of its own.
 
-use draftgate_client::{Client, ConnectError, Drafts, Options};
+use draftgate_client::{AnswerChecks, Client, ConnectError, Drafts, Options};
 use draftgate_core::Draft;
 
 use crate::server::{Server, converse};
@@ -132,4 +132,23 @@ async fn what_means_this_request_in_any_draft_is_not_tried_again() {
         assert_eq!(body, "why [2J");
         assert_eq!(server.heard().len(), 1, "{status}");
     }
+}
+
+#[tokio::test]
+async fn a_lenient_client_still_goes_down_to_the_draft_that_the_server_speaks() {
+    // What a server that knows hixie-75 alone answers to anything.
+    let server = Server::answering(
+        "HTTP/1.1 101 Web Socket Protocol Handshake\r\nUpgrade: WebSocket\r\n\
+         Connection: Upgrade\r\nWebSocket-Origin: x\r\nWebSocket-Location: y\r\n\r\n",
+    )
+    .await;
+    let drafts: Vec<Draft> = draftgate_drafts::spoken().collect();
+    let client = Client::new(Options {
+        drafts: Drafts::Named(drafts.iter().rev().copied().collect()),
+        answer_checks: AnswerChecks::Lenient,
+        ..Options::default()
+    });
+    let connection = client.connect(&server.url("ws", "/")).await.unwrap();
+    assert_eq!(connection.draft(), draftgate_drafts::WITHOUT_KEYS);
+    assert_eq!(connection.tried.len(), drafts.len() - 1);
 }
