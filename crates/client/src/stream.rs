@@ -215,6 +215,7 @@ mod tests {
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
         net::TcpListener,
+        time::timeout,
     };
 
     use super::*;
@@ -236,7 +237,10 @@ mod tests {
         server.read_exact(&mut first).await.unwrap();
         half.end();
         half.end();
-        assert_eq!(server.read(&mut [0]).await.unwrap(), 0);
+        // Only a hang reaches this.
+        let patience = std::time::Duration::from_secs(30);
+        let ended = timeout(patience, server.read(&mut [0])).await;
+        assert_eq!(ended.expect("our half ends").unwrap(), 0);
         server.write_all(b"after").await.unwrap();
         drop(server);
         assert_eq!(reading.await.unwrap(), b"after");

@@ -10,7 +10,10 @@ use draftgate_client::{
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd,
 };
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    time::timeout,
+};
 use tokio_rustls::{
     TlsAcceptor,
     rustls::{
@@ -22,7 +25,7 @@ use tokio_rustls::{
 
 use crate::{
     proxy,
-    server::{Heard, Server, converse, echo, head},
+    server::{Heard, PATIENCE, Server, converse, echo, head},
 };
 
 /// An authority of our own, and a file with its certificate.
@@ -288,6 +291,7 @@ async fn our_half_of_tls_ends_while_the_server_still_speaks() {
     stream.flush().await.unwrap();
     half.end();
     let mut all = Vec::new();
-    stream.read_to_end(&mut all).await.unwrap();
+    let read = timeout(PATIENCE, stream.read_to_end(&mut all)).await;
+    read.expect("the server hears our end").unwrap();
     assert_eq!(all, b"before and more");
 }
