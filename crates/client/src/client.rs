@@ -122,8 +122,7 @@ impl Client {
         let offer = self.offer(draft, url);
         let offer = offer.map_err(|refusal| ConnectError::Unspeakable { refusal })?;
         let request = offer.request.clone();
-        let dial = Dial::new(&self.options, url);
-        let mut stream = dial.stream(|| self.tls()).await?;
+        let mut stream = self.dial(url).await?;
         let within = self.options.opening_timeout;
         let opened = opening::open(&mut stream, &url.host, offer, within).await?;
         let (connected, received) = opened;
@@ -145,8 +144,21 @@ impl Client {
         })
     }
 
-    /// The request for `url` in `draft`, and what waits for its answer.
-    fn offer(&self, draft: Draft, url: &Url) -> Result<Offer, Refusal> {
+    /// The way to `url` alone, of which nothing has been asked yet: TCP, the
+    /// proxy's tunnel and TLS, as the URL and the options have them.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub async fn dial(&self, url: &Url) -> Result<Stream, ConnectError> {
+        Dial::new(&self.options, url).stream(|| self.tls()).await
+    }
+
+    /// The request for `url` in `draft`, and what waits for its answer, for
+    /// who sends it over a stream of its own.
+    ///
+    /// # Errors
+    /// The draft cannot ask for what the options say.
+    pub fn offer(&self, draft: Draft, url: &Url) -> Result<Offer, Refusal> {
         let options = &self.options;
         let origin = options.origin.clone().or_else(|| url.origin(draft));
         let subprotocols: Vec<&str> = options.subprotocols.iter().map(String::as_str).collect();
