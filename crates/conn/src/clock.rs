@@ -87,7 +87,9 @@ impl Session {
             Phase::Shut(_) | Phase::Linger => run(Alarm::Ending, clock.ending, NOW),
             Phase::Flush(_) => run(Alarm::Closing, clock.closing, Some(self.patience())),
             Phase::Run => {
-                run(Alarm::Closing, clock.closing, Some(self.patience()));
+                if !(self.stalled && self.patient_with_closing()) {
+                    run(Alarm::Closing, clock.closing, Some(self.patience()));
+                }
                 run(Alarm::Write, clock.waiting, Some(settings.write_timeout));
                 // What lies here undecoded waits for us and not for the peer.
                 if self.caught_up && self.codec.state() == State::Open {
@@ -103,7 +105,7 @@ impl Session {
                         run(Alarm::Ping, clock.ping, NOW);
                         // A peer that still takes what it is sent is alive, and
                         // one that does not is the write timeout's affair.
-                        if clock.waiting.is_none() {
+                        if clock.waiting.is_none() && !self.stalled {
                             run(Alarm::Idle, Some(clock.heard), settings.idle_timeout);
                         }
                     }
@@ -127,6 +129,7 @@ impl Session {
             }
             rang = true;
             match alarm {
+                Alarm::Closing if self.held_close => self.answer_late(now),
                 Alarm::Closing => self.give_up(Why::CloseTimeout, now),
                 Alarm::Ending => self.phase = Phase::Done,
                 Alarm::Head => self.clock.head = None,
@@ -177,6 +180,8 @@ impl Session {
     /// How long the end of the connection may go without progress.
     pub(crate) fn patience(&self) -> Duration {
         match self.codec.capabilities().closing {
+            // It is not the peer's answer that is waited for.
+            _ if self.held_close => self.settings.close_timeout,
             Closing::Marker => self.settings.marker_timeout,
             _ => self.settings.close_timeout,
         }

@@ -39,6 +39,8 @@ pub enum By {
     Us,
     /// What lies between.
     Transport,
+    /// The other connection of a pair, to which this one is relayed.
+    Upstream,
 }
 
 impl By {
@@ -48,6 +50,7 @@ impl By {
             Self::Peer => "peer",
             Self::Us => "us",
             Self::Transport => "transport",
+            Self::Upstream => "upstream",
         }
     }
 }
@@ -87,6 +90,12 @@ pub enum Why {
     /// The send queue was full and [`Overflow::Close`](crate::Overflow::Close) holds.
     #[error("the peer reads more slowly than it is sent to")]
     SlowConsumer,
+    /// The upstream closed, and so did we.
+    #[error("the upstream closed")]
+    UpstreamClosed,
+    /// The upstream was lost, or ended for a reason that is not the peer's.
+    #[error("the upstream was lost")]
+    UpstreamLost,
     /// The peer broke its draft.
     #[error("the peer broke its draft: {0}")]
     Violation(Rule),
@@ -98,7 +107,7 @@ pub enum Why {
 impl Why {
     /// Every kind of end, in alphabetical order of its code. One error and one
     /// rule stand for all of theirs.
-    pub const KINDS: [Self; 12] = [
+    pub const KINDS: [Self; 14] = [
         Self::Aborted,
         Self::CloseTimeout,
         Self::IdleTimeout,
@@ -109,6 +118,8 @@ impl Why {
         Self::PeerGone,
         Self::Requested,
         Self::SlowConsumer,
+        Self::UpstreamClosed,
+        Self::UpstreamLost,
         Self::Violation(Rule::NotUtf8),
         Self::WriteTimeout,
     ];
@@ -127,6 +138,8 @@ impl Why {
             Self::PeerGone => "peer-gone",
             Self::Requested => "requested",
             Self::SlowConsumer => "slow-consumer",
+            Self::UpstreamClosed => "upstream-closed",
+            Self::UpstreamLost => "upstream-lost",
             Self::Violation(_) => "violation",
             Self::WriteTimeout => "write-timeout",
         }
@@ -172,6 +185,7 @@ impl fmt::Display for Closed {
             By::Peer => "closed by the peer",
             By::Us => "closed by us",
             By::Transport => "cut by the transport",
+            By::Upstream => "closed by the upstream",
         })?;
         if let Some(code) = self.code {
             write!(f, ", code {code}")?;

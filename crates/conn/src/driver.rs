@@ -125,11 +125,13 @@ impl<Io: AsyncRead + AsyncWrite> Turn<'_, Io> {
             self.session.heed(orders, now);
             let phase = self.session.phase;
             let again = self.step(handler, cx, now);
+            // After reading: what came in time counts, however late we look.
+            let moved = self.session.phase != phase || self.session.ring(now);
+            self.session.tell_end(handler);
             if self.session.phase == Phase::Done {
                 return Poll::Ready(());
             }
-            // After reading: what came in time counts, however late we look.
-            if self.session.phase != phase || self.session.ring(now) || again {
+            if moved || again {
                 continue;
             }
             let Some((at, _)) = self.session.alarm() else {
@@ -161,7 +163,8 @@ impl<Io: AsyncRead + AsyncWrite> Turn<'_, Io> {
 
     fn run(&mut self, handler: &mut dyn Handler, cx: &mut Context<'_>, now: Instant) -> bool {
         let mut idle = false;
-        self.session.decode(handler, &mut self.events, now);
+        self.session.unstall(now);
+        self.session.decode(handler, cx, &mut self.events, now);
         while !idle && self.octets > 0 && self.session.wants_octets() {
             let session = &mut *self.session;
             match read(self.io.as_mut(), cx, |octets| session.received(octets, now)) {
@@ -169,7 +172,7 @@ impl<Io: AsyncRead + AsyncWrite> Turn<'_, Io> {
                 Poll::Ready(Ok(0)) => self.session.eof = true,
                 Poll::Ready(Ok(count)) => {
                     self.octets = self.octets.saturating_sub(count);
-                    self.session.decode(handler, &mut self.events, now);
+                    self.session.decode(handler, cx, &mut self.events, now);
                 }
                 Poll::Ready(Err(error)) => self.session.broken(&error),
             }

@@ -11,7 +11,11 @@ use draftgate_core::{
 };
 use tokio::time::Instant;
 
-use crate::{By, Closed, Why, queue::Orders, session::Session};
+use crate::{
+    By, Closed, Why,
+    queue::{Order, Orders, Words},
+    session::Session,
+};
 
 /// Where the driver stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,8 +51,8 @@ const HEADER: usize = 14;
 /// How the connection will have ended.
 #[derive(Debug)]
 pub(crate) struct Verdict {
-    by: By,
-    close: Option<Close>,
+    pub(crate) by: By,
+    pub(crate) close: Option<Close>,
     pub(crate) why: Why,
     /// [`Closed::unread`].
     unread: Box<[u8]>,
@@ -162,8 +166,13 @@ impl Session {
     /// Says `close` in the words that the draft has, without waiting for the
     /// queue; for `why`, unless something else came before.
     pub(crate) fn close(&mut self, close: Option<Close>, why: Why, now: Instant) {
+        self.close_as(close, By::Us, why, now);
+    }
+
+    fn close_as(&mut self, close: Option<Close>, by: By, why: Why, now: Instant) {
         self.queue.refuse();
-        self.because(By::Us, close.clone(), why);
+        self.held_close = false;
+        self.because(by, close.clone(), why);
         if self.codec.state() == State::Opening {
             // Nothing but TCP to close. A head still kept back promises too much.
             self.drop_output();
@@ -220,16 +229,38 @@ impl Session {
             return;
         }
         let opening = self.codec.state() == State::Opening;
-        if let Some(close) = self.queue.take_close(opening) {
-            self.close(close, Why::Requested, now);
-        } else if self.peer_closed {
-            // The peer's own code, or none: no other is an answer to it.
-            let draft = self.codec.draft();
-            let code = self.verdict.as_ref().and_then(|v| v.close.as_ref());
-            let code = code.map(|close| close.code);
-            let code = code.filter(|code| Close::may_be_sent(*code, draft));
-            self.close(code.map(|c| Close::new(c, "")), Why::PeerClosed, now);
+        if let Some(Order { words, by, why }) = self.queue.take_close(opening) {
+            let close = match words {
+                Words::These(close) => close,
+                Words::Answer => self.answer(),
+            };
+            self.close_as(close, by, why, now);
+        } else if self.peer_closed && !self.held_close {
+            self.close(self.answer(), Why::PeerClosed, now);
         }
+    }
+
+    /// What the peer's Close is answered with: its own code, or none, for no
+    /// other is an answer to it.
+    fn answer(&self) -> Option<Close> {
+        let draft = self.codec.draft();
+        let said = self.verdict.as_ref().filter(|_| self.peer_closed)?;
+        let code = said.close.as_ref()?.code;
+        Close::may_be_sent(code, draft).then(|| Close::new(code, ""))
+    }
+
+    /// Nobody answered the peer's Close in time: it is answered when all that
+    /// is queued is sent.
+    pub(crate) fn answer_late(&mut self, now: Instant) {
+        self.held_close = false;
+        self.clock.closing = Some(now);
+        self.queue.refuse();
+    }
+
+    /// Whether all that the peer says between our Close and its own is waited
+    /// for: from a server, which was chosen. A client must hurry.
+    pub(crate) fn patient_with_closing(&self) -> bool {
+        self.settings.role == Role::Client && !self.clock.strict
     }
 
     /// Ends TCP, whatever was still to be said or heard.

@@ -3,13 +3,17 @@
 //! the same outbox, in order, and out in the same write as everything else
 //! that one read brought about.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::Arc,
+    task::{Context, Poll},
+};
 
 use draftgate_core::{
     COPIED, Capabilities, Close, Codec, Draft, Message, Notice, Outbox, Outgoing, Rule, SendError,
 };
 
-use crate::{Sender, Stats, queue::Queue, queued::detached};
+use crate::{By, Sender, Stats, Why, queue::Queue, queued::detached};
 
 /// What a connection is for. Called in the task of the connection, between
 /// reading and writing: it must not block. It outlives
@@ -19,6 +23,15 @@ pub trait Handler: Send {
     /// the opening fails.
     fn opened(&mut self, peer: &mut Peer<'_>) {
         let _ = peer;
+    }
+
+    /// Whether what the peer says next can be taken. Asked before each event of
+    /// an open connection; while it is pending nothing is decoded, and then
+    /// nothing read, so that the peer feels it. Whoever answers
+    /// [`Poll::Pending`] sees to it that `cx` is woken.
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let _ = cx;
+        Poll::Ready(())
     }
 
     /// The peer said `message`. Use [`Peer::keep`] on what outlives the call.
@@ -31,10 +44,32 @@ pub trait Handler: Send {
 
     /// The peer's Close came, of its own accord or as the answer to ours;
     /// `None`: without a code. The driver answers it when all that is queued
-    /// is sent; nothing more can be queued.
+    /// is sent; nothing more can be queued after this call, unless
+    /// [`Peer::hold`] says otherwise.
     fn closing(&mut self, close: Option<&Close>, peer: &mut Peer<'_>) {
         let _ = (close, peer);
     }
+
+    /// Nothing more will come from the peer, and nothing more can be said to
+    /// it: at the end of the closing handshake as at any other. Called exactly
+    /// once, before TCP has ended, unless the connection's future is dropped
+    /// before.
+    fn ended(&mut self, end: &End<'_>) {
+        let _ = end;
+    }
+}
+
+/// How a connection ended, as far as that is known while TCP is still to end.
+#[derive(Debug, Clone, Copy)]
+pub struct End<'a> {
+    /// Who ended it.
+    pub by: By,
+    /// What the peer's Close said, or ours.
+    pub close: Option<&'a Close>,
+    /// What ended it.
+    pub why: Why,
+    /// Whether the opening was done.
+    pub opened: bool,
 }
 
 /// The peer, as a [`Handler`] sees it for the time of one call.
@@ -46,6 +81,7 @@ pub struct Peer<'a> {
     /// Octets of the buffer that the codec reads from.
     pub(crate) buffer: usize,
     pub(crate) failed: Option<Rule>,
+    pub(crate) held: bool,
 }
 
 impl Peer<'_> {
@@ -72,6 +108,14 @@ impl Peer<'_> {
     /// peer's Close is answered with.
     pub fn close(&mut self, close: Option<Close>) {
         self.queue.close(close);
+    }
+
+    /// From [`Handler::closing`]: the peer's Close is not answered by itself.
+    /// Messages can be queued until [`Sender::close`] or
+    /// [`Sender::answer_as`] answers it, or, where nobody does, the close
+    /// timeout.
+    pub fn hold(&mut self) {
+        self.held = true;
     }
 
     /// The peer broke `rule`, one that its codec does not know of: the

@@ -40,7 +40,7 @@ mod settings;
 
 pub use closed::{By, Closed, Stats, Why};
 pub use driver::Conn;
-pub use handler::{Handler, Peer};
+pub use handler::{End, Handler, Peer};
 pub use queue::Sender;
 pub use queued::{Fate, Loss, Queued, Receipt, Refused, What};
 pub use settings::{Heartbeat, Overflow, Settings, Start};

@@ -7,14 +7,14 @@ use std::{
     collections::VecDeque,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::Waker,
+    task::{Context, Poll, Waker},
 };
 
 use draftgate_core::{Close, Outgoing};
 use tokio::sync::Notify;
 
 use crate::{
-    Fate, Loss, Overflow, Queued, Refused, What,
+    By, Fate, Loss, Overflow, Queued, Refused, What, Why,
     queued::{Entry, Ticket},
 };
 
@@ -49,10 +49,26 @@ impl Sender {
         self.queue.close(close);
     }
 
+    /// The same, for `why` and on behalf of `by`, as [`Closed`](crate::Closed)
+    /// is to tell it.
+    pub fn close_as(&self, close: Option<Close>, by: By, why: Why) {
+        let words = Words::These(close);
+        self.queue.order(Order { words, by, why });
+    }
+
+    /// Answers the peer's Close with its own code once everything queued is
+    /// sent, where [`Handler::closing`](crate::Handler::closing) held that
+    /// back. Where the peer has not closed, closes without a code, as
+    /// [`close_as`](Self::close_as) does.
+    pub fn answer_as(&self, by: By, why: Why) {
+        let words = Words::Answer;
+        self.queue.order(Order { words, by, why });
+    }
+
     /// Ends the connection at once: no Close, nothing more written.
     pub fn abort(&self) {
         let mut state = self.queue.state();
-        state.refusing = true;
+        state.refuse();
         state.aborted = true;
         state.wake();
     }
@@ -80,6 +96,30 @@ impl Sender {
                 _ => (state.octets <= state.limit / 2).then_some(Ok(())),
             })
             .await
+    }
+
+    /// [`ready`](Self::ready) for whoever polls: a
+    /// [`Handler`](crate::Handler) of another connection. The task that asked
+    /// last is woken.
+    ///
+    /// # Errors
+    /// As there; then nothing is to be waited for.
+    pub fn poll_ready(&self, cx: &Context<'_>) -> Poll<Result<(), Refused>> {
+        let mut state = self.queue.state();
+        if state.ended {
+            return Poll::Ready(Err(Refused::Ended));
+        }
+        if state.refusing {
+            return Poll::Ready(Err(Refused::Closing));
+        }
+        if state.octets <= state.limit / 2 {
+            return Poll::Ready(Ok(()));
+        }
+        match &mut state.waiting {
+            Some(known) => known.clone_from(cx.waker()),
+            none => *none = Some(cx.waker().clone()),
+        }
+        Poll::Pending
     }
 
     /// Waits until all that was queued is handed to the transport or lost.
@@ -125,7 +165,9 @@ struct State {
     octets: usize,
     limit: usize,
     overflow: Overflow,
-    close: Option<Option<Close>>,
+    close: Option<Order>,
+    /// Whoever waits for room.
+    waiting: Option<Waker>,
     /// Nothing more is taken in.
     refusing: bool,
     aborted: bool,
@@ -135,6 +177,23 @@ struct State {
     unwritten: bool,
     dropped: u64,
     driver: Option<Waker>,
+}
+
+/// That the connection is to be closed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Order {
+    pub(crate) words: Words,
+    pub(crate) by: By,
+    pub(crate) why: Why,
+}
+
+/// What is said in a Close.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Words {
+    /// This.
+    These(Option<Close>),
+    /// What the peer said in its own.
+    Answer,
 }
 
 /// What the driver finds when it looks at the queue.
@@ -153,6 +212,7 @@ impl Queue {
                 limit,
                 overflow,
                 close: None,
+                waiting: None,
                 refusing: false,
                 aborted: false,
                 overflowed: false,
@@ -185,17 +245,23 @@ impl Queue {
     }
 
     pub(crate) fn close(&self, close: Option<Close>) {
+        self.order(Order {
+            words: Words::These(close),
+            by: By::Us,
+            why: Why::Requested,
+        });
+    }
+
+    fn order(&self, order: Order) {
         let mut state = self.state();
-        state.refusing = true;
-        if state.close.is_none() {
-            state.close = Some(close);
-        }
+        state.refuse();
+        state.close.get_or_insert(order);
         state.wake();
     }
 
     /// Takes in nothing more, but keeps what there is.
     pub(crate) fn refuse(&self) {
-        self.state().refusing = true;
+        self.state().refuse();
     }
 
     /// What is to be done; `waker` is woken by the next change.
@@ -213,7 +279,7 @@ impl Queue {
 
     /// The close that was asked for, once, when nothing is queued before it
     /// or it is to come `at_once`.
-    pub(crate) fn take_close(&self, at_once: bool) -> Option<Option<Close>> {
+    pub(crate) fn take_close(&self, at_once: bool) -> Option<Order> {
         let mut state = self.state();
         if at_once || state.items.is_empty() {
             state.close.take()
@@ -234,6 +300,9 @@ impl Queue {
         }
         let half = state.limit / 2;
         let ready = before > half && state.octets <= half;
+        if ready {
+            state.wake_waiting();
+        }
         drop(state);
         if ready {
             self.changed.notify_waiters();
@@ -262,7 +331,7 @@ impl Queue {
     /// The connection is over. How many items were still queued.
     pub(crate) fn end(&self) -> usize {
         let mut state = self.state();
-        state.refusing = true;
+        state.refuse();
         state.ended = true;
         state.octets = 0;
         state.driver = None;
@@ -340,8 +409,9 @@ impl State {
                 }
                 None
             }
+            Overflow::Wait => None,
             Overflow::Close => {
-                self.refusing = true;
+                self.refuse();
                 self.overflowed = true;
                 self.octets = 0;
                 lost.extend(self.items.drain(..).map(|e| (e, Loss::Overflow)));
@@ -349,6 +419,18 @@ impl State {
                 self.wake();
                 full
             }
+        }
+    }
+
+    fn refuse(&mut self) {
+        self.refusing = true;
+        // No room will come: whoever waits for it is to learn that.
+        self.wake_waiting();
+    }
+
+    fn wake_waiting(&mut self) {
+        if let Some(waiting) = self.waiting.take() {
+            waiting.wake();
         }
     }
 
@@ -373,8 +455,16 @@ mod tests {
         queue.close(None);
         assert_eq!(queue.take_close(false), None);
         assert!(queue.pop().is_some());
-        assert_eq!(queue.take_close(false), Some(None));
+        assert_eq!(queue.take_close(false), Some(requested()));
         assert_eq!(queue.take_close(false), None);
+    }
+
+    fn requested() -> Order {
+        Order {
+            words: Words::These(None),
+            by: By::Us,
+            why: Why::Requested,
+        }
     }
 
     #[test]
@@ -382,7 +472,7 @@ mod tests {
         let queue = Queue::new(1000, Overflow::Close);
         queue.push(Message::from("never sent").into()).unwrap();
         queue.close(None);
-        assert_eq!(queue.take_close(true), Some(None));
+        assert_eq!(queue.take_close(true), Some(requested()));
     }
 
     #[test]

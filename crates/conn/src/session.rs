@@ -3,7 +3,12 @@
 //! between this and the transport; the split keeps the driver, which is
 //! compiled once per kind of transport, small.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use bytes::{Buf, Bytes, BytesMut};
 use draftgate_core::{
@@ -12,7 +17,7 @@ use draftgate_core::{
 use tokio::time::Instant;
 
 use crate::{
-    By, Fate, Handler, Loss, Peer, Settings, Start, Stats, What, Why,
+    By, End, Fate, Handler, Loss, Peer, Settings, Start, Stats, What, Why,
     clock::{Clock, credit},
     ending::{Phase, Verdict},
     handler::send,
@@ -62,6 +67,12 @@ pub(crate) struct Session {
     pub(crate) opened: bool,
     pub(crate) we_closed: bool,
     pub(crate) peer_closed: bool,
+    /// The peer's Close waits for somebody to answer it.
+    pub(crate) held_close: bool,
+    /// The handler takes nothing for now.
+    pub(crate) stalled: bool,
+    /// The handler knows that it is over.
+    told: bool,
     /// For what was queued and is not wholly written: where its last octet
     /// lies, counted from the first octet of the connection.
     pub(crate) tickets: VecDeque<(u64, Ticket)>,
@@ -99,6 +110,9 @@ impl Session {
             opened: false,
             we_closed: false,
             peer_closed: false,
+            held_close: false,
+            stalled: false,
+            told: false,
             tickets: VecDeque::new(),
         }
     }
@@ -128,7 +142,19 @@ impl Session {
 
     /// Whether there is something to decode, and room for the answers.
     pub(crate) fn wants_decoding(&self) -> bool {
-        !self.caught_up && self.answers <= HIGH
+        !self.caught_up && self.answers <= HIGH && !self.stalled
+    }
+
+    /// The handler may be ready again.
+    pub(crate) fn unstall(&mut self, now: Instant) {
+        if !std::mem::replace(&mut self.stalled, false) {
+            return;
+        }
+        // Its silence was ours, and so was the time that its answer takes.
+        self.clock.heard = now;
+        if self.patient_with_closing() {
+            self.clock.closing = self.clock.closing.map(|_| now);
+        }
     }
 
     /// Takes in what was read; decode it next.
@@ -137,6 +163,10 @@ impl Session {
         self.clock.heard = now;
         let begun = &mut self.clock.begun;
         *begun = begun.map(|since| credit(since, octets.len(), now));
+        if self.patient_with_closing() {
+            let closing = &mut self.clock.closing;
+            *closing = closing.map(|since| credit(since, octets.len(), now));
+        }
         if self.input.is_empty() {
             self.input = BytesMut::from(octets);
         } else {
@@ -148,11 +178,21 @@ impl Session {
 
     /// Decodes until there is nothing to decode, too many answers wait, or
     /// `quota` events have been handled; none is left when time is up.
-    pub(crate) fn decode(&mut self, handler: &mut dyn Handler, quota: &mut usize, now: Instant) {
+    pub(crate) fn decode(
+        &mut self,
+        handler: &mut dyn Handler,
+        cx: &mut Context<'_>,
+        quota: &mut usize,
+        now: Instant,
+    ) {
         while self.wants_decoding() && *quota > 0 {
             if self.phase != Phase::Run || self.codec.state() == State::Closed {
                 self.input = BytesMut::new();
                 self.caught_up = true;
+                return;
+            }
+            if self.opened && handler.poll_ready(cx) == Poll::Pending {
+                self.stalled = true;
                 return;
             }
             *quota -= 1;
@@ -268,7 +308,6 @@ impl Session {
                 self.peer_closed = true;
                 self.clock.closing = self.clock.closing.or(Some(now));
                 self.because(By::Peer, close.clone(), Why::PeerClosed);
-                self.queue.refuse();
             }
         }
         let mut peer = Peer {
@@ -278,18 +317,39 @@ impl Session {
             stats: &mut self.stats,
             buffer: self.buffer,
             failed: None,
+            held: false,
         };
         match event {
             Event::Opened => handler.opened(&mut peer),
             Event::Message(message) => handler.message(message, &mut peer),
             Event::Notice(notice) => handler.notice(notice),
-            Event::Close(close) => handler.closing(close.as_ref(), &mut peer),
+            Event::Close(close) => {
+                handler.closing(close.as_ref(), &mut peer);
+                self.held_close = peer.held && !self.we_closed;
+                if !self.held_close {
+                    peer.queue.refuse();
+                }
+            }
             Event::Ping(_) | Event::Pong(_) => {}
         }
         if let Some(rule) = peer.failed {
             self.violated(rule, now);
         }
         self.finish_if_over(now);
+    }
+
+    /// Tells `handler`, once, that the protocol is over.
+    pub(crate) fn tell_end(&mut self, handler: &mut dyn Handler) {
+        if self.phase == Phase::Run || std::mem::replace(&mut self.told, true) {
+            return;
+        }
+        let verdict = self.verdict.as_ref();
+        handler.ended(&End {
+            by: verdict.map_or(By::Us, |verdict| verdict.by),
+            close: verdict.and_then(|verdict| verdict.close.as_ref()),
+            why: verdict.map_or(Why::Requested, |verdict| verdict.why),
+            opened: self.opened,
+        });
     }
 
     fn may_send(&self) -> bool {

@@ -40,6 +40,10 @@ pub enum Overflow {
     DropNewest,
     /// As much as needed of what has waited longest is dropped.
     DropOldest,
+    /// Nothing: it is taken all the same. For whoever asks
+    /// [`Sender::poll_ready`](crate::Sender::poll_ready) before each message,
+    /// so that the queue holds at most one more than it has room for.
+    Wait,
 }
 
 /// What is said to a peer whose draft has no ping, so that nothing between us

@@ -156,6 +156,10 @@ fn look_at(why: Why) -> &'static str {
             "`code`: 1001, the gateway stops; 1003, the route has `binary = \"close\"`"
         }
         Why::SlowConsumer => "`limits.queue` and the route's `queue` and `overflow`",
+        Why::UpstreamClosed => "`code`: what the upstream said",
+        Why::UpstreamLost => {
+            "the line before it with the same `id`, which says what became of the upstream"
+        }
         Why::Violation(_) => "`rule`, below",
         Why::WriteTimeout => "`timeouts.write`",
         _ => "",

@@ -4,7 +4,9 @@
 //! client was refused. Given back by dropping it, so that no way out of a
 //! handshake can forget to.
 
-use draftgate_conn::{Handler, Peer};
+use std::task::{Context, Poll};
+
+use draftgate_conn::{End, Handler, Peer};
 use draftgate_core::{Close, Message, Notice};
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -42,6 +44,10 @@ impl Handler for UntilOpened {
         self.session.opened(peer);
     }
 
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.session.poll_ready(cx)
+    }
+
     fn message(&mut self, message: Message, peer: &mut Peer<'_>) {
         self.session.message(message, peer);
     }
@@ -52,5 +58,9 @@ impl Handler for UntilOpened {
 
     fn closing(&mut self, close: Option<&Close>, peer: &mut Peer<'_>) {
         self.session.closing(close, peer);
+    }
+
+    fn ended(&mut self, end: &End<'_>) {
+        self.session.ended(end);
     }
 }

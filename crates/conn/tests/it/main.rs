@@ -12,6 +12,7 @@ mod fake;
 mod flow;
 mod memory;
 mod opening;
+mod pairs;
 mod queue;
 mod rig;
 mod shared;
