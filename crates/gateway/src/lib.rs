@@ -24,6 +24,7 @@ mod forwarded;
 mod front;
 mod gate;
 mod handshake;
+mod last_words;
 mod listen;
 mod pace;
 mod page;

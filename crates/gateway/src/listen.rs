@@ -24,8 +24,9 @@ use tracing::{debug, info, warn};
 use crate::{
     Refused,
     config::{Listener, Plugin},
-    front::{Visit, turn_away},
+    front::Visit,
     gate::{Gate, Place},
+    last_words::turn_away,
     pace::Pace,
     peer::Peer,
     running::Inner,

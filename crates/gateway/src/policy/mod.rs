@@ -16,7 +16,8 @@ use tracing::{debug, field::display, info, warn};
 
 use crate::{
     config::{Plugin, Policy, Ports},
-    front::{Visit, linger, say_last},
+    front::Visit,
+    last_words::{linger, say_last},
     socket::Socket,
 };
 use ask::Asked;

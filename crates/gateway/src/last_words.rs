@@ -1,0 +1,46 @@
+//! How a peer is left that gets no connection: it is told why, and TCP is kept
+//! until it had the time to read that.
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::{Duration, timeout},
+};
+
+use crate::{Refused, socket::Socket};
+
+/// Answers `tcp` before anything was read of it.
+pub(crate) async fn turn_away(tcp: TcpStream, id: &str, refused: &Refused) {
+    say_last(&mut tcp.into(), &refused.to_octets(id, false), 0).await;
+}
+
+/// Writes `answer` and closes, so that the peer gets to read it.
+pub(crate) async fn say_last(tcp: &mut Socket, answer: &[u8], read: usize) {
+    // The peer may take its time to read, but not for ever.
+    if let Ok(Ok(())) = timeout(LINGER, tcp.write_all(answer)).await {
+        linger(tcp, read).await;
+    }
+}
+
+const LINGER: Duration = Duration::from_secs(2);
+
+/// What is thrown away at most of what a refused peer still sends: what it may
+/// have had under way and in its buffers.
+const DISCARDED: usize = 4 << 20;
+
+/// Closes our half and reads on for a moment: TCP answers octets that nobody
+/// reads with a reset, which would take our last words with it.
+pub(crate) async fn linger(tcp: &mut Socket, mut read: usize) {
+    let _ = tcp.shutdown().await;
+    let discard = async {
+        // On the heap: an array would be part of every connection's task.
+        let mut octets = vec![0; 16 << 10];
+        while let Ok(count @ 1..) = tcp.read(&mut octets).await {
+            read += count;
+            if read > DISCARDED {
+                return;
+            }
+        }
+    };
+    let _ = timeout(LINGER, discard).await;
+}
