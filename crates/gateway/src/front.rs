@@ -271,19 +271,28 @@ impl Visit {
         }
     }
 
-    async fn answer(mut self, mut tcp: Socket, received: BytesMut, request: Request, turn: Turn) {
+    async fn answer(
+        mut self,
+        mut tcp: Socket,
+        mut received: BytesMut,
+        request: Request,
+        turn: Turn,
+    ) {
         let known = self.peer;
         let forwarded = self.learn_client(&request);
         if self.peer != known {
             tcp.note(&self.peer);
         }
         let inner = &self.inner;
-        let decided = match inner.stop.is_cancelled() {
-            true => Err(Refused::shutting_down().field("Retry-After", "10")),
-            false => forwarded.and_then(|forwarded| {
+        let shutting_down = || Refused::shutting_down().field("Retry-After", "10");
+        let decided = match forwarded {
+            _ if inner.stop.is_cancelled() => Err(shutting_down()),
+            Err(refused) => Err(refused),
+            Ok(forwarded) => {
                 let asked = Asked {
                     id: &self.id,
                     peer: self.peer,
+                    local: tcp.local(self.listener.address),
                     forwarded: &forwarded,
                     listener: &self.listener,
                     config: &inner.config,
@@ -291,8 +300,18 @@ impl Visit {
                     services: &inner.services,
                     throttle: &inner.throttle,
                 };
-                handshake::decide(&request, asked)
-            }),
+                // On the heap, for the time of the opening alone.
+                let decision = Box::pin(handshake::decide(&request, asked));
+                tokio::select! {
+                    biased;
+                    decided = decision => decided,
+                    () = gone(&mut tcp, &mut received) => {
+                        debug!(id = self.id, peer = %self.peer, "the client went before it was answered");
+                        return;
+                    }
+                    () = inner.stop.cancelled() => Err(shutting_down()),
+                }
+            }
         };
         match decided {
             Ok(opened) => {
@@ -385,6 +404,22 @@ impl Visit {
         say_last(&mut tcp, &answer, read).await;
     }
 }
+
+/// Ends when the client ends TCP while it waits for its answer. What it sends
+/// meanwhile is `received`, until that is enough: then it may have gone
+/// without our seeing it.
+async fn gone(tcp: &mut Socket, received: &mut BytesMut) {
+    while received.len() < RECEIVED {
+        match tcp.read_buf(received).await {
+            Ok(1..) => {}
+            Ok(0) | Err(_) => return,
+        }
+    }
+    pending::<()>().await;
+}
+
+/// What is read at most from a client that has no answer yet.
+const RECEIVED: usize = 64 << 10;
 
 /// Where hyper's service leaves a request that is not for hyper.
 #[derive(Debug, Clone, Default)]

@@ -1,10 +1,11 @@
 //! From a request to a connection, or to a refusal: route, draft, origin,
 //! subprotocol, public URL, and then the draft's own answer.
 //!
-//! A pure decision on what was read: it opens and writes nothing, so that the
-//! order of the checks can be read in one place, from the path inwards.
+//! It reads and writes nothing, so that the order of the checks can be seen in
+//! one place, from the path inwards; only the route's service may wait for
+//! something, such as a server behind it.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
 use draftgate_conn::{Handler, Settings};
@@ -51,6 +52,8 @@ impl Request {
 pub(crate) struct Asked<'a> {
     pub(crate) id: &'a str,
     pub(crate) peer: Peer,
+    /// Our own end.
+    pub(crate) local: SocketAddr,
     pub(crate) forwarded: &'a Forwarded,
     pub(crate) listener: &'a Listener,
     pub(crate) config: &'a Config,
@@ -89,7 +92,7 @@ const WITHOUT_ORIGIN: &str = "hixie-75-without-origin";
 ///
 /// # Errors
 /// What to tell the client.
-pub(crate) fn decide(request: &Request, asked: Asked<'_>) -> Result<Opened, Refused> {
+pub(crate) async fn decide(request: &Request, asked: Asked<'_>) -> Result<Opened, Refused> {
     let parts = &request.parts;
     let path = parts.uri.path();
     let Some((index, route, channel)) = route(asked.config, path) else {
@@ -136,17 +139,27 @@ pub(crate) fn decide(request: &Request, asked: Asked<'_>) -> Result<Opened, Refu
     let origin = opening::origin(&parts.headers).map_err(refuse)?;
     let origin = origin.and_then(|value| value.to_str().ok());
     let tally = Arc::new(Tally::new(Arc::clone(asked.throttle), asked.peer.client));
-    let session = asked.services[index].open(&Opening {
+    let opening = Opening {
         id: asked.id,
         peer: asked.peer.client,
+        local: asked.local,
+        via: asked.peer.via,
+        url: &url,
         path,
+        query: parts.uri.query(),
+        headers: &parts.headers,
         channel,
         draft,
         subprotocols: &asked_for,
         subprotocol: subprotocol.as_deref(),
         origin,
         tally: &tally,
-    })?;
+    };
+    let accept = asked.services[index].open(&opening).await?;
+    let subprotocol = match accept.subprotocol {
+        Some(chosen) => chosen.filter(|name| asked_for.contains(&name.as_str())),
+        None => subprotocol,
+    };
     let terms = Terms {
         subprotocol: subprotocol.as_deref(),
         public_url: &url,
@@ -156,8 +169,14 @@ pub(crate) fn decide(request: &Request, asked: Asked<'_>) -> Result<Opened, Refu
             accept: route.accept_length_frames,
         },
     };
-    let accepted =
+    let mut accepted =
         draftgate_drafts::accept(draft, parts, &terms, &mut RandomKeys).map_err(refuse)?;
+    for (name, value) in accept.fields {
+        let name = Cow::Owned(name.as_str().to_owned());
+        accepted.head.fields.push((name, value));
+    }
+    let mut settings = settings(route, asked.listener);
+    settings.overflow = accept.overflow.unwrap_or(settings.overflow);
     let told = draft == draftgate_drafts::WITHOUT_KEYS && origin.is_none();
     if told && asked.throttle.lets(WITHOUT_ORIGIN, asked.peer.client.ip()) {
         info!(id = asked.id, code = WITHOUT_ORIGIN, peer = %asked.peer, path = shown(path), "hixie-75 without Origin, as `hixie-75-without-origin` of the route allows");
@@ -165,8 +184,8 @@ pub(crate) fn decide(request: &Request, asked: Asked<'_>) -> Result<Opened, Refu
     Ok(Opened {
         head: accepted.head.to_bytes(),
         codec: accepted.codec,
-        session,
-        settings: settings(route, asked.listener),
+        session: accept.handler,
+        settings,
         about: About {
             draft,
             capabilities: acceptor.capabilities(terms.length_frames),

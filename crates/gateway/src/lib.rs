@@ -43,5 +43,5 @@ mod turn;
 
 pub use access::{ends_table, rules_table};
 pub use counts::Counts;
-pub use refusal::{Refused, refusal_table};
+pub use refusal::{Answered, Refused, refusal_table};
 pub use running::{BindError, Gateway, Running};

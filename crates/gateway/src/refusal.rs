@@ -7,7 +7,9 @@
 
 use std::{borrow::Cow, fmt::Write};
 
+use bytes::Bytes;
 use draftgate_drafts::opening::{Refusal, RefusalKind};
+use http::{HeaderName, HeaderValue, header};
 
 use crate::config::OriginRefused;
 
@@ -26,7 +28,21 @@ pub struct Refused {
     /// What to do about it.
     pub remedy: &'static str,
     /// One more field for the head: `Allow`, `Retry-After`, `Sec-WebSocket-Version`.
-    pub field: Option<(&'static str, Cow<'static, str>)>,
+    pub field: Option<(&'static str, Box<str>)>,
+    /// What somebody else answered, which is handed on instead of our own body.
+    pub answered: Option<Box<Answered>>,
+}
+
+/// A server's own answer, which the client gets as it came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answered {
+    /// The reason phrase.
+    pub reason: String,
+    /// The fields that concern the client, without those of the body's length
+    /// and of the connection.
+    pub fields: Vec<(HeaderName, HeaderValue)>,
+    /// The body.
+    pub body: Bytes,
 }
 
 /// The gateway's own reasons: code, status, sentence, remedy.
@@ -41,6 +57,7 @@ macro_rules! reasons {
                     detail: None,
                     remedy: $remedy,
                     field: None,
+                    answered: None,
                 }
             })*
 
@@ -154,6 +171,25 @@ pub fn refusal_table() -> String {
 }
 
 impl Refused {
+    /// A refusal of a service's own, with what is wrong (`sentence`) and what
+    /// to do about it (`remedy`).
+    pub fn new(
+        status: u16,
+        code: &'static str,
+        sentence: impl Into<Cow<'static, str>>,
+        remedy: &'static str,
+    ) -> Self {
+        Self {
+            status,
+            code,
+            sentence: sentence.into(),
+            detail: None,
+            remedy,
+            field: None,
+            answered: None,
+        }
+    }
+
     /// The same with what was found.
     pub(crate) fn with(mut self, detail: impl Into<Box<str>>) -> Self {
         self.detail = Some(detail.into());
@@ -161,7 +197,7 @@ impl Refused {
     }
 
     /// The same with one more field in its head.
-    pub(crate) fn field(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Self {
+    pub(crate) fn field(mut self, name: &'static str, value: impl Into<Box<str>>) -> Self {
         self.field = Some((name, value.into()));
         self
     }
@@ -176,6 +212,7 @@ impl Refused {
             remedy: refusal.remedy(),
             detail: refusal.detail.as_deref().map(Box::from),
             field: None,
+            answered: None,
         };
         match (refusal.lists_versions(), refused.status) {
             (true, _) => {
@@ -193,6 +230,9 @@ impl Refused {
     /// The octets of the answer, with `id` naming the connection in the log.
     /// An answer to `HEAD` ends with its head.
     pub(crate) fn to_octets(&self, id: &str, head_only: bool) -> Vec<u8> {
+        if let Some(answered) = &self.answered {
+            return answered.to_octets(self.status);
+        }
         let body = self.body(id);
         let mut answer = format!("HTTP/1.1 {} {}\r\n", self.status, self.reason());
         let mut field = |name: &str, value: &str| {
@@ -243,6 +283,27 @@ impl Refused {
             .ok()
             .and_then(|status| status.canonical_reason())
             .unwrap_or("Refused")
+    }
+}
+
+impl Answered {
+    fn to_octets(&self, status: u16) -> Vec<u8> {
+        let mut answer = format!("HTTP/1.1 {status} {}\r\n", self.reason).into_bytes();
+        let length = HeaderValue::from(self.body.len());
+        let close = HeaderValue::from_static("close");
+        let ours = [
+            (header::CONTENT_LENGTH, length),
+            (header::CONNECTION, close),
+        ];
+        for (name, value) in self.fields.iter().chain(&ours) {
+            answer.extend_from_slice(name.as_str().as_bytes());
+            answer.extend_from_slice(b": ");
+            answer.extend_from_slice(value.as_bytes());
+            answer.extend_from_slice(b"\r\n");
+        }
+        answer.extend_from_slice(b"\r\n");
+        answer.extend_from_slice(&self.body);
+        answer
     }
 }
 

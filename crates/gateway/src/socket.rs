@@ -6,6 +6,7 @@
 
 use std::{
     io::{self, IoSlice},
+    net::SocketAddr,
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -55,6 +56,11 @@ impl Socket {
         let mut socket = Self { tcp, taping };
         socket.note(peer);
         socket
+    }
+
+    /// Our own end; `listener` where the system does not say.
+    pub(crate) fn local(&self, listener: SocketAddr) -> SocketAddr {
+        self.tcp.local_addr().unwrap_or(listener)
     }
 
     /// Notes who the client is.

@@ -11,7 +11,7 @@ use draftgate_conn::{Handler, Peer};
 use draftgate_core::{Message, Outgoing};
 use draftgate_gateway::{
     Gateway, Refused,
-    service::{Opening, Service},
+    service::{Accept, Answer, Opening, Service},
 };
 
 /// Greets, and refuses whoever asks for the subprotocol `no`.
@@ -21,23 +21,23 @@ struct Greeter;
 struct Greeting(String);
 
 impl Service for Greeter {
-    fn open(&self, opening: &Opening<'_>) -> Result<Box<dyn Handler>, Refused> {
-        if opening.subprotocols.contains(&"no") {
-            return Err(Refused {
-                status: 403,
-                code: "not-you",
-                sentence: "this greeter does not greet you".into(),
-                detail: None,
-                remedy: "ask for another subprotocol",
-                field: None,
-            });
-        }
-        Ok(Box::new(Greeting(format!(
-            "{} {} {}",
-            opening.path,
-            opening.draft,
-            opening.origin.unwrap_or("-"),
-        ))))
+    fn open<'a>(&'a self, opening: &'a Opening<'a>) -> Answer<'a> {
+        Box::pin(async {
+            if opening.subprotocols.contains(&"no") {
+                return Err(Refused::new(
+                    403,
+                    "not-you",
+                    "this greeter does not greet you",
+                    "ask for another subprotocol",
+                ));
+            }
+            Ok(Accept::new(Greeting(format!(
+                "{} {} {}",
+                opening.path,
+                opening.draft,
+                opening.origin.unwrap_or("-"),
+            ))))
+        })
     }
 }
 

@@ -16,7 +16,7 @@ use draftgate_core::{Capabilities, Close, Draft, Message, Outgoing, Speaker};
 use draftgate_translate::{self as translate, DropReason, Outcome, Policy};
 use tracing::info;
 
-use super::{MUTED, Opening, Service, Tally, UNDELIVERABLE};
+use super::{Accept, Answer, MUTED, Opening, Service, Tally, UNDELIVERABLE};
 use crate::{
     Refused,
     config::{BinaryPolicy, Overflow, Publish, Route},
@@ -52,7 +52,13 @@ impl Bus {
 }
 
 impl Service for Bus {
-    fn open(&self, opening: &Opening<'_>) -> Result<Box<dyn Handler>, Refused> {
+    fn open<'a>(&'a self, opening: &'a Opening<'a>) -> Answer<'a> {
+        Box::pin(async { Ok(Accept::new(self.member(opening)?)) })
+    }
+}
+
+impl Bus {
+    fn member(&self, opening: &Opening<'_>) -> Result<Member, Refused> {
         let name = opening.channel.unwrap_or_default();
         let channel: Channel = name.parse().map_err(|e: draftgate_bus::ChannelError| {
             Refused::channel_invalid().with(e.to_string())
@@ -65,14 +71,14 @@ impl Service for Bus {
                 ..agreed
             },
         };
-        Ok(Box::new(Member {
+        Ok(Member {
             rules: Arc::clone(&self.0),
             channel,
             policy,
             id: opening.id.into(),
             place: None,
             tally: Arc::clone(opening.tally),
-        }))
+        })
     }
 }
 

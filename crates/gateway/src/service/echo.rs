@@ -3,8 +3,7 @@
 use draftgate_conn::{Handler, Peer};
 use draftgate_core::{Message, Outgoing};
 
-use super::{Opening, Service};
-use crate::Refused;
+use super::{Accept, Answer, Opening, Service};
 
 /// Hands every message back. A client that does not read what it is sent is
 /// not read from either: nothing is dropped.
@@ -12,8 +11,8 @@ use crate::Refused;
 pub struct Echo;
 
 impl Service for Echo {
-    fn open(&self, _: &Opening<'_>) -> Result<Box<dyn Handler>, Refused> {
-        Ok(Box::new(Self))
+    fn open<'a>(&'a self, _: &'a Opening<'a>) -> Answer<'a> {
+        Box::pin(async { Ok(Accept::new(Self)) })
     }
 }
 

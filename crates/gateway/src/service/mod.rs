@@ -7,33 +7,42 @@
 mod bus;
 mod echo;
 
+mod accept;
+
 use std::{
     fmt,
+    future::Future,
     net::{IpAddr, SocketAddr},
+    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
 };
 
-use draftgate_conn::Handler;
 use draftgate_core::Draft;
+use http::HeaderMap;
 
 use crate::{Refused, throttle::Throttle};
 
+pub use accept::Accept;
 pub use bus::Bus;
 pub use echo::Echo;
 
 /// What a route does.
 pub trait Service: fmt::Debug + Send + Sync {
     /// A client wishes to open a connection. Its draft, origin and `Host` have
-    /// been checked already. What comes back is called by the connection:
-    /// `opened`, `message`, `closing`; it is dropped when the connection ends.
+    /// been checked already, and it has no answer yet: it waits for as long as
+    /// the future takes, which is dropped if the client goes meanwhile.
     ///
-    /// # Errors
-    /// Why not; the client is told.
-    fn open(&self, opening: &Opening<'_>) -> Result<Box<dyn Handler>, Refused>;
+    /// What is accepted comes with a [`Handler`](draftgate_conn::Handler), which
+    /// the connection calls from then on and drops at its end. What is
+    /// refused, the client is told.
+    fn open<'a>(&'a self, opening: &'a Opening<'a>) -> Answer<'a>;
 }
+
+/// What a [`Service`] says to an opening, now or later: `Box::pin(async { … })`.
+pub type Answer<'a> = Pin<Box<dyn Future<Output = Result<Accept, Refused>> + Send + 'a>>;
 
 /// What a session counts that its connection cannot see, for the access line.
 #[derive(Debug, Default)]
@@ -85,21 +94,33 @@ impl Tally {
 
 /// A connection that is about to be opened.
 #[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
 pub struct Opening<'a> {
     /// The connection's name, unique while the process runs.
     pub id: &'a str,
     /// Where it comes from: the client, if a trusted proxy tells who that is,
     /// with port 0 if it does not tell the port.
     pub peer: SocketAddr,
+    /// Our own end of its TCP connection.
+    pub local: SocketAddr,
+    /// The socket's own address, if that is a trusted proxy's.
+    pub via: Option<SocketAddr>,
+    /// The URL by which the client reached us, as far as that is known.
+    pub url: &'a str,
     /// The path, without its query.
     pub path: &'a str,
+    /// What follows the path's `?`.
+    pub query: Option<&'a str>,
+    /// The request's fields.
+    pub headers: &'a HeaderMap,
     /// What stands in place of `{channel}`, or the route's `channel`.
     pub channel: Option<&'a str>,
     /// The draft.
     pub draft: Draft,
     /// The subprotocols the client asked for.
     pub subprotocols: &'a [&'a str],
-    /// The one that is answered.
+    /// The one that is answered, unless the service chooses another
+    /// ([`Accept::with_subprotocol`]).
     pub subprotocol: Option<&'a str>,
     /// The origin the client claims.
     pub origin: Option<&'a str>,

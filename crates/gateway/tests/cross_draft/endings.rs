@@ -6,8 +6,8 @@ use std::sync::Arc;
 use draftgate_conn::{Handler, Peer as Connection};
 use draftgate_core::{Close, Draft, Message};
 use draftgate_gateway::{
-    Gateway, Refused,
-    service::{Opening, Service},
+    Gateway,
+    service::{Accept, Answer, Opening, Service},
 };
 use draftgate_translate::table::Ending;
 
@@ -26,8 +26,9 @@ struct Closer;
 struct Closing(u16);
 
 impl Service for Closer {
-    fn open(&self, opening: &Opening<'_>) -> Result<Box<dyn Handler>, Refused> {
-        Ok(Box::new(Closing(opening.channel.unwrap().parse().unwrap())))
+    fn open<'a>(&'a self, opening: &'a Opening<'a>) -> Answer<'a> {
+        let code = opening.channel.unwrap().parse().unwrap();
+        Box::pin(async move { Ok(Accept::new(Closing(code))) })
     }
 }
 
