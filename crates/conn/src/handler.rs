@@ -9,6 +9,7 @@ use std::{
     task::{Context, Poll},
 };
 
+use bytes::Bytes;
 use draftgate_core::{
     COPIED, Capabilities, Close, Codec, Draft, Message, Notice, Outbox, Outgoing, Rule, SendError,
 };
@@ -36,6 +37,11 @@ pub trait Handler: Send {
 
     /// The peer said `message`. Use [`Peer::keep`] on what outlives the call.
     fn message(&mut self, message: Message, peer: &mut Peer<'_>);
+
+    /// A pong came; `body` is that of the ping that it answers, if it answers one.
+    fn pong(&mut self, body: Bytes, peer: &mut Peer<'_>) {
+        let _ = (body, peer);
+    }
 
     /// Something worth a counter or a log line.
     fn notice(&mut self, notice: Notice) {

@@ -330,7 +330,8 @@ impl Session {
                     peer.queue.refuse();
                 }
             }
-            Event::Ping(_) | Event::Pong(_) => {}
+            Event::Pong(body) => handler.pong(body, &mut peer),
+            Event::Ping(_) => {}
         }
         if let Some(rule) = peer.failed {
             self.violated(rule, now);

@@ -182,6 +182,15 @@ async fn what_goes_over_the_connection_is_counted() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_handler_is_told_of_pongs_and_their_bodies() {
+    let rig = run(coded(), Settings::server());
+    rig.probe
+        .feed(&[frame(b'O', b"one"), frame(b'O', b"")].concat());
+    settle().await;
+    assert_eq!(rig.heard(), ["opened", "pong one", "pong "]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_handler_is_told_what_its_peer_cannot_be_told() {
     struct Teller(Vec<Result<(), SendError>>);
     impl Handler for Teller {

@@ -41,6 +41,10 @@ impl Handler for Recorder {
         }
     }
 
+    fn pong(&mut self, body: Bytes, _: &mut Peer<'_>) {
+        self.tell(format!("pong {}", String::from_utf8_lossy(&body)));
+    }
+
     fn notice(&mut self, notice: Notice) {
         self.tell(format!("{notice:?}"));
     }
