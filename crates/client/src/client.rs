@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::{Bytes, BytesMut};
 use draftgate_conn::Start;
-use draftgate_core::{Codec, Draft};
+use draftgate_core::{Codec, Draft, Role};
 use draftgate_drafts::{
     RandomKeys,
     opening::{Ask, Connected, Offer, Refusal, RefusalKind},
@@ -124,7 +124,12 @@ impl Client {
         let request = offer.request.clone();
         let mut stream = self.dial(url).await?;
         let within = self.options.opening_timeout;
-        let opened = opening::open(&mut stream, &url.host, offer, within).await?;
+        let seen = |from: Role, octets: &[u8]| {
+            if let Some(witness) = &self.options.witness {
+                witness.said(draft, from, octets);
+            }
+        };
+        let opened = opening::open(&mut stream, &url.host, offer, within, seen).await?;
         let (connected, received) = opened;
         let Connected {
             subprotocol,

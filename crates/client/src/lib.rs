@@ -43,6 +43,7 @@ mod proxy;
 mod stream;
 mod tls;
 mod url;
+mod witness;
 
 pub use client::{Client, Connection, Tried};
 pub use credentials::Credentials;
@@ -54,3 +55,4 @@ pub use proxy::{NotAProxy, Proxy};
 pub use stream::{HalfClose, Stream};
 pub use tls::{Tls, TlsFailure};
 pub use url::{NotAUrl, Url};
+pub use witness::Witness;

@@ -4,6 +4,7 @@
 use std::{io, time::Duration};
 
 use bytes::BytesMut;
+use draftgate_core::Role;
 use draftgate_drafts::opening::{Answer, Connected, Offer, Pending, Refusal, RefusalKind};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
@@ -19,7 +20,8 @@ const BODY_SHOWN: usize = 4 << 10;
 const BODY_WAIT: Duration = Duration::from_secs(1);
 
 /// Sends the request and reads the answer. What came behind the answer belongs
-/// to the codec.
+/// to the codec. `seen` is shown what either side said, as a
+/// [`Witness`](crate::Witness) is.
 ///
 /// # Errors
 /// The answer is not one, or does not come in time.
@@ -28,6 +30,7 @@ pub(crate) async fn open(
     host: &str,
     offer: Offer,
     within: Duration,
+    seen: impl Fn(Role, &[u8]),
 ) -> Result<(Connected, BytesMut), ConnectError> {
     let Offer {
         request,
@@ -38,9 +41,15 @@ pub(crate) async fn open(
     let opened = async {
         stream.write_all(&request).await?;
         stream.flush().await?;
+        seen(Role::Client, &request);
         heard.read(stream, pending.as_mut()).await
     };
-    let refusal = match timeout(within, opened).await {
+    let outcome = timeout(within, opened).await;
+    let said = heard.said(&outcome);
+    if !said.is_empty() {
+        seen(Role::Server, said);
+    }
+    let refusal = match outcome {
         Ok(Ok(Outcome::Connected(connected))) => return Ok((connected, heard.input)),
         Ok(Ok(Outcome::Refused(refusal))) => refusal,
         Ok(Ok(Outcome::Ended)) => {
@@ -104,6 +113,23 @@ struct Heard {
 }
 
 impl Heard {
+    /// What of it is an answer; what there is if it is none.
+    fn said<E>(&self, outcome: &Result<io::Result<Outcome>, E>) -> &[u8] {
+        let behind = match outcome {
+            Ok(Ok(Outcome::Connected(_))) => self.input.len(),
+            // Its body is told with the error.
+            Ok(Ok(Outcome::Refused(_))) => {
+                let mut rest = self.all.clone();
+                match Answer::read(&mut rest) {
+                    Ok(Some(_)) => rest.len(),
+                    _ => 0,
+                }
+            }
+            _ => 0,
+        };
+        &self.all[..self.all.len() - behind]
+    }
+
     async fn read(
         &mut self,
         stream: &mut (impl AsyncRead + Unpin),

@@ -56,7 +56,9 @@ type Opened = Result<(Connected, BytesMut), ConnectError>;
 fn opening(draft: Draft) -> (JoinHandle<Opened>, Probe, Bytes) {
     let (offer, answer) = offer(draft);
     let (mut io, probe) = scripted();
-    let opened = tokio::spawn(async move { open(&mut io, "example.com", offer, WITHIN).await });
+    let unseen = |_: Role, _: &[u8]| ();
+    let opened =
+        tokio::spawn(async move { open(&mut io, "example.com", offer, WITHIN, unseen).await });
     (opened, probe, answer)
 }
 

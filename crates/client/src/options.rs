@@ -1,13 +1,13 @@
 //! What a client is told once, for all its connections. Every number has its
 //! reason beside it.
 
-use std::{str::FromStr, time::Duration};
+use std::{str::FromStr, sync::Arc, time::Duration};
 
 use draftgate_core::{Draft, Limits};
 use draftgate_drafts::opening::{AnswerChecks, LengthFrames};
 use http::HeaderValue;
 
-use crate::{Proxy, Tls};
+use crate::{Proxy, Tls, Witness};
 
 /// Which drafts to try, and in which order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -112,6 +112,8 @@ pub struct Options {
     pub via: Via,
     /// What TLS goes by.
     pub tls: Tls,
+    /// Who sees the openings as they go over the wire.
+    pub witness: Option<Arc<dyn Witness>>,
 }
 
 impl Default for Options {
@@ -135,6 +137,7 @@ impl Default for Options {
             no_delay: true,
             via: Via::Directly,
             tls: Tls::default(),
+            witness: None,
         }
     }
 }

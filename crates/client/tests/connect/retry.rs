@@ -1,7 +1,9 @@
 //! Which draft is tried after which refusal, each over a connection of its own.
 
-use draftgate_client::{AnswerChecks, Client, ConnectError, Drafts, Options};
-use draftgate_core::Draft;
+use std::sync::{Arc, Mutex};
+
+use draftgate_client::{AnswerChecks, Client, ConnectError, Drafts, Options, Witness};
+use draftgate_core::{Draft, Role};
 
 use crate::server::{Server, converse};
 
@@ -42,6 +44,47 @@ async fn a_list_of_versions_takes_one_more_connection() {
             assert_eq!(versions(&server), ["13", &*version.to_string()]);
             converse(connection, "x").await;
         }
+    }
+}
+
+/// What was said, by whom, in which draft.
+#[derive(Debug, Default)]
+struct Seen(Mutex<Vec<(Draft, Role, Vec<u8>)>>);
+
+impl Witness for Seen {
+    fn said(&self, draft: Draft, from: Role, octets: &[u8]) {
+        self.0.lock().unwrap().push((draft, from, octets.to_vec()));
+    }
+}
+
+#[tokio::test]
+async fn a_witness_sees_every_opening_the_refused_ones_too() {
+    let newest = Drafts::Auto.in_order()[0];
+    for draft in draftgate_drafts::spoken().filter(|draft| *draft != newest) {
+        let refusal = "HTTP/1.1 400 Bad Request\r\n\r\n";
+        let server = Server::echo(vec![draft], format!("{refusal}never")).await;
+        let seen = Arc::new(Seen::default());
+        let client = Client::new(Options {
+            drafts: Drafts::Named(vec![newest, draft]),
+            witness: Some(Arc::clone(&seen) as _),
+            ..Options::default()
+        });
+        let connection = client.connect(&server.url("ws", "/")).await.unwrap();
+        let said = std::mem::take(&mut *seen.0.lock().unwrap());
+        let who: Vec<_> = said
+            .iter()
+            .map(|(draft, from, _)| (*draft, *from))
+            .collect();
+        let both = |draft| [(draft, Role::Client), (draft, Role::Server)];
+        assert_eq!(who, [both(newest), both(draft)].concat());
+        assert_eq!(said[1].2, refusal.as_bytes());
+        assert_eq!(said[2].2, connection.request);
+        // With hixie-76's octets behind the head.
+        assert!(said[3].2.starts_with(&connection.head), "{draft}");
+        let proof = draftgate_drafts::acceptor(draft)
+            .unwrap()
+            .octets_after_answer();
+        assert_eq!(said[3].2.len(), connection.head.len() + proof, "{draft}");
     }
 }
 
