@@ -192,12 +192,46 @@ fn agree(draft: Draft, from: Role, octets: &[u8]) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// That a stream which comes bit by bit is told as the same one at once; only
+/// what is no frame comes in more pieces.
+fn fed(draft: Draft, from: Role, octets: &[u8]) -> Result<(), TestCaseError> {
+    let frames = |units: &[Unit]| -> Vec<Unit> {
+        let known = units.iter().take_while(|unit| unit.what == What::Frame);
+        known.cloned().collect()
+    };
+    let whole = units(draft, from, octets);
+    // Octet by octet, but for what is long.
+    for size in [1.max(octets.len() / 1000), 7 + octets.len() / 500] {
+        let mut stream = dissect::frames(draft, from, Bytes::new()).unwrap();
+        let mut seen = Vec::new();
+        for piece in octets.chunks(size) {
+            stream.feed(piece);
+            while let Some(unit) = stream.next_whole() {
+                prop_assert!(!unit.cut_off);
+                seen.push(unit);
+            }
+        }
+        seen.extend(stream);
+        covers(&seen, octets);
+        prop_assert_eq!(
+            frames(&seen),
+            frames(&whole),
+            "{}, in pieces of {}",
+            draft,
+            size
+        );
+    }
+    Ok(())
+}
+
 proptest! {
     #[test]
     fn any_octets_are_dissected_as_the_codec_hears_them(pieces in pieces()) {
         for draft in spoken() {
             for from in ROLES {
-                agree(draft, from, &octets(draft, from.peer(), &pieces))?;
+                let octets = octets(draft, from.peer(), &pieces);
+                agree(draft, from, &octets)?;
+                fed(draft, from, &octets)?;
             }
         }
     }
@@ -207,6 +241,7 @@ proptest! {
         for draft in spoken() {
             for from in ROLES {
                 agree(draft, from, &octets)?;
+                fed(draft, from, &octets)?;
             }
         }
     }
@@ -248,7 +283,8 @@ fn every_recorded_stream_of_frames_is_dissected_as_the_codec_hears_it() {
             };
             let octets = vector.after_head(from);
             let octets = octets.slice(proof.min(octets.len())..);
-            if let Err(error) = agree(draft, from, &octets) {
+            let agreed = agree(draft, from, &octets).and_then(|()| fed(draft, from, &octets));
+            if let Err(error) = agreed {
                 panic!("{}: {error}", vector.name);
             }
             frames += units(draft, from, &octets).len();

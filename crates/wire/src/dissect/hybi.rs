@@ -105,6 +105,8 @@ impl Reader<'_> {
         }
         self.found.masked = key.is_some();
         self.found.cut_off = (there as u64) < length;
+        self.found.lacking =
+            usize::try_from(length - (length.min(there as u64))).unwrap_or(usize::MAX);
         self.found.header_is_whole = true;
         self.found
     }

@@ -99,6 +99,7 @@ fn with_length(closing: Closing, rest: &Bytes, mut fields: Fields) -> Found {
         fin: true,
         header_is_whole: true,
         cut_off: (payload.len() as u64) < length,
+        lacking: usize::try_from(length - payload.len() as u64).unwrap_or(usize::MAX),
         payload,
         ..Found::new(fields)
     }

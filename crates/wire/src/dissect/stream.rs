@@ -29,6 +29,8 @@ pub struct Stream {
     closed: bool,
     /// Whether the place of the next frame is not known.
     lost: bool,
+    /// With fewer octets than that there is no whole frame.
+    wanted: usize,
 }
 
 /// A message whose end is still to come.
@@ -59,6 +61,8 @@ pub(super) struct Found {
     /// Whether an `FF` ends it.
     pub(super) terminated: bool,
     pub(super) cut_off: bool,
+    /// How many octets of the payload are not there, where that is known.
+    pub(super) lacking: usize,
     /// The first rule that is broken, and at which bit.
     pub(super) breach: Option<(u64, Rule)>,
     /// Rules that are broken and let pass.
@@ -79,6 +83,7 @@ impl Found {
             masked: false,
             terminated: false,
             cut_off: false,
+            lacking: 0,
             breach: None,
             tolerated: Vec::new(),
             repaired: false,
@@ -99,6 +104,7 @@ impl Stream {
             message: None,
             closed: false,
             lost: false,
+            wanted: 0,
         }
     }
 
@@ -109,11 +115,41 @@ impl Stream {
         self
     }
 
-    fn frame(&mut self) -> Unit {
-        let mut found = match self.frames {
+    /// The same side said `octets` as well. Whoever reads a connection while it
+    /// is going on takes [`next_whole`](Self::next_whole) after it.
+    pub fn feed(&mut self, octets: &[u8]) {
+        let rest = mem::take(&mut self.rest);
+        let mut rest = rest.try_into_mut().unwrap_or_else(|rest| rest[..].into());
+        rest.extend_from_slice(octets);
+        self.rest = rest.freeze();
+    }
+
+    /// As [`next`](Iterator::next), but nothing that is cut off: there may be
+    /// more to come of it.
+    pub fn next_whole(&mut self) -> Option<Unit> {
+        if self.rest.len() < self.wanted {
+            return None;
+        }
+        if !self.lost && !self.rest.is_empty() {
+            let found = self.found();
+            if found.cut_off {
+                self.wanted = self.rest.len().saturating_add(found.lacking.max(1));
+                return None;
+            }
+        }
+        self.wanted = 0;
+        self.next()
+    }
+
+    fn found(&self) -> Found {
+        match self.frames {
             Frames::Sentinel { closing } => sentinel::frame(closing, &self.rest),
             Frames::Hybi(layout) => hybi::frame(layout, self.from, &self.rest),
-        };
+        }
+    }
+
+    fn frame(&mut self) -> Unit {
+        let mut found = self.found();
         let judged = !self.closed;
         let begin = (found.fields.bit() / 8) as usize;
         let end = begin + found.payload.len();
