@@ -4,13 +4,17 @@
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    hash::{BuildHasher, Hasher, RandomState},
+    sync::{
+        Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+    },
 };
 
 use draftgate_core::{Message, Speaker};
 
 use crate::{
-    Channel, Delivery, Ledger, Published, Reason,
+    Bounds, Channel, Delivery, Ledger, Mark, Missed, Published, Reason,
     ledger::Books,
     room::{Room, Subscriber},
 };
@@ -22,7 +26,27 @@ pub struct Hub(Arc<Inner>);
 #[derive(Default)]
 struct Inner {
     rooms: RwLock<HashMap<Channel, Arc<Room>>>,
+    shared: Arc<InAll>,
+}
+
+/// What hubs with channels of their own have in common.
+struct InAll {
     books: Books,
+    /// The next room's; begins anywhere, so that no two processes agree.
+    epoch: AtomicU64,
+    /// Octets that all histories hold.
+    remembered: Arc<AtomicUsize>,
+}
+
+impl Default for InAll {
+    fn default() -> Self {
+        Self {
+            books: Books::default(),
+            // Seeded by the system; nothing here needs to be hard to guess.
+            epoch: AtomicU64::new(RandomState::new().build_hasher().finish()),
+            remembered: Arc::default(),
+        }
+    }
 }
 
 /// A subscriber's place in a channel. Dropping it unsubscribes; a publish
@@ -30,11 +54,30 @@ struct Inner {
 #[derive(Debug)]
 #[must_use = "dropping it unsubscribes"]
 pub struct Subscription {
+    place: Listening,
+    speaker: Speaker,
+}
+
+/// The place of a subscriber that says nothing. Dropping it unsubscribes, as
+/// with [`Subscription`].
+#[derive(Debug)]
+#[must_use = "dropping it unsubscribes"]
+pub struct Listening {
     hub: Hub,
     channel: Channel,
     room: Arc<Room>,
     subscriber: Arc<Subscriber>,
-    speaker: Speaker,
+}
+
+/// A channel that goes on although nobody may be subscribed, and remembers
+/// its last messages. Dropping it lets it go; not from within a [`Delivery`],
+/// which would wait for itself.
+#[derive(Debug)]
+#[must_use = "dropping it lets the channel go"]
+pub struct Kept {
+    hub: Hub,
+    channel: Channel,
+    room: Arc<Room>,
 }
 
 impl Hub {
@@ -54,16 +97,80 @@ impl Hub {
         loop {
             let room = self.room_or_new(channel);
             if let Some(subscriber) = room.join(&delivery) {
-                return Subscription {
-                    hub: self.clone(),
-                    channel: channel.clone(),
-                    room,
-                    subscriber,
-                    speaker,
-                };
+                let place = self.listening(channel, room, subscriber);
+                return Subscription { place, speaker };
             }
             // The last one left between the two lines above.
             self.forget(channel, &room);
+        }
+    }
+
+    /// Adds a subscriber that says nothing, and that stood at `mark`: it gets
+    /// what is published from now on, and learns what it missed.
+    ///
+    /// # Panics
+    /// If called from within a [`Delivery`].
+    pub fn listen(
+        &self,
+        channel: &Channel,
+        mark: Option<Mark>,
+        delivery: Arc<dyn Delivery>,
+    ) -> (Listening, Missed) {
+        loop {
+            let room = self.room_or_new(channel);
+            if let Some((subscriber, missed)) = room.join_at(&delivery, mark) {
+                return (self.listening(channel, room, subscriber), missed);
+            }
+            self.forget(channel, &room);
+        }
+    }
+
+    /// Keeps `channel`, which begins to exist if it did not, and lets it
+    /// remember what is published from now on. Where it is kept already, it
+    /// goes on by the bounds that it has.
+    ///
+    /// # Panics
+    /// If called from within a [`Delivery`].
+    pub fn keep(&self, channel: &Channel, bounds: Bounds) -> Kept {
+        loop {
+            let room = self.room_or_new(channel);
+            if room.keep(bounds, &self.0.shared.remembered) {
+                return Kept {
+                    hub: self.clone(),
+                    channel: channel.clone(),
+                    room,
+                };
+            }
+            self.forget(channel, &room);
+        }
+    }
+
+    /// A hub with channels of its own and the same books.
+    #[must_use]
+    pub fn apart(&self) -> Self {
+        Self(Arc::new(Inner {
+            rooms: RwLock::default(),
+            shared: Arc::clone(&self.0.shared),
+        }))
+    }
+
+    /// Octets that the channels of this hub and of those [`apart`](Self::apart)
+    /// from it remember.
+    pub fn remembered(&self) -> usize {
+        self.0.shared.remembered.load(Relaxed)
+    }
+
+    fn listening(
+        &self,
+        channel: &Channel,
+        room: Arc<Room>,
+        subscriber: Arc<Subscriber>,
+    ) -> Listening {
+        Listening {
+            hub: self.clone(),
+            channel: channel.clone(),
+            room,
+            subscriber,
         }
     }
 
@@ -79,25 +186,41 @@ impl Hub {
         message: Message,
         sender: Option<Speaker>,
     ) -> Published {
+        self.publish_marked(channel, message, sender).0
+    }
+
+    /// [`publish`](Self::publish), and where the message stands in the
+    /// channel; `None` if the channel does not exist.
+    ///
+    /// # Panics
+    /// If called from within a [`Delivery`].
+    pub fn publish_marked(
+        &self,
+        channel: &Channel,
+        message: Message,
+        sender: Option<Speaker>,
+    ) -> (Published, Option<Mark>) {
         let room = self.rooms().get(channel).cloned();
+        let exists = room.is_some();
         // Where nobody subscribed, a room for the moment keeps the books.
-        room.unwrap_or_default()
-            .publish(message, sender, None, &self.0.books)
+        let room = room.unwrap_or_default();
+        let (published, mark) = room.publish(message, sender, None, self.books());
+        (published, exists.then_some(mark))
     }
 
     /// Books `count` messages as lost for `reason` that a subscriber's queue
     /// had taken ([`Verdict::Delivered`](crate::Verdict::Delivered)). One
     /// atomic addition; may be called from within a [`Delivery`].
     pub fn lost(&self, reason: Reason, count: u64) {
-        self.0.books.lose(reason, count);
+        self.books().lose(reason, count);
     }
 
     /// The books as they stand.
     pub fn ledger(&self) -> Ledger {
-        self.0.books.read()
+        self.books().read()
     }
 
-    /// How many channels have a subscriber.
+    /// How many channels have a subscriber, or are kept.
     pub fn channels(&self) -> usize {
         self.rooms().len()
     }
@@ -110,7 +233,18 @@ impl Hub {
 
     fn room_or_new(&self, channel: &Channel) -> Arc<Room> {
         let room = self.rooms().get(channel).cloned();
-        room.unwrap_or_else(|| Arc::clone(self.rooms_mut().entry(channel.clone()).or_default()))
+        room.unwrap_or_else(|| {
+            let mut rooms = self.rooms_mut();
+            let room = rooms.entry(channel.clone());
+            Arc::clone(room.or_insert_with(|| {
+                let epoch = self.0.shared.epoch.fetch_add(1, Relaxed);
+                Arc::new(Room::new(epoch))
+            }))
+        })
+    }
+
+    fn books(&self) -> &Books {
+        &self.0.shared.books
     }
 
     /// Removes `room`, which is over, unless another has taken its place.
@@ -144,15 +278,18 @@ impl Subscription {
     /// # Panics
     /// If called from within a [`Delivery`].
     pub fn publish(&self, message: Message, include_sender: bool) -> Published {
-        let except = (!include_sender).then_some(&*self.subscriber);
+        let place = &self.place;
+        let except = (!include_sender).then_some(&*place.subscriber);
         let sender = Some(self.speaker.clone());
-        self.room
-            .publish(message, sender, except, &self.hub.0.books)
+        let (published, _) = place
+            .room
+            .publish(message, sender, except, place.hub.books());
+        published
     }
 
     /// The channel.
     pub fn channel(&self) -> &Channel {
-        &self.channel
+        &self.place.channel
     }
 
     /// What others hear of this subscriber.
@@ -161,9 +298,17 @@ impl Subscription {
     }
 }
 
-impl Drop for Subscription {
+impl Drop for Listening {
     fn drop(&mut self) {
         if self.room.leave(&self.subscriber) {
+            self.hub.forget(&self.channel, &self.room);
+        }
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        if self.room.let_go() {
             self.hub.forget(&self.channel, &self.room);
         }
     }

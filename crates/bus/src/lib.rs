@@ -35,12 +35,14 @@
 
 mod channel;
 mod envelope;
+mod history;
 mod hub;
 mod ledger;
 mod room;
 
 pub use channel::{CHANNEL_OCTETS, Channel, ChannelError};
 pub use envelope::{Delivery, Envelope, Verdict};
-pub use hub::{Hub, Subscription};
+pub use history::{Bounds, Gap, Mark, Missed, NotAMark, REMEMBERED};
+pub use hub::{Hub, Kept, Listening, Subscription};
 pub use ledger::{Ledger, Reason};
 pub use room::Published;

@@ -3,6 +3,7 @@
 //! Two locks, so that they never have to be taken together by a delivery: the
 //! *turn* is held while one message goes to everybody, and gives the channel
 //! its order; the *list* is held only to change or to copy a pointer to it.
+//! Where both are taken (by who keeps the room), the turn is taken first.
 //! A publish walks the list as it was when its turn came; whoever changes the
 //! list meanwhile copies it.
 
@@ -12,14 +13,15 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
 };
 
 use draftgate_core::{Message, Shared, Speaker};
 
 use crate::{
-    Delivery, Envelope, Reason, Verdict,
+    Bounds, Delivery, Envelope, Mark, Missed, Reason, Verdict,
+    history::{self, History},
     ledger::{Books, Tally},
 };
 
@@ -49,21 +51,92 @@ impl fmt::Debug for Subscriber {
 
 #[derive(Debug, Default)]
 pub(crate) struct Room {
-    /// The sequence number of the last message; held while it is delivered.
-    turn: Mutex<u64>,
+    /// Which life of the channel this is.
+    epoch: u64,
+    /// Held while a message is delivered.
+    turn: Mutex<Turn>,
     list: Mutex<List>,
+}
+
+#[derive(Debug, Default)]
+struct Turn {
+    /// The number of the last message.
+    sequence: u64,
+    /// The last messages, while somebody wants them kept.
+    history: Option<History>,
 }
 
 #[derive(Debug, Default)]
 struct List {
     subscribers: Arc<Vec<Arc<Subscriber>>>,
     last_id: u64,
+    /// How many want the room kept, subscribed or not.
+    keepers: usize,
     /// The last subscriber has left: the room takes none any more and is on
     /// its way out of the hub.
     over: bool,
 }
 
 impl Room {
+    pub(crate) fn new(epoch: u64) -> Self {
+        Self {
+            epoch,
+            ..Self::default()
+        }
+    }
+
+    /// Keeps the room, whoever leaves, and remembers its messages from now on;
+    /// false if the room is over. The first who asks decides on the bounds.
+    pub(crate) fn keep(&self, bounds: Bounds, total: &Arc<AtomicUsize>) -> bool {
+        not_delivering();
+        let mut turn = lock(&self.turn);
+        let mut list = lock(&self.list);
+        if list.over {
+            return false;
+        }
+        list.keepers += 1;
+        let sequence = turn.sequence;
+        turn.history
+            .get_or_insert_with(|| History::new(bounds, sequence, Arc::clone(total)));
+        true
+    }
+
+    /// Takes back one [`keep`](Self::keep); true if the room is over.
+    pub(crate) fn let_go(&self) -> bool {
+        let mut turn = lock(&self.turn);
+        let mut list = lock(&self.list);
+        list.keepers -= 1;
+        if list.keepers == 0 {
+            turn.history = None;
+        }
+        list.end_if_empty()
+    }
+
+    /// [`join`](Self::join), and what whoever stands at `mark` missed until
+    /// then: every message is either in that or delivered.
+    pub(crate) fn join_at(
+        &self,
+        delivery: &Arc<dyn Delivery>,
+        mark: Option<Mark>,
+    ) -> Option<(Arc<Subscriber>, Missed)> {
+        not_delivering();
+        let turn = lock(&self.turn);
+        let subscriber = self.join(delivery)?;
+        let now = self.mark(turn.sequence);
+        let missed = match (mark, &turn.history) {
+            (Some(mark), Some(history)) => history.after(mark, now),
+            (mark, _) => history::forgotten(mark, now),
+        };
+        Some((subscriber, missed))
+    }
+
+    fn mark(&self, sequence: u64) -> Mark {
+        Mark {
+            epoch: self.epoch,
+            sequence,
+        }
+    }
+
     /// Adds a subscriber; `None` if the room is over.
     pub(crate) fn join(&self, delivery: &Arc<dyn Delivery>) -> Option<Arc<Subscriber>> {
         let mut list = lock(&self.list);
@@ -92,8 +165,7 @@ impl Room {
             // The caller holds the subscriber too, so no foreign `drop` runs under the lock.
             Arc::make_mut(&mut list.subscribers).remove(at);
         }
-        list.over |= list.subscribers.is_empty();
-        list.over
+        list.end_if_empty()
     }
 
     pub(crate) fn subscribers(&self) -> usize {
@@ -108,14 +180,14 @@ impl Room {
         sender: Option<Speaker>,
         except: Option<&Subscriber>,
         books: &Books,
-    ) -> Published {
+    ) -> (Published, Mark) {
         let delivering = Delivering::begin();
         let mut turn = lock(&self.turn);
-        *turn += 1;
+        turn.sequence += 1;
         let envelope = Arc::new(Envelope {
             shared: Shared::new(message.unpinned()),
             sender,
-            sequence: *turn,
+            sequence: turn.sequence,
         });
         let subscribers = Arc::clone(&lock(&self.list).subscribers);
         let excepted =
@@ -132,14 +204,26 @@ impl Room {
             }
         }
         books.enter(&tally);
+        if let Some(history) = &mut turn.history {
+            history.push(&envelope);
+        }
+        let mark = self.mark(turn.sequence);
         drop(turn);
         drop(delivering);
         // Only now may the last hold on a subscriber that has left go, and its `drop` run.
         drop(subscribers);
-        Published {
+        let published = Published {
             delivered: tally.accepted,
             dropped: tally.refused(),
-        }
+        };
+        (published, mark)
+    }
+}
+
+impl List {
+    fn end_if_empty(&mut self) -> bool {
+        self.over |= self.subscribers.is_empty() && self.keepers == 0;
+        self.over
     }
 }
 
@@ -157,6 +241,14 @@ impl Subscriber {
 
 thread_local! {
     static DELIVERING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// What waits for the channel's turn would wait for itself.
+fn not_delivering() {
+    assert!(
+        !DELIVERING.get(),
+        "a Delivery must not wait for a channel's turn: do it from elsewhere"
+    );
 }
 
 /// Marks the thread as delivering while it lives. A publish from within a
