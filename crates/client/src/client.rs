@@ -12,7 +12,9 @@ use draftgate_drafts::{
 use http::{HeaderValue, header};
 use tokio_rustls::rustls::ClientConfig;
 
-use crate::{ConnectError, Options, Stream, TlsFailure, Url, dial::Dial, opening};
+use crate::{
+    ConnectError, Options, Request, Stream, TlsFailure, Url, answered, dial::Dial, opening,
+};
 
 /// Connects to servers, as it was told once.
 #[derive(Debug)]
@@ -52,6 +54,11 @@ impl Connection {
         self.codec.draft()
     }
 
+    /// The fields of the answer, names and values in their order.
+    pub fn fields(&self) -> Vec<(String, HeaderValue)> {
+        answered::fields(&self.head)
+    }
+
     /// What a driver needs: the stream, and where the protocol stands on it.
     pub fn start(self) -> (Stream, Start) {
         let start = Start {
@@ -87,11 +94,23 @@ impl Client {
     /// Why there is no connection; [`ConnectError::NoDraft`] if more than one
     /// draft was tried.
     pub async fn connect(&self, url: &Url) -> Result<Connection, ConnectError> {
+        self.connect_with(url, &Request::default()).await
+    }
+
+    /// As [`connect`](Self::connect), with what `request` says.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn connect_with(
+        &self,
+        url: &Url,
+        request: &Request<'_>,
+    ) -> Result<Connection, ConnectError> {
         let mut ladder = Ladder::new(self.options.drafts.in_order());
         let mut tried: Vec<Tried> = Vec::new();
         let mut next = ladder.first();
         while let Some(draft) = next {
-            match self.connect_in(draft, url).await {
+            match self.connect_in_with(draft, url, request).await {
                 Ok(connection) => {
                     return Ok(Connection {
                         tried,
@@ -119,10 +138,23 @@ impl Client {
     /// # Errors
     /// Why there is no connection.
     pub async fn connect_in(&self, draft: Draft, url: &Url) -> Result<Connection, ConnectError> {
-        let offer = self.offer(draft, url);
+        self.connect_in_with(draft, url, &Request::default()).await
+    }
+
+    /// As [`connect_in`](Self::connect_in), with what `request` says.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn connect_in_with(
+        &self,
+        draft: Draft,
+        url: &Url,
+        request: &Request<'_>,
+    ) -> Result<Connection, ConnectError> {
+        let offer = self.offer_with(draft, url, request);
         let offer = offer.map_err(|refusal| ConnectError::Unspeakable { refusal })?;
+        let mut stream = self.dial_with(url, request).await?;
         let request = offer.request.clone();
-        let mut stream = self.dial(url).await?;
         let within = self.options.opening_timeout;
         let seen = |from: Role, octets: &[u8]| {
             if let Some(witness) = &self.options.witness {
@@ -155,7 +187,21 @@ impl Client {
     /// # Errors
     /// Why there is none.
     pub async fn dial(&self, url: &Url) -> Result<Stream, ConnectError> {
-        Dial::new(&self.options, url).stream(|| self.tls()).await
+        self.dial_with(url, &Request::default()).await
+    }
+
+    /// As [`dial`](Self::dial), with what `request` says: over its socket, from
+    /// its sources, and after its preface.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn dial_with(
+        &self,
+        url: &Url,
+        request: &Request<'_>,
+    ) -> Result<Stream, ConnectError> {
+        let dial = Dial::new(&self.options, url, request);
+        dial.stream(|| self.tls()).await
     }
 
     /// The request for `url` in `draft`, and what waits for its answer, for
@@ -164,18 +210,38 @@ impl Client {
     /// # Errors
     /// The draft cannot ask for what the options say.
     pub fn offer(&self, draft: Draft, url: &Url) -> Result<Offer, Refusal> {
+        self.offer_with(draft, url, &Request::default())
+    }
+
+    /// As [`offer`](Self::offer), with what `request` says.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn offer_with(
+        &self,
+        draft: Draft,
+        url: &Url,
+        request: &Request<'_>,
+    ) -> Result<Offer, Refusal> {
         let options = &self.options;
-        let origin = options.origin.clone().or_else(|| url.origin(draft));
-        let subprotocols: Vec<&str> = options.subprotocols.iter().map(String::as_str).collect();
-        let fields = self.fields(url)?;
+        let origin = request.origin.or(options.origin.as_deref());
+        let origin = origin.map(str::to_owned).or_else(|| url.origin(draft));
+        let mut subprotocols: Vec<&str> = match request.subprotocols {
+            Some(several) => several.iter().map(String::as_str).collect(),
+            None => options.subprotocols.iter().map(String::as_str).collect(),
+        };
+        if request.subprotocols.is_some() && draftgate_drafts::asks_for_one_subprotocol(draft) {
+            subprotocols.truncate(1);
+        }
+        let fields = self.fields(url, request.fields)?;
         let fields: Vec<_> = fields
             .iter()
             .map(|(name, value)| (name.as_str(), value.clone()))
             .collect();
         let ask = Ask {
             secure: url.secure,
-            host: &url.host,
-            resource: &url.resource,
+            host: request.host.unwrap_or(&url.host),
+            resource: request.resource.unwrap_or(&url.resource),
             origin: origin.as_deref(),
             subprotocols: &subprotocols,
             fields: &fields,
@@ -188,9 +254,13 @@ impl Client {
     }
 
     /// The fields besides the draft's own.
-    fn fields(&self, url: &Url) -> Result<Vec<(String, HeaderValue)>, Refusal> {
+    fn fields(
+        &self,
+        url: &Url,
+        more: &[(String, HeaderValue)],
+    ) -> Result<Vec<(String, HeaderValue)>, Refusal> {
         let options = &self.options;
-        let mut fields = options.fields.clone();
+        let mut fields = [&options.fields, more].concat();
         if let Some((name, _)) = fields.iter().find(|(name, _)| is_the_drafts(name)) {
             let detail = format!("{name} is written by the draft itself");
             return Err(Refusal::with(RefusalKind::AskUnspeakable, detail));
@@ -299,6 +369,7 @@ mod tests {
             status: Some(status),
             versions: versions.to_vec(),
             body: String::new(),
+            answer: None,
         }
     }
 
@@ -369,11 +440,11 @@ mod tests {
             })
         };
         for name in ["Host", "ORIGIN", "Sec-WebSocket-Key1", "Transfer-Encoding"] {
-            let refusal = with(name).fields(&url).unwrap_err();
+            let refusal = with(name).fields(&url, &[]).unwrap_err();
             assert!(refusal.to_string().contains(name), "{refusal}");
         }
         let names = |name: &str| {
-            let fields = with(name).fields(&url).unwrap();
+            let fields = with(name).fields(&url, &[]).unwrap();
             let names = fields.iter().map(|(name, _)| name.clone());
             names.collect::<Vec<_>>().join(" ")
         };

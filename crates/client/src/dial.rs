@@ -1,30 +1,37 @@
-//! From a URL to octets: the name, TCP, the proxy's tunnel and TLS, within one
-//! deadline for all of them.
+//! From a URL to octets: the name, TCP or a Unix socket, the proxy's tunnel, what
+//! is sent first, and TLS, within one deadline for all of them.
 
-use std::{future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{future::Future, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{
-    net::TcpStream,
-    time::{Instant, timeout, timeout_at},
+    io::AsyncWriteExt,
+    net::UnixStream,
+    time::{Instant, timeout_at},
 };
 use tokio_rustls::rustls::ClientConfig;
 
-use crate::{ConnectError, Options, Proxy, Stage, Stream, TlsFailure, Url, Via, environment, tls};
+use crate::{
+    ConnectError, Options, Proxy, Request, Stage, Stream, TlsFailure, Url, Via, environment,
+    tcp::{self, Failed},
+    tls,
+};
 
 /// One way to one server.
 pub(crate) struct Dial<'a> {
     pub(crate) options: &'a Options,
     pub(crate) url: &'a Url,
+    request: &'a Request<'a>,
     until: Instant,
 }
 
 impl<'a> Dial<'a> {
-    pub(crate) fn new(options: &'a Options, url: &'a Url) -> Self {
+    pub(crate) fn new(options: &'a Options, url: &'a Url, request: &'a Request<'a>) -> Self {
         let until = Instant::now() + options.connect_timeout;
         Self {
             options,
             url,
+            request,
             until,
         }
     }
@@ -37,9 +44,10 @@ impl<'a> Dial<'a> {
         &self,
         config: impl Fn() -> Result<Arc<ClientConfig>, TlsFailure>,
     ) -> Result<Stream, ConnectError> {
-        let mut stream = match self.proxy()? {
-            None => self.tcp(&self.url.name, self.url.port).await?,
-            Some(proxy) => {
+        let mut stream = match (self.request.socket, self.proxy()?) {
+            (Some(path), _) => self.unix(path).await?,
+            (None, None) => self.tcp(&self.url.name, self.url.port).await?,
+            (None, Some(proxy)) => {
                 let mut stream = self.tcp(&proxy.name, proxy.port).await?;
                 if proxy.secure {
                     stream = self.tls(&config, &proxy.name, stream).await?;
@@ -49,6 +57,14 @@ impl<'a> Dial<'a> {
                 stream
             }
         };
+        if !self.request.preface.is_empty() {
+            let sent = async {
+                stream.write_all(self.request.preface).await?;
+                stream.flush().await
+            };
+            let sent = async { sent.await.map_err(|source| self.broken(source)) };
+            self.in_time(Stage::Tcp, sent).await?;
+        }
         if self.url.secure {
             stream = self.tls(&config, &self.url.name, stream).await?;
         }
@@ -75,11 +91,8 @@ impl<'a> Dial<'a> {
                 source,
             })?;
             let found: Vec<SocketAddr> = found.collect();
-            let connected = first(&found, self.until).await;
-            connected.map_err(|source| ConnectError::Connect {
-                host: authority(name, port),
-                source,
-            })
+            let connected = tcp::first(&found, self.request.sources, self.until).await;
+            connected.map_err(|failed| failed_tcp(failed, authority(name, port)))
         };
         let tcp = self.in_time(Stage::Tcp, attempt).await?;
         // Neither is worth a connection that otherwise works.
@@ -89,6 +102,25 @@ impl<'a> Dial<'a> {
             let _ = SockRef::from(&tcp).set_tcp_keepalive(&keep_alive);
         }
         Ok(Stream::plain(tcp))
+    }
+
+    async fn unix(&self, path: &Path) -> Result<Stream, ConnectError> {
+        let attempt = async {
+            let connected = UnixStream::connect(path).await;
+            connected.map_err(|source| ConnectError::Connect {
+                host: path.display().to_string(),
+                source,
+            })
+        };
+        let unix = self.in_time(Stage::Tcp, attempt).await?;
+        Ok(Stream::unix(unix))
+    }
+
+    fn broken(&self, source: std::io::Error) -> ConnectError {
+        ConnectError::Broken {
+            host: self.url.host.clone(),
+            source,
+        }
     }
 
     async fn tls(
@@ -123,76 +155,26 @@ impl<'a> Dial<'a> {
     }
 }
 
-/// Connects to the first of `addresses` that lets us. Each may take its share of
-/// what is left of the time, so that one that is silent (a host without the IPv6
-/// that its name promises) does not take the time of the others; the last has
-/// what is left, and whoever calls ends that.
-async fn first(addresses: &[SocketAddr], until: Instant) -> io::Result<TcpStream> {
-    let mut failed = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
-    for (at, address) in addresses.iter().enumerate() {
-        let left = u32::try_from(addresses.len() - at).unwrap_or(u32::MAX);
-        let connect = TcpStream::connect(address);
-        let connected = match left {
-            1 => connect.await,
-            _ => {
-                let share = until.saturating_duration_since(Instant::now()) / left;
-                let silent = |_| Err(io::ErrorKind::TimedOut.into());
-                timeout(share, connect).await.unwrap_or_else(silent)
-            }
-        };
-        match connected {
-            Ok(tcp) => return Ok(tcp),
-            Err(error) => failed = error,
-        }
+fn failed_tcp(failed: Failed, host: String) -> ConnectError {
+    match failed {
+        Failed::Connect(source) => ConnectError::Connect { host, source },
+        Failed::Source {
+            source,
+            error,
+            bound,
+        } => ConnectError::Source {
+            host,
+            source_address: source,
+            source: error,
+            bound,
+        },
+        Failed::Family(family) => ConnectError::NoSource { host, family },
     }
-    Err(failed)
 }
 
 fn authority(name: &str, port: u16) -> String {
     match name.contains(':') {
         true => format!("[{name}]:{port}"),
         false => format!("{name}:{port}"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use tokio::net::{TcpListener, TcpSocket};
-
-    use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn an_address_that_is_silent_leaves_time_for_the_next() {
-        // A queue that is full takes no more connections, and refuses none.
-        let socket = TcpSocket::new_v4().unwrap();
-        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-        let full = socket.listen(1).unwrap();
-        let silent = full.local_addr().unwrap();
-        let mut queued = Vec::new();
-        while let Ok(tcp) = timeout(Duration::from_secs(1), TcpStream::connect(silent)).await {
-            queued.push(tcp.unwrap());
-        }
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let good = listener.local_addr().unwrap();
-        let begun = Instant::now();
-        let until = begun + Duration::from_secs(9);
-        let tcp = first(&[silent, silent, good], until).await.unwrap();
-        assert_eq!(tcp.peer_addr().unwrap(), good);
-        assert_eq!(begun.elapsed().as_secs(), 6);
-    }
-
-    #[tokio::test]
-    async fn addresses_that_refuse_are_passed_over_and_the_last_reason_is_told() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let good = listener.local_addr().unwrap();
-        let closed = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let refusing = closed.local_addr().unwrap();
-        drop(closed);
-        let until = Instant::now() + Duration::from_secs(30);
-        assert!(first(&[refusing, good], until).await.is_ok());
-        let error = first(&[refusing, refusing], until).await.unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
-        let error = first(&[], until).await.unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::NotFound);
     }
 }

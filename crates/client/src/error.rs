@@ -1,11 +1,11 @@
 //! Why there is no connection: what failed, why, and what to do.
 
-use std::{io, time::Duration};
+use std::{io, net::IpAddr, time::Duration};
 
 use draftgate_core::Draft;
 use draftgate_drafts::opening::{Refusal, RefusalKind};
 
-use crate::{NotInEnvironment, TlsFailure};
+use crate::{Answered, NotInEnvironment, TlsFailure};
 
 /// What was going on when time ran out before the request was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -53,6 +53,29 @@ pub enum ConnectError {
         host: String,
         /// What the last of its addresses gave.
         source: io::Error,
+    },
+    /// No connection can be made from the addresses that were named for it.
+    #[error("cannot connect to {host} from {source_address}: {source}; {}", remedy_of_source(source, *bound))]
+    Source {
+        /// Host and port.
+        host: String,
+        /// The address of this machine.
+        source_address: IpAddr,
+        /// What the system says.
+        source: io::Error,
+        /// Whether the address could be taken: its ports are used up, then.
+        bound: bool,
+    },
+    /// None of the addresses that were named to connect from is of the family
+    /// of the server's.
+    #[error(
+        "cannot connect to {host}: it has an {family} address, and none of the addresses to connect from is one; name one, or none at all"
+    )]
+    NoSource {
+        /// Host and port.
+        host: String,
+        /// The server's family: `IPv4` or `IPv6`.
+        family: &'static str,
     },
     /// The request could not be sent in time.
     #[error("cannot connect to {host}: after {after:?}, {}", stage.sentence())]
@@ -133,6 +156,8 @@ pub enum ConnectError {
         /// The beginning of the answer's body, without anything that would
         /// steer a terminal.
         body: String,
+        /// All of the answer, if it is a final one of another status than 101.
+        answer: Option<Box<Answered>>,
     },
     /// More than one draft was tried.
     #[error("no draft was accepted:{}", listed(.0))]
@@ -198,6 +223,29 @@ fn authentication(sent: bool) -> &'static str {
 fn remedy(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => "nothing listens there: check address and port",
+        // Without an address of ours to connect from, the system has one per
+        // server, with some 28,000 ports.
+        io::ErrorKind::AddrNotAvailable => {
+            "the local ports for this server are used up: name more addresses of this machine to connect from, or widen net.ipv4.ip_local_port_range"
+        }
+        io::ErrorKind::NotFound => {
+            "there is no such socket: check its path, and that the server runs"
+        }
+        io::ErrorKind::PermissionDenied => {
+            "this user may not: check the socket's permissions, or the firewall"
+        }
+        _ => "check address and port",
+    }
+}
+
+fn remedy_of_source(error: &io::Error, bound: bool) -> &'static str {
+    match (error.kind(), bound) {
+        (io::ErrorKind::AddrNotAvailable | io::ErrorKind::AddrInUse, true) => {
+            "its ports for this server are used up: name more addresses of this machine to connect from, or widen net.ipv4.ip_local_port_range"
+        }
+        (io::ErrorKind::AddrNotAvailable, false) => {
+            "it is no address of this machine: name one that it has"
+        }
         _ => "check address and port",
     }
 }
@@ -264,6 +312,7 @@ mod tests {
             status: Some(403),
             versions: Vec::new(),
             body: "one\ntwo".into(),
+            answer: None,
         };
         let text = error.to_string();
         assert!(text.starts_with("the server did not switch protocols (HTTP/1.1 403 Forbidden); "));
@@ -277,6 +326,7 @@ mod tests {
             status: Some(status),
             versions: vec![13],
             body: String::new(),
+            answer: None,
         };
         for status in [200, 302, 401, 403, 404, 407, 500, 501, 503, 505] {
             assert!(!refused(status).may_be_the_draft(), "{status}");

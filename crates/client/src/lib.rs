@@ -32,6 +32,8 @@
 //! # }
 //! ```
 
+mod answered;
+mod body;
 mod client;
 mod credentials;
 mod dial;
@@ -40,11 +42,14 @@ mod error;
 mod opening;
 mod options;
 mod proxy;
+mod request;
 mod stream;
+mod tcp;
 mod tls;
 mod url;
 mod witness;
 
+pub use answered::Answered;
 pub use client::{Client, Connection, Tried};
 pub use credentials::Credentials;
 pub use draftgate_drafts::opening::AnswerChecks;
@@ -52,6 +57,7 @@ pub use environment::NotInEnvironment;
 pub use error::{ConnectError, ProxyRefusal, Stage};
 pub use options::{Drafts, NotDrafts, Options, Via};
 pub use proxy::{NotAProxy, Proxy};
+pub use request::Request;
 pub use stream::{HalfClose, Stream};
 pub use tls::{Tls, TlsFailure};
 pub use url::{NotAUrl, Url};

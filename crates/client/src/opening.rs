@@ -8,16 +8,10 @@ use draftgate_core::Role;
 use draftgate_drafts::opening::{Answer, Connected, Offer, Pending, Refusal, RefusalKind};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
-    time::{Instant, timeout, timeout_at},
+    time::timeout,
 };
 
-use crate::ConnectError;
-
-/// As much of the body of a refusal is shown.
-const BODY_SHOWN: usize = 4 << 10;
-
-/// How long the body of a refusal may take: it was sent together with its head.
-const BODY_WAIT: Duration = Duration::from_secs(1);
+use crate::{Answered, ConnectError, body::Body};
 
 /// Sends the request and reads the answer. What came behind the answer belongs
 /// to the codec. `seen` is shown what either side said, as a
@@ -73,17 +67,22 @@ pub(crate) async fn open(
         }
     };
     let answer = Answer::read(&mut heard.all).ok().flatten();
-    let body = match &answer {
+    let refused = match &answer {
         Some(answer) if refusal.kind == RefusalKind::AnswerStatus => {
-            Body::of(answer).read(heard.all, stream).await
+            Some((answer, Body::read(answer, heard.all, stream).await))
         }
-        _ => String::new(),
+        _ => None,
     };
     Err(ConnectError::Refused {
         refusal,
         status: answer.as_ref().map(|answer| answer.status),
         versions: answer.as_ref().map(versions).unwrap_or_default(),
-        body,
+        body: refused
+            .as_ref()
+            .map_or_else(String::new, |(_, body)| body.shown()),
+        answer: refused
+            .filter(|(answer, _)| answer.status >= 200)
+            .map(|(answer, body)| Box::new(Answered::new(answer, body))),
     })
 }
 
@@ -151,49 +150,6 @@ impl Heard {
             }
         }
     }
-}
-
-/// The beginning of the body of an answer that is no tunnel and no 101: it says
-/// why.
-pub(crate) struct Body {
-    /// How long it says that it is, at most what is shown.
-    length: usize,
-}
-
-impl Body {
-    pub(crate) fn of(answer: &Answer) -> Self {
-        let length = answer.named("content-length").next();
-        let length =
-            length.and_then(|(_, value)| std::str::from_utf8(value).ok()?.trim().parse().ok());
-        let length = length.unwrap_or(BODY_SHOWN).min(BODY_SHOWN);
-        Self { length }
-    }
-
-    /// Its end is where the answer says, or where nothing more comes; `begun`
-    /// is what came of it together with the head.
-    pub(crate) async fn read(
-        self,
-        begun: BytesMut,
-        stream: &mut (impl AsyncRead + Unpin),
-    ) -> String {
-        let mut octets = begun;
-        let mut chunk = [0; 4 << 10];
-        let until = Instant::now() + BODY_WAIT;
-        while octets.len() < self.length {
-            match timeout_at(until, stream.read(&mut chunk)).await {
-                Ok(Ok(count)) if count > 0 => octets.extend_from_slice(&chunk[..count]),
-                _ => break,
-            }
-        }
-        octets.truncate(self.length);
-        printable(String::from_utf8_lossy(&octets).trim_end())
-    }
-}
-
-/// Without anything that would steer a terminal.
-fn printable(text: &str) -> String {
-    let shown = |c: char| c == '\n' || !c.is_control();
-    text.chars().filter(|c| shown(*c)).collect()
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use bytes::BytesMut;
 use draftgate_drafts::opening::Answer;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use crate::{ConnectError, Credentials, ProxyRefusal, Url, opening::Body, url};
+use crate::{ConnectError, Credentials, ProxyRefusal, Url, body::Body, url};
 
 /// curl's, where the URL of a proxy has no port.
 const DEFAULT_PORT: u16 = 1080;
@@ -147,7 +147,7 @@ impl Proxy {
             })),
             _ => Err(refused(ProxyRefusal::Status {
                 line: answer.status_line().escape_debug().to_string(),
-                body: Body::of(&answer).read(input, stream).await,
+                body: Body::read(&answer, input, stream).await.shown(),
             })),
         }
     }

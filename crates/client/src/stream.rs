@@ -1,4 +1,5 @@
-//! What a connection runs over: TCP, or TLS over that, or over TLS to a proxy.
+//! What a connection runs over: TCP or a Unix socket, or TLS over that, or over
+//! TLS to a proxy.
 //!
 //! An enum, not a box of a trait: the common case is a plain socket, whose
 //! vectored writes go straight through.
@@ -12,7 +13,7 @@ use std::{
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
+    net::{TcpStream, UnixStream},
 };
 use tokio_rustls::client::TlsStream;
 
@@ -26,6 +27,7 @@ pub struct Stream {
 #[derive(Debug)]
 enum Io {
     Plain(TcpStream),
+    Unix(UnixStream),
     Tls(Box<TlsStream<Stream>>),
 }
 
@@ -37,6 +39,13 @@ impl Stream {
         }
     }
 
+    pub(crate) fn unix(unix: UnixStream) -> Self {
+        Self {
+            io: Io::Unix(unix),
+            ending: None,
+        }
+    }
+
     pub(crate) fn tls(tls: TlsStream<Self>) -> Self {
         Self {
             io: Io::Tls(Box::new(tls)),
@@ -44,10 +53,11 @@ impl Stream {
         }
     }
 
-    /// The socket below everything else.
-    pub fn tcp(&self) -> &TcpStream {
+    /// The TCP socket below everything else; `None` over a Unix socket.
+    pub fn tcp(&self) -> Option<&TcpStream> {
         match &self.io {
-            Io::Plain(tcp) => tcp,
+            Io::Plain(tcp) => Some(tcp),
+            Io::Unix(_) => None,
             Io::Tls(tls) => tls.get_ref().0.tcp(),
         }
     }
@@ -119,6 +129,7 @@ impl AsyncRead for Io {
     ) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(tcp) => Pin::new(tcp).poll_read(cx, buf),
+            Self::Unix(unix) => Pin::new(unix).poll_read(cx, buf),
             Self::Tls(tls) => Pin::new(tls).poll_read(cx, buf),
         }
     }
@@ -132,6 +143,7 @@ impl AsyncWrite for Io {
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Plain(tcp) => Pin::new(tcp).poll_write(cx, buf),
+            Self::Unix(unix) => Pin::new(unix).poll_write(cx, buf),
             Self::Tls(tls) => Pin::new(tls).poll_write(cx, buf),
         }
     }
@@ -143,6 +155,7 @@ impl AsyncWrite for Io {
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Plain(tcp) => Pin::new(tcp).poll_write_vectored(cx, bufs),
+            Self::Unix(unix) => Pin::new(unix).poll_write_vectored(cx, bufs),
             Self::Tls(tls) => Pin::new(tls).poll_write_vectored(cx, bufs),
         }
     }
@@ -150,6 +163,7 @@ impl AsyncWrite for Io {
     fn is_write_vectored(&self) -> bool {
         match self {
             Self::Plain(tcp) => tcp.is_write_vectored(),
+            Self::Unix(unix) => unix.is_write_vectored(),
             Self::Tls(tls) => tls.is_write_vectored(),
         }
     }
@@ -157,6 +171,7 @@ impl AsyncWrite for Io {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(tcp) => Pin::new(tcp).poll_flush(cx),
+            Self::Unix(unix) => Pin::new(unix).poll_flush(cx),
             Self::Tls(tls) => Pin::new(tls).poll_flush(cx),
         }
     }
@@ -164,6 +179,7 @@ impl AsyncWrite for Io {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
+            Self::Unix(unix) => Pin::new(unix).poll_shutdown(cx),
             Self::Tls(tls) => Pin::new(tls).poll_shutdown(cx),
         }
     }

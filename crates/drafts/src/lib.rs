@@ -158,12 +158,18 @@ pub fn acceptor(draft: Draft) -> Result<&'static dyn Acceptor, Refusal> {
 /// The subprotocols that a request in `draft` asks for: one name before
 /// hybi-04, a list from there on.
 pub fn subprotocols(draft: Draft, fields: &HeaderMap) -> Vec<&str> {
-    opening::subprotocols(fields, draft < Draft::Hybi04)
+    opening::subprotocols(fields, asks_for_one_subprotocol(draft))
 }
 
 /// Whether a client of `draft` must name an origin, browser or not: the drafts
 /// before hybi-04 compare it in the answer.
 pub fn demands_origin(draft: Draft) -> bool {
+    draft < Draft::Hybi04
+}
+
+/// Whether a client of `draft` can ask for one subprotocol only, as those before
+/// hybi-04 do.
+pub fn asks_for_one_subprotocol(draft: Draft) -> bool {
     draft < Draft::Hybi04
 }
 

@@ -21,7 +21,7 @@ enum Place {
 }
 
 /// Every crate of the workspace.
-const PLACES: [(&str, Place); 23] = [
+const PLACES: [(&str, Place); 24] = [
     (CORE, Place::Row(0)),
     (WIRE, Place::Row(1)),
     ("draftgate-translate", Place::Row(1)),
@@ -39,6 +39,7 @@ const PLACES: [(&str, Place); 23] = [
     ("draftgate-compare", Place::Row(5)),
     ("draftgate-record", Place::Row(5)),
     ("draftgate-replay", Place::Row(5)),
+    ("draftgate-upstream", Place::Row(5)),
     ("draftgate-pcap", Place::Row(6)),
     ("draftgate-gateway", Place::Row(6)),
     (CLI, Place::Row(7)),

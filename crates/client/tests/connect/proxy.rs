@@ -75,7 +75,10 @@ async fn every_draft_goes_through_a_proxy() {
                 ..Options::default()
             });
             let connection = client.connect(&server.url("ws", "/")).await.unwrap();
-            assert_eq!(connection.stream.tcp().peer_addr().unwrap(), proxy.address);
+            assert_eq!(
+                connection.stream.tcp().unwrap().peer_addr().unwrap(),
+                proxy.address
+            );
             converse(connection, "through").await;
         }
     }

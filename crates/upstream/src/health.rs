@@ -1,0 +1,125 @@
+//! Which address has failed, and how long it is passed over for that: a second,
+//! then twice as long each time, less up to half of it by chance, so that many
+//! gateways do not come back to a server at the same moment.
+
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use crate::BackOff;
+
+/// How one address has done.
+#[derive(Debug, Default)]
+pub(crate) struct Health(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    /// How often it has failed since it worked.
+    failures: u32,
+    /// When that was last counted.
+    counted: Option<Instant>,
+    /// Until when it is passed over.
+    until: Option<Instant>,
+}
+
+impl Health {
+    /// Until when it is passed over, if it is.
+    pub(crate) fn out_until(&self, now: Instant) -> Option<Instant> {
+        self.state().until.filter(|until| *until > now)
+    }
+
+    /// It has failed, at an attempt that began at `begun`: for how long it is
+    /// passed over. `None` if that is no news: many attempts at once are one
+    /// failure.
+    pub(crate) fn failed(&self, begun: Instant, back_off: BackOff) -> Option<Duration> {
+        let mut state = self.state();
+        if state.counted.is_some_and(|counted| begun < counted) {
+            return None;
+        }
+        let now = Instant::now();
+        let delay = delay(state.failures, back_off);
+        state.failures = state.failures.saturating_add(1);
+        state.counted = Some(now);
+        state.until = Some(now + delay);
+        Some(delay)
+    }
+
+    /// It has worked; whether it had failed before.
+    pub(crate) fn worked(&self) -> bool {
+        let state = std::mem::take(&mut *self.state());
+        state.failures > 0
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How long to wait after `failures` of before and one now.
+pub(crate) fn delay(failures: u32, back_off: BackOff) -> Duration {
+    let doubled = 2u32.saturating_pow(failures.min(31));
+    let longest = back_off.first.saturating_mul(doubled).min(back_off.longest);
+    longest.mul_f64(rand::random_range(0.5..=1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BACK_OFF: BackOff = BackOff {
+        first: Duration::from_secs(1),
+        longest: Duration::from_secs(60),
+    };
+
+    #[tokio::test(start_paused = true)]
+    async fn the_time_doubles_up_to_the_longest_and_a_success_ends_it() {
+        let health = Health::default();
+        for longest in [1, 2, 4, 8, 16, 32, 60, 60, 60] {
+            let begun = Instant::now();
+            let delay = health.failed(begun, BACK_OFF).unwrap();
+            let longest = Duration::from_secs(longest);
+            assert!(delay >= longest / 2 && delay <= longest, "{delay:?}");
+            assert_eq!(health.out_until(begun), Some(begun + delay));
+            tokio::time::advance(delay).await;
+            assert_eq!(health.out_until(Instant::now()), None);
+        }
+        assert!(health.worked());
+        assert!(!health.worked());
+        let delay = health.failed(Instant::now(), BACK_OFF).unwrap();
+        assert!(delay <= BACK_OFF.first);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn attempts_that_ran_at_the_same_time_count_once() {
+        let health = Health::default();
+        let begun = Instant::now();
+        tokio::time::advance(Duration::from_secs(10)).await;
+        assert!(health.failed(begun, BACK_OFF).is_some());
+        for _ in 0..100 {
+            assert_eq!(health.failed(begun, BACK_OFF), None);
+        }
+        let delay = health.failed(Instant::now(), BACK_OFF).unwrap();
+        assert!(delay <= 2 * BACK_OFF.first);
+    }
+
+    #[test]
+    fn any_number_of_failures_has_a_delay() {
+        for failures in [0, 31, 32, u32::MAX] {
+            assert!(delay(failures, BACK_OFF) <= BACK_OFF.longest);
+        }
+        let forever = BackOff {
+            first: Duration::MAX,
+            longest: Duration::from_secs(1),
+        };
+        assert!(delay(7, forever) <= forever.longest);
+    }
+
+    #[test]
+    fn the_delays_of_many_differ() {
+        let delays: std::collections::BTreeSet<_> = (0..100).map(|_| delay(6, BACK_OFF)).collect();
+        assert!(delays.len() > 50, "{delays:?}");
+    }
+}

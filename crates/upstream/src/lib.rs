@@ -1,0 +1,48 @@
+//! Servers behind the gateway: to which of several a connection is made, in
+//! which draft, how many at a time, and what happens where one does not answer.
+//!
+//! `draftgate-client` makes one connection to one URL; this crate remembers
+//! between connections: who failed, which draft worked, how many there are. It
+//! forwards nothing: it hands out a connection together with its slot.
+//!
+//! ```no_run
+//! use draftgate_upstream::{Ask, Link, Settings, Upstream};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let upstream = Upstream::new(Settings {
+//!     addresses: vec!["ws://10.0.0.7:8080/plc".parse()?, "unix:/run/plc.sock".parse()?],
+//!     max_connections: Some(1),
+//!     ..Settings::default()
+//! });
+//! let ask = Ask {
+//!     resource: "/values?unit=3",
+//!     ..Ask::default()
+//! };
+//! let reached = upstream.connect(&ask).await?;
+//! if let Link::WebSocket(connection) = reached.link {
+//!     println!("connected to {} in {}", reached.address, connection.draft());
+//! }
+//! // The slot is free again when it is dropped.
+//! drop(reached.slot);
+//! # Ok(())
+//! # }
+//! ```
+
+mod address;
+mod ask;
+mod failure;
+mod fields;
+mod health;
+mod memory;
+mod proxy_header;
+mod settings;
+mod slots;
+mod upstream;
+
+pub use address::{Address, NotAnAddress};
+pub use ask::Ask;
+pub use failure::{Attempt, Failure};
+pub use fields::end_to_end;
+pub use settings::{BackOff, Settings};
+pub use slots::{Busy, Slot};
+pub use upstream::{Link, Reached, Upstream};
