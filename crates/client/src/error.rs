@@ -124,7 +124,7 @@ pub enum ConnectError {
     },
     /// The server ended the connection before its answer was whole.
     #[error(
-        "{host} closed the connection without an answer ({octets} octets came): it may not know this draft, try another with --draft"
+        "{host} closed the connection without an answer ({octets} octets came): it may not know this draft, try another"
     )]
     Ended {
         /// The server.
@@ -134,7 +134,7 @@ pub enum ConnectError {
     },
     /// The answer was not whole in time.
     #[error(
-        "{host} did not finish the opening handshake in {after:?} ({octets} octets came): it may speak another draft (--draft), or be no WebSocket server"
+        "{host} did not finish the opening handshake in {after:?} ({octets} octets came): it may speak another draft, or be no WebSocket server"
     )]
     OpeningTimeout {
         /// The server.

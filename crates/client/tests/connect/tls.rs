@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf, sync::Arc, time::Duration};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use draftgate_client::{
-    Client, ConnectError, Connection, Drafts, Options, Stage, Tls, TlsFailure, Url,
+    Client, ConnectError, Connection, Drafts, Options, Request, Stage, Tls, TlsFailure, Url,
 };
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd,
@@ -137,6 +137,45 @@ async fn every_draft_is_spoken_under_tls_directly_and_through_a_proxy() {
     }
     let demands = |head: &&String| head.contains("Origin: https://");
     assert!(server.heard().iter().filter(demands).count() > 0);
+}
+
+#[tokio::test]
+async fn what_is_sent_first_stands_before_tls_and_behind_the_tunnel() {
+    const FIRST: &[u8] = b"PROXY UNKNOWN\r\n";
+    let authority = Authority::new("preface");
+    let acceptor = authority.acceptor(&["127.0.0.1"], |_| ());
+    let server = Server::start(move |mut tcp, heard| {
+        let acceptor = acceptor.clone();
+        async move {
+            let mut first = [0; FIRST.len()];
+            tcp.read_exact(&mut first).await.unwrap();
+            heard
+                .lock()
+                .unwrap()
+                .push(String::from_utf8(first.into()).unwrap());
+            let tls = acceptor.accept(tcp).await.unwrap();
+            let speaks = draftgate_drafts::spoken().collect();
+            echo(tls, "wss", heard, speaks, String::new()).await;
+        }
+    })
+    .await;
+    let proxy = Server::start(proxy::tunnel).await;
+    for via in [draftgate_client::Via::Directly, proxy::via(&proxy, None)] {
+        let client = Client::new(Options {
+            tls: authority.trusted(),
+            via,
+            ..Options::default()
+        });
+        let request = Request {
+            preface: FIRST,
+            ..Request::default()
+        };
+        let connection = client.connect_with(&server.url("wss", "/"), &request).await;
+        converse(connection.unwrap(), "behind it").await;
+        let heard = std::mem::take(&mut *server.heard.lock().unwrap());
+        assert_eq!(heard[0].as_bytes(), FIRST);
+        assert!(heard[1].starts_with("GET / "), "{heard:?}");
+    }
 }
 
 #[tokio::test]

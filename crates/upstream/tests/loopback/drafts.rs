@@ -1,0 +1,157 @@
+//! Which draft is spoken with an upstream, and what of that is remembered.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use bytes::BytesMut;
+use draftgate_client::{Drafts, Options};
+use draftgate_core::Draft;
+use draftgate_upstream::{Ask, Settings, Upstream};
+use tokio::time::advance;
+
+use crate::{
+    logged::Lines,
+    server::{Server, connect, converse, echo, settings, websocket},
+};
+
+/// Every draft, newest first.
+fn all() -> Vec<Draft> {
+    let mut drafts: Vec<Draft> = draftgate_drafts::spoken().collect();
+    drafts.reverse();
+    drafts
+}
+
+/// An upstream at `server` in `drafts`.
+fn upstream(server: &Server, drafts: Drafts) -> Upstream {
+    let settings = settings(&[server.ws("")]);
+    Upstream::new(Settings {
+        client: Options {
+            drafts,
+            ..settings.client
+        },
+        remember: Duration::from_secs(600),
+        ..settings
+    })
+}
+
+/// A server of one draft, which may be another one later.
+async fn of_one(draft: Draft) -> (Server, Arc<Mutex<Draft>>) {
+    let speaks = Arc::new(Mutex::new(draft));
+    let shared = Arc::clone(&speaks);
+    let server = Server::start(move |tcp, seen| {
+        let speaks = *shared.lock().unwrap();
+        async move { echo(tcp, BytesMut::new(), seen, &[speaks], b"").await }
+    })
+    .await;
+    (server, speaks)
+}
+
+/// Connects and talks; in which draft, and by how many connections.
+async fn spoken(upstream: &Upstream, server: &Server) -> (Draft, usize) {
+    let before = server.count();
+    let (connection, _slot) = websocket(connect(upstream).await.unwrap());
+    let draft = connection.draft();
+    converse(connection, "Grüße").await;
+    (draft, server.count() - before)
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_draft_that_worked_is_tried_first_for_its_time() {
+    for (at, draft) in all().into_iter().enumerate() {
+        let (server, _) = of_one(draft).await;
+        let upstream = upstream(&server, Drafts::Named(all()));
+        let (lines, _guard) = Lines::caught();
+        for _ in 0..2 {
+            assert_eq!(spoken(&upstream, &server).await, (draft, at + 1));
+            let known: Vec<_> = upstream.remembered().collect();
+            assert_eq!(known, [(server.ws("").as_str(), draft)]);
+            for _ in 0..3 {
+                assert_eq!(spoken(&upstream, &server).await, (draft, 1));
+            }
+            advance(Duration::from_secs(601)).await;
+            assert_eq!(upstream.remembered().count(), 0);
+        }
+        let told = lines.with("upstream speaks this draft");
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].contains(draft.name()), "{told:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_draft_that_works_no_more_is_forgotten_and_all_are_tried() {
+    let drafts = all();
+    for was in &drafts {
+        for is in drafts.iter().filter(|is| *is != was) {
+            let (server, speaks) = of_one(*was).await;
+            let upstream = upstream(&server, Drafts::Named(drafts.clone()));
+            let (lines, _guard) = Lines::caught();
+            assert_eq!(spoken(&upstream, &server).await.0, *was);
+            *speaks.lock().unwrap() = *is;
+            let at = drafts.iter().position(|draft| draft == is).unwrap();
+            // Once in vain in the old one, then as if nothing were known.
+            assert_eq!(spoken(&upstream, &server).await, (*is, 1 + at + 1));
+            assert_eq!(spoken(&upstream, &server).await, (*is, 1));
+            assert_eq!(lines.with("upstream speaks this draft").len(), 2);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_draft_that_was_named_alone_is_not_remembered_and_auto_names_those_with_a_version() {
+    for draft in all() {
+        let (server, _) = of_one(draft).await;
+        let named = upstream(&server, Drafts::Named(vec![draft]));
+        assert_eq!(spoken(&named, &server).await, (draft, 1));
+        assert_eq!(named.remembered().count(), 0);
+        let auto = upstream(&server, Drafts::Auto);
+        match draft.version() {
+            Some(_) => assert_eq!(spoken(&auto, &server).await.0, draft),
+            None => assert!(connect(&auto).await.is_err()),
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_answer_about_something_else_forgets_nothing() {
+    let old = all().pop().unwrap();
+    let (server, speaks) = of_one(old).await;
+    let refusing = Server::answering("HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n").await;
+    let settings = settings(&[server.ws("")]);
+    let upstream = Upstream::new(Settings {
+        addresses: vec![
+            server.ws("").parse().unwrap(),
+            refusing.ws("").parse().unwrap(),
+        ],
+        client: Options {
+            drafts: Drafts::Named(all()),
+            ..settings.client
+        },
+        ..settings
+    });
+    assert_eq!(spoken(&upstream, &server).await.0, old);
+    assert_eq!(connect(&upstream).await.unwrap_err().status(), 403);
+    assert_eq!(refusing.count(), 1);
+    assert_eq!(spoken(&upstream, &server).await, (old, 1));
+    assert_eq!(*speaks.lock().unwrap(), old);
+}
+
+#[tokio::test]
+async fn a_draft_that_asks_for_one_subprotocol_asks_for_the_first() {
+    let subprotocols = ["first".to_owned(), "second".to_owned()];
+    for draft in all() {
+        let (server, _) = of_one(draft).await;
+        let upstream = upstream(&server, Drafts::Named(vec![draft]));
+        let ask = Ask {
+            subprotocols: &subprotocols,
+            ..Ask::default()
+        };
+        let (connection, _slot) = websocket(upstream.connect(&ask).await.unwrap());
+        // The server takes the last that it is asked for.
+        let one = draftgate_drafts::asks_for_one_subprotocol(draft);
+        let wanted = if one { "first" } else { "second" };
+        assert_eq!(connection.subprotocol.as_deref(), Some(wanted), "{draft}");
+        assert!(connection.fields().iter().any(|(_, value)| value == wanted));
+    }
+}
