@@ -1,13 +1,11 @@
 //! The command line, as clap reads it: what was typed, and nothing derived
 //! from it. `--help` is generated from this table, so it cannot drift.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Parser, Subcommand, builder::TypedValueParser};
-use draftgate_client::{AnswerChecks, Drafts, Via};
 use draftgate_core::Draft;
-use draftgate_gateway::config::{LogFormat, LogLevel, units};
-use http::HeaderValue;
+use draftgate_gateway::config::{LogFormat, LogLevel};
 
 /// A WebSocket gateway that speaks the drafts
 #[derive(Debug, Parser)]
@@ -35,7 +33,8 @@ Examples:
                                               join the chat as a client of 2010
   draftgate compare Hello                     the same text in every draft, octet by octet
 
-Exit codes: 0 success, 1 failure, 2 wrong usage, 78 wrong configuration.";
+Exit codes: 0 success, 1 failure, 2 wrong usage, 78 wrong configuration; connect
+has more, which its own help lists.";
 
 /// What to do.
 #[derive(Debug, Subcommand)]
@@ -47,7 +46,7 @@ pub(crate) enum Command {
     /// Send every message back, on one port in every draft
     Echo(Echo),
     /// Connect to a server: lines in, messages out
-    Connect(Connect),
+    Connect(crate::connect::Connect),
     /// Name every field of a request, an answer or frames
     Explain(crate::explain::Explain),
     /// Record connections to a server, of any draft, as exchanges
@@ -149,110 +148,6 @@ pub(crate) struct Log {
     /// How log lines look; `auto` is `human` on a terminal, else `json`
     #[arg(long = "log-format", value_name = "FORMAT", value_parser = formats())]
     pub(crate) format: Option<LogFormat>,
-}
-
-const CONNECT_HELP: &str = "\
-Each line of standard input is sent as a text message, each message that comes
-is printed as a line (binary as <binary, N octets: hex>). The end of input
-closes the connection as the draft closes, once everything is sent.
-
-Exit codes: 0 the connection was opened and ended as it should (code 1000, 1001
-or none), 1 anything else, 2 wrong usage.
-
-Examples:
-  draftgate connect ws://127.0.0.1:8080/bus/chat
-  draftgate connect --draft hixie-76 --origin http://tv.example ws://tv.example/updates
-  draftgate connect --draft auto --proxy http://me:secret@proxy.example:3128 wss://push.example/
-  echo Hello | draftgate connect --draft hixie-75 ws://127.0.0.1:8080/echo";
-
-/// `draftgate connect`
-#[derive(Debug, clap::Args)]
-#[command(after_help = CONNECT_HELP)]
-pub(crate) struct Connect {
-    /// The drafts to try, in order, with commas between
-    #[arg(long, value_name = "DRAFTS", default_value = "hybi-13", value_parser = drafts,
-        help = format!("The drafts to try, in order, with commas between, or `auto` for all that have a version, newest first: {}", spoken_names()))]
-    pub(crate) draft: Drafts,
-    /// The origin to claim; by default http://HOST in the drafts that demand one, else none
-    #[arg(long)]
-    pub(crate) origin: Option<String>,
-    /// A subprotocol to ask for; may be repeated, in order of preference
-    #[arg(long, value_name = "NAME")]
-    pub(crate) subprotocol: Vec<String>,
-    /// A field to send with the request, `NAME: VALUE`; may be repeated
-    #[arg(short = 'H', long, value_name = "FIELD", value_parser = field)]
-    pub(crate) header: Vec<(String, HeaderValue)>,
-    /// How strictly to judge the server's answer; what `lenient` forgives is said
-    #[arg(long, value_name = "HOW", default_value = "strict")]
-    pub(crate) answer_checks: Checks,
-    /// The HTTP proxy to go through, or `none`; by default the one that the
-    /// environment names, as curl reads it
-    #[arg(long, value_name = "URL", value_parser = proxy)]
-    pub(crate) proxy: Option<Via>,
-    /// A file with certificates (PEM) to trust besides the system's; may be repeated
-    #[arg(long, value_name = "FILE")]
-    pub(crate) cacert: Vec<PathBuf>,
-    /// Take any certificate: for tests alone
-    #[arg(long)]
-    pub(crate) insecure: bool,
-    /// How long connecting and the opening handshake may take
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = units::duration)]
-    pub(crate) timeout: Duration,
-    /// Say on standard error when the connection opens and how it ends
-    #[arg(short, long)]
-    pub(crate) verbose: bool,
-    /// Where to: `ws://HOST:PORT/PATH`, or `wss://` for TLS; the port is 80 or 443
-    /// if left out, `NAME:PASSWORD@` may stand before the host
-    pub(crate) url: String,
-}
-
-/// How strictly an answer is judged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Checks {
-    /// As the draft's own client does
-    Strict,
-    /// Forgive what other clients forgive, and say what
-    Lenient,
-}
-
-impl From<Checks> for AnswerChecks {
-    fn from(checks: Checks) -> Self {
-        match checks {
-            Checks::Strict => Self::Strict,
-            Checks::Lenient => Self::Lenient,
-        }
-    }
-}
-
-/// `auto`, or drafts that are spoken with commas between.
-fn drafts(text: &str) -> Result<Drafts, String> {
-    if text == "auto" {
-        return Ok(Drafts::Auto);
-    }
-    let named: Result<_, _> = text
-        .split(',')
-        .map(|name| spoken_draft(name.trim()))
-        .collect();
-    named.map(Drafts::Named)
-}
-
-/// A field of a request as people write it.
-fn field(text: &str) -> Result<(String, HeaderValue), String> {
-    let Some((name, value)) = text.split_once(':') else {
-        return Err("there is no colon: write NAME: VALUE".to_owned());
-    };
-    match HeaderValue::from_str(value.trim()) {
-        Ok(value) => Ok((name.to_owned(), value)),
-        Err(_) => Err("the value holds a control character".to_owned()),
-    }
-}
-
-fn proxy(text: &str) -> Result<Via, String> {
-    if text == "none" {
-        return Ok(Via::Directly);
-    }
-    let proxy = text.parse().map(Via::Proxy);
-    proxy.map_err(|error: draftgate_client::NotAProxy| error.to_string())
 }
 
 /// Every draft that is spoken, for help.

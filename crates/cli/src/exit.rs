@@ -1,8 +1,9 @@
 //! Exit codes, and the one place where errors are printed.
 //!
 //! The codes are few on purpose: a service manager acts on 78 (do not start
-//! again, the file is wrong), a script on 0 or not 0. Usage errors exit by
-//! clap with the same 2.
+//! again, the file is wrong), most scripts on 0 or not 0; those that connect
+//! tell by the others how far they came. Usage errors exit by clap with the
+//! same 2.
 
 use std::{
     fmt::Display,
@@ -11,12 +12,16 @@ use std::{
 };
 
 /// Why the program ends without success. The numbers are `sysexits.h`'s where
-/// it has one.
+/// it has one, and for what ran out of time the one of `timeout(1)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Code {
     Failure = 1,
     Usage = 2,
+    Unavailable = 69,
+    Protocol = 76,
+    Refused = 77,
     Configuration = 78,
+    TimedOut = 124,
 }
 
 /// What the program says last, and the code it ends with.
@@ -35,6 +40,26 @@ impl Failure {
     /// It was not asked for properly.
     pub(crate) fn usage(why: impl Display) -> Self {
         Self::with(Code::Usage, why)
+    }
+
+    /// Whoever was to be spoken to cannot be reached, or does not answer.
+    pub(crate) fn unavailable(why: impl Display) -> Self {
+        Self::with(Code::Unavailable, why)
+    }
+
+    /// The other end broke off, or broke the rules.
+    pub(crate) fn protocol(why: impl Display) -> Self {
+        Self::with(Code::Protocol, why)
+    }
+
+    /// The other end does not want us.
+    pub(crate) fn refused(why: impl Display) -> Self {
+        Self::with(Code::Refused, why)
+    }
+
+    /// It was not done in the time given.
+    pub(crate) fn timed_out(why: impl Display) -> Self {
+        Self::with(Code::TimedOut, why)
     }
 
     /// The configuration is wrong.

@@ -1,4 +1,4 @@
-//! What standard output can show: its width, and whether in colours.
+//! What standard output and error can show: their width, and whether in colours.
 
 use std::io::{self, IsTerminal};
 
@@ -10,6 +10,12 @@ pub(crate) fn width() -> Option<usize> {
         .is_terminal()
         .then(terminal_size::terminal_size);
     size.flatten().map(|(width, _)| usize::from(width.0))
+}
+
+/// The columns of the terminal that standard error is; `None` if it is none.
+pub(crate) fn width_of_stderr() -> Option<usize> {
+    let size = terminal_size::terminal_size_of(io::stderr());
+    size.map(|(width, _)| usize::from(width.0))
 }
 
 /// Whether to print in colours: on a terminal that has them, unless `NO_COLOR`

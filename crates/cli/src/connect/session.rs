@@ -2,97 +2,181 @@
 
 use std::{
     io::{self, IsTerminal},
-    time::Duration,
+    sync::Arc,
 };
 
 use draftgate_client::{Connection, HalfClose};
-use draftgate_conn::{By, Closed, Conn, Sender, Settings, Why};
-use draftgate_core::{Close, Closing, Draft};
-use tokio::{io::BufReader, time::timeout};
+use draftgate_conn::{By, Conn, Sender, Why};
+use draftgate_core::{Close, Closing, Role};
+use tokio::{io::BufReader, sync::Notify, time::timeout};
 
-use crate::{
-    exit::{Failure, quiet_pipe, say},
-    signals::Signals,
+use super::{
+    Deadline,
+    chunks::Chunks,
+    editor::Editor,
+    flags::Connect,
+    frames::{Frames, Tapped},
+    input::{Ended, Feeder, InputError, Source, Unsaid},
+    outcome::{CutOff, Outcome, Stop},
+    output::{Pings, Printer},
+    plan::{CLOSE_TIMEOUT, Plan, cannot_close},
+    screen::Screen,
 };
+use crate::{exit::Failure, signals::Signals};
 
-use super::lines::{self, LineError, Printer};
-
-/// How long the server may take to end its side once we have ended ours.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// What the opening brought.
-#[derive(Debug)]
-pub(crate) struct Session {
+/// What the opening brought, and what is to be done with it.
+pub(crate) struct Session<'a> {
+    pub(crate) args: &'a Connect,
+    pub(crate) plan: Plan,
+    pub(crate) deadline: Deadline,
     /// Where to, without a password.
     pub(crate) url: String,
-    /// Whether to say when the connection opens and how it ends.
-    pub(crate) verbose: bool,
     pub(crate) connection: Connection,
 }
 
-impl Session {
-    /// Sends lines and prints messages until either end closes.
+impl Session<'_> {
+    /// Sends what is given and prints messages, until an end comes.
     ///
     /// # Errors
     /// It did not end as it should.
     pub(crate) async fn run(self, mut signals: Signals) -> Result<(), Failure> {
-        let verbose = self.verbose || io::stderr().is_terminal();
-        let greeting = verbose.then(|| self.greeting());
+        let verbose = self.args.show.verbose || io::stderr().is_terminal();
+        let greeting = self.greeting();
         let draft = self.connection.draft();
         let closing = self.connection.codec.capabilities().closing;
+        let (terminal, mut source) = self.source();
+        let screen = match &terminal {
+            Some(editor) => editor.screen.clone(),
+            None => Screen::pipes(),
+        };
+
+        if terminal.is_some() {
+            screen.say("/help lists what may be typed besides messages");
+        }
+        let mut frames = None;
+        if self.args.show.show_frames {
+            frames = Frames::new(draft, screen.clone(), self.args.show.show_handshake);
+        }
         let (mut stream, start) = self.connection.start();
         let our_half = stream.half_close();
-        let settings = Settings {
-            close_timeout: CLOSE_TIMEOUT,
-            marker_timeout: CLOSE_TIMEOUT,
-            ..Settings::client()
-        };
-        let room = settings.queue;
-        let conn = Conn::new(stream, start, settings);
+        if let Some(frames) = &mut frames {
+            frames.said(Role::Server, &start.received);
+        }
+        let settings = self.plan.settings();
+        let (room, pings, unsaid) = (settings.queue, Pings::default(), Unsaid::default());
+        let conn = Conn::new(Tapped::new(stream, frames), start, settings);
         let sender = conn.sender();
+        let enough = Arc::new(Notify::new());
+        let mut printer = Printer {
+            screen: screen.clone(),
+            print: self.plan.print,
+            pings: pings.clone(),
+            greeting: verbose.then_some(greeting),
+            wanted: self.args.end.count,
+            enough: Arc::clone(&enough),
+            close: None,
+            broken: None,
+        };
         let running = tokio::spawn(async move {
-            let mut printer = Printer::new(greeting);
             let closed = conn.run(&mut printer).await;
             (closed, printer)
         });
 
-        let input = BufReader::new(tokio::io::stdin());
-        let (lines, theirs) = tokio::select! {
-            () = sender.ended() => (Ok(()), true),
-            lines = lines::send(input, &sender, room) => {
-                let theirs = matches!(lines, Err(LineError::Refused(_)));
-                (lines, theirs)
-            }
-            _ = signals.next() => (Ok(()), false),
+        let feeder = Feeder {
+            sender: sender.clone(),
+            room,
+            form: self.plan.form,
+            slash: self.args.messages.slash || terminal.is_some(),
+            screen: screen.clone(),
+            pings,
+            unsaid: unsaid.clone(),
         };
+        let feeding = async {
+            let ended = feeder.run(&mut source).await?;
+            if ended == Ended::Out {
+                tokio::select! {
+                    () = self.plan.stay.over() => {}
+                    () = source.interrupted() => {}
+                }
+            }
+            Ok(ended)
+        };
+        let stop = tokio::select! {
+            () = sender.ended() => Stop::Theirs,
+            () = enough.notified() => Stop::Enough,
+            () = self.deadline.passed() => Stop::TimedOut(self.deadline),
+            fed = feeding => match fed {
+                Ok(Ended::Out) => Stop::Input(None),
+                Ok(Ended::Close(close)) => Stop::Input(close),
+                Err(InputError::Refused(_)) => Stop::Theirs,
+                Err(error) => Stop::Mistake(error),
+            },
+            _ = signals.next() => Stop::Input(None),
+        };
+        let words = match &stop {
+            Stop::Input(Some(close)) => close,
+            _ => &self.plan.close,
+        };
+        if let Stop::Input(Some(close)) = &stop
+            && let Some(lack) = cannot_close(close, draft)
+        {
+            screen.say(format_args!("{lack}: it is closed as the draft can"));
+        }
         let ending = async {
             // The server's close is the driver's to answer.
-            let our_fin = !theirs && close(&sender, closing, &our_half).await?;
+            let ours = !matches!(stop, Stop::Theirs);
+            let our_fin = ours && close(&sender, closing, words, &our_half).await?;
             sender.ended().await;
             Ok(our_fin)
         };
         let ended = tokio::select! {
             ended = ending => ended,
             _ = signals.next() => Err(CutOff::Interrupted),
+            () = source.interrupted() => Err(CutOff::Interrupted),
         };
         if ended.is_err() {
             sender.abort();
         }
+        let done = running.await;
+        let edited = terminal.is_some();
+        if let (Some(editor), Source::Typed(typed)) = (terminal, source) {
+            editor.stop(typed);
+        }
         let broken = |error| Failure::new(format_args!("the connection's task broke: {error}"));
-        let (mut closed, printer) = running.await.map_err(broken)?;
+        let (mut closed, printer) = done.map_err(broken)?;
         if closed.why == Why::PeerClosed && matches!(ended, Ok(true)) {
             // The driver saw the server's FIN alone, which answered ours.
             (closed.by, closed.why) = (By::Us, Why::Requested);
         }
         Outcome {
             closed,
-            theirs,
+            draft,
+            stop,
             ended: ended.map(drop),
-            lines,
             output: printer.broken,
-            complaint: printer.close.filter(|close| complains(close, draft)),
+            answer: printer.close,
+            count: self.args.end.count,
+            wanted: printer.wanted,
+            unsaid: if edited { 0 } else { unsaid.count() },
         }
         .judge(verbose)
+    }
+
+    /// Where messages come from, and the terminal on which they are typed.
+    fn source(&self) -> (Option<Editor>, Source) {
+        let messages = &self.args.messages;
+        if !messages.execute.is_empty() {
+            return (None, Source::Given(messages.execute.clone().into_iter()));
+        }
+        let input = tokio::io::stdin;
+        if messages.raw {
+            let pieces = Chunks::new(input(), messages.chunk, messages.text);
+            return (None, Source::Pieces(pieces));
+        }
+        match Editor::start() {
+            Some((editor, typed)) => (Some(editor), Source::Typed(typed)),
+            None => (None, Source::Lines(BufReader::new(input()))),
+        }
     }
 
     fn greeting(&self) -> String {
@@ -105,15 +189,20 @@ impl Session {
     }
 }
 
-/// Closes as the draft closes, behind everything that is queued. Says whether
-/// that was our FIN, of which the driver does not know.
+/// Closes as the draft closes, behind everything that is queued, and with
+/// `words` where it has any. Says whether that was our FIN, of which the driver
+/// does not know.
 ///
 /// # Errors
 /// The server does not end the connection, where the driver does not see to that.
-async fn close(sender: &Sender, closing: Closing, our_half: &HalfClose) -> Result<bool, CutOff> {
+async fn close(
+    sender: &Sender,
+    closing: Closing,
+    words: &Close,
+    our_half: &HalfClose,
+) -> Result<bool, CutOff> {
     if closing != Closing::Absent {
-        let normal = || Close::new(Close::NORMAL, "");
-        sender.close((closing == Closing::Coded).then(normal));
+        sender.close((closing == Closing::Coded).then(|| words.clone()));
         return Ok(false);
     }
     // hixie-75 closes by TCP alone, and what the server still has to say to
@@ -125,117 +214,4 @@ async fn close(sender: &Sender, closing: Closing, our_half: &HalfClose) -> Resul
     our_half.end();
     let ended = timeout(CLOSE_TIMEOUT, sender.ended()).await;
     ended.map(|()| true).map_err(|_| CutOff::TimedOut)
-}
-
-/// Why a connection was not closed in order.
-#[derive(Debug, thiserror::Error)]
-enum CutOff {
-    #[error("interrupted: the connection was cut")]
-    Interrupted,
-    #[error("the server did not end the connection within {CLOSE_TIMEOUT:?} of our end")]
-    TimedOut,
-}
-
-/// Everything that ended.
-#[derive(Debug)]
-struct Outcome {
-    closed: Closed,
-    /// The server ended it, or what lies between.
-    theirs: bool,
-    ended: Result<(), CutOff>,
-    lines: Result<(), LineError>,
-    output: Option<io::Error>,
-    /// The server's Close, if it says that something was wrong.
-    complaint: Option<Close>,
-}
-
-impl Outcome {
-    fn judge(self, verbose: bool) -> Result<(), Failure> {
-        let Self {
-            closed,
-            theirs,
-            ended,
-            lines,
-            output,
-            complaint,
-        } = self;
-        if let Some(error) = output {
-            return quiet_pipe(Err(error));
-        }
-        match lines {
-            Ok(()) | Err(LineError::Refused(_)) => {}
-            Err(error) => return Err(Failure::new(error)),
-        }
-        ended.map_err(Failure::new)?;
-        if !as_it_should(&closed) {
-            return Err(Failure::new(closed));
-        }
-        if let Some(Close { code, reason }) = complaint {
-            let reason = match reason.as_str() {
-                "" => String::new(),
-                reason => format!(" ({reason})"),
-            };
-            return Err(Failure::new(format_args!(
-                "the server closed with code {code}{reason} while we closed: what was sent last may not have been taken"
-            )));
-        }
-        if verbose || theirs {
-            say(closed);
-        }
-        Ok(())
-    }
-}
-
-/// Whether a Close of the server says that something was wrong. One that
-/// crossed ours on its way is taken for the answer to it, which repeats our code
-/// or has none; a code that nobody may send is no complaint but carelessness.
-fn complains(close: &Close, draft: Draft) -> bool {
-    let fine = [Close::NORMAL, Close::GOING_AWAY].contains(&close.code);
-    !fine && Close::may_be_sent(close.code, draft)
-}
-
-/// Whether a connection ended as its ends wished: we were done, or the server
-/// was and did not complain.
-fn as_it_should(closed: &Closed) -> bool {
-    match closed.why {
-        Why::Requested => true,
-        Why::PeerClosed => matches!(
-            closed.code,
-            None | Some(Close::NORMAL | Close::GOING_AWAY | Close::NO_STATUS)
-        ),
-        _ => false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use draftgate_conn::Stats;
-
-    use super::*;
-
-    #[test]
-    fn only_an_end_without_complaint_is_a_success() {
-        for (why, code, good) in [
-            (Why::Requested, Some(1000), true),
-            (Why::PeerClosed, None, true),
-            (Why::PeerClosed, Some(1000), true),
-            (Why::PeerClosed, Some(1001), true),
-            (Why::PeerClosed, Some(1011), false),
-            (Why::PeerClosed, Some(4000), false),
-            (Why::PeerGone, Some(1006), false),
-            (Why::CloseTimeout, Some(1000), false),
-            (Why::Aborted, None, false),
-        ] {
-            let closed = Closed {
-                by: By::Peer,
-                code,
-                reason: "".into(),
-                why,
-                opened: true,
-                stats: Stats::default(),
-                unread: bytes::Bytes::new(),
-            };
-            assert_eq!(as_it_should(&closed), good, "{closed}");
-        }
-    }
 }

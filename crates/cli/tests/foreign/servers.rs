@@ -108,7 +108,7 @@ fn the_command_is_closed(meeting: &Meeting, server: &mut Child, host: &str) {
     let Ended { code, stderr } = client.end();
     let draft = meeting.draft.name();
     if let Some(close) = expected::failures().close(meeting.peer.name, draft) {
-        assert_eq!(code, Some(1), "{} closes well: {stderr}", meeting.name());
+        assert_eq!(code, Some(76), "{} closes well: {stderr}", meeting.name());
         let told = format!("closed by the peer, code {}", close.code);
         assert!(stderr.contains(&told), "{}: {stderr}", meeting.name());
         server.event("close");

@@ -56,7 +56,7 @@ fn foreign_tinyproxy_refuses_and_is_understood() {
         (&known, "ws://127.0.0.1:1/", "it answers `HTTP/1.1 500"),
     ] {
         let ended = refused(["--proxy", user, target]);
-        assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+        assert_eq!(ended.code, Some(69), "{}", ended.stderr);
         assert!(ended.stderr.contains(said), "{}", ended.stderr);
         assert!(!ended.stderr.contains("wrong@"), "{}", ended.stderr);
     }
@@ -85,7 +85,7 @@ fn foreign_openssl_speaks_tls_with_every_draft() {
         (vec!["--cacert", pem, &url], "no TLS with 127."),
     ] {
         let ended = refused(arguments);
-        assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+        assert_eq!(ended.code, Some(69), "{}", ended.stderr);
         assert!(ended.stderr.contains(said), "{}", ended.stderr);
         assert!(ended.stderr.contains("its certificate"), "{}", ended.stderr);
     }

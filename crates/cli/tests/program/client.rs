@@ -82,7 +82,7 @@ fn what_is_forgiven_is_told() {
     let refusing = script(false);
     let ended = connect(&refusing.url("/"), "strict");
     refusing.finish();
-    ended.expect(1, &["websocket-location is `wss://public.example/`"]);
+    ended.expect(77, &["websocket-location is `wss://public.example/`"]);
     let forgiving = script(true);
     let ended = connect(&forgiving.url("/"), "lenient");
     forgiving.finish();
@@ -179,7 +179,7 @@ fn a_proxy_is_left_out_for_what_is_excepted() {
     draftgate(["connect", "ws://127.0.0.1:1/"])
         .env("ALL_PROXY", "socks5://127.0.0.1:1")
         .run()
-        .expect(1, &["the environment variable ALL_PROXY: `socks5://`"]);
+        .expect(69, &["the environment variable ALL_PROXY: `socks5://`"]);
 }
 
 #[test]
@@ -197,7 +197,7 @@ fn a_proxy_that_wants_a_password_is_told_apart_from_the_server() {
         "makes no tunnel to a.example:80: 407, it wants a name and a password",
         "(it asks for Basic)",
     ];
-    ended.expect(1, &said);
+    ended.expect(69, &said);
 }
 
 #[test]
@@ -211,7 +211,7 @@ fn a_plain_server_behind_wss_is_told() {
     let ended = draftgate(["connect", "--insecure", &url]).run();
     script.finish();
     ended.expect(
-        1,
+        69,
         &["no TLS with 127.0.0.1: what answers there does not speak TLS"],
     );
     draftgate([
@@ -221,5 +221,5 @@ fn a_plain_server_behind_wss_is_told() {
         "wss://127.0.0.1:1/",
     ])
     .run()
-    .expect(1, &["nothing listens there"]);
+    .expect(69, &["nothing listens there"]);
 }

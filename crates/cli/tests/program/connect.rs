@@ -96,8 +96,8 @@ fn a_complaint_that_crosses_our_close_is_told() {
             peer.end();
         })
     };
-    close(b"\x88\x06\x03\xf1long").expect(1, &["closed with code 1009 (long) while we closed"]);
-    close(b"\x88\x02\x03\xf1").expect(1, &["closed with code 1009 while we closed"]);
+    close(b"\x88\x06\x03\xf1long").expect(76, &["closed with code 1009 (long) while we closed"]);
+    close(b"\x88\x02\x03\xf1").expect(76, &["closed with code 1009 while we closed"]);
     // An answer is what repeats our code, has none, or one that nobody may send.
     for answer in [&b"\x88\x02\x03\xe8"[..], b"\x88\0", b"\x88\x02\x02\xe5"] {
         let ended = close(answer);
@@ -170,8 +170,8 @@ fn a_close_by_the_server_is_told_with_code_and_reason() {
     for (code, reason, exit) in [
         (1000, "bye", 0),
         (1001, "", 0),
-        (1011, "oops", 1),
-        (4001, "who?", 1),
+        (1011, "oops", 76),
+        (4001, "who?", 76),
     ] {
         let script = Script::start(move |peer| {
             peer.open_13("");
@@ -231,7 +231,7 @@ fn a_server_that_goes_without_closing_is_a_failure() {
         let running = draftgate(["connect", "--draft", draft, &script.url("/")]).start();
         running
             .finish()
-            .expect(1, &["the peer went away without closing"]);
+            .expect(76, &["the peer went away without closing"]);
         script.finish();
     }
 }
@@ -259,7 +259,7 @@ fn a_server_that_does_not_close_is_left_after_5_seconds() {
         (script, running, said, let_go)
     });
     for (script, running, said, let_go) in started {
-        running.finish().expect(1, &[said]);
+        running.finish().expect(76, &[said]);
         drop(let_go);
         script.finish();
     }
@@ -278,7 +278,7 @@ fn a_server_that_breaks_its_draft_is_told_so() {
     let running = draftgate(["connect", &script.url("/")]).start();
     running
         .finish()
-        .expect(1, &["a frame from the server is masked"]);
+        .expect(76, &["a frame from the server is masked"]);
     script.finish();
 }
 

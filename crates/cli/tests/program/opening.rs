@@ -141,7 +141,7 @@ fn a_wrong_answer_to_the_challenge_is_refused() {
         peer.expect_end();
     })
     .expect(
-        1,
+        77,
         &[
             "16 octets do not answer our challenge",
             "[answer-challenge]",
@@ -160,7 +160,7 @@ fn a_wrong_accept_is_refused() {
         ));
         peer.expect_end();
     })
-    .expect(1, &["[answer-accept]"]);
+    .expect(77, &["[answer-accept]"]);
 }
 
 #[test]
@@ -169,7 +169,7 @@ fn a_wrong_location_is_refused() {
         peer.open_75("/other");
         peer.expect_end();
     })
-    .expect(1, &["[answer-location]", "/other"]);
+    .expect(77, &["[answer-location]", "/other"]);
 }
 
 #[test]
@@ -178,7 +178,7 @@ fn a_subprotocol_nobody_asked_for_is_refused() {
         peer.open_13("Sec-WebSocket-Protocol: c\r\n");
         peer.expect_end();
     })
-    .expect(1, &["[answer-subprotocol]", "`c`"]);
+    .expect(77, &["[answer-subprotocol]", "`c`"]);
 }
 
 #[test]
@@ -194,7 +194,7 @@ fn a_refusal_is_shown_with_its_body() {
             peer.expect_end();
         })
         .expect(
-            1,
+            77,
             &[
                 "(HTTP/1.1 404 Not Found)",
                 "[answer-status]\n  no such[2J channel!\n",
@@ -209,7 +209,7 @@ fn a_server_of_another_protocol_is_refused() {
         peer.say("220 mail.example ESMTP\r\n\r\n");
         peer.expect_any();
     })
-    .expect(1, &["[answer-malformed]"]);
+    .expect(77, &["[answer-malformed]"]);
 }
 
 #[test]
@@ -222,7 +222,7 @@ fn a_server_that_hangs_up_is_named() {
             peer.expect_any();
         })
         .expect(
-            1,
+            69,
             &["closed the connection without an answer (13 octets came)"],
         );
     }
@@ -230,12 +230,12 @@ fn a_server_that_hangs_up_is_named() {
 
 #[test]
 fn a_server_that_never_answers_is_left() {
-    connect(&["--timeout", "2s"], |peer| {
+    connect(&["--connect-timeout", "2s"], |peer| {
         peer.head();
         peer.expect_end();
     })
     .expect(
-        1,
+        69,
         &["did not finish the opening handshake in 2s (0 octets came)"],
     );
 }
@@ -248,7 +248,7 @@ fn a_port_where_nothing_listens_is_told() {
     draftgate(["connect", &format!("ws://{address}/")])
         .run()
         .expect(
-            1,
+            69,
             &["cannot connect to 127.0.0.1:", "nothing listens there"],
         );
 }
