@@ -17,6 +17,9 @@ use crate::{
     tls,
 };
 
+/// How often TCP asks, without an answer, before it gives a peer up.
+const PROBES: u32 = 4;
+
 /// One way to one server.
 pub(crate) struct Dial<'a> {
     pub(crate) options: &'a Options,
@@ -98,7 +101,11 @@ impl<'a> Dial<'a> {
         // Neither is worth a connection that otherwise works.
         let _ = tcp.set_nodelay(self.options.no_delay);
         if let Some(after) = self.options.keep_alive {
-            let keep_alive = TcpKeepalive::new().with_time(after.max(Duration::from_secs(1)));
+            let second = Duration::from_secs(1);
+            let keep_alive = TcpKeepalive::new()
+                .with_time(after.max(second))
+                .with_interval((after / PROBES).max(second))
+                .with_retries(PROBES);
             let _ = SockRef::from(&tcp).set_tcp_keepalive(&keep_alive);
         }
         Ok(Stream::plain(tcp))

@@ -104,7 +104,8 @@ pub struct Options {
     /// How long the answer to the request may take.
     pub opening_timeout: Duration,
     /// After how long without traffic TCP itself asks whether the peer is
-    /// there; `None` to leave that off.
+    /// there; after as long again without an answer it is gone. `None` to leave
+    /// that off.
     pub keep_alive: Option<Duration>,
     /// Whether TCP sends small messages at once (`TCP_NODELAY`).
     pub no_delay: bool,

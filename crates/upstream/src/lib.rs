@@ -3,7 +3,8 @@
 //!
 //! `draftgate-client` makes one connection to one URL; this crate remembers
 //! between connections: who failed, which draft worked, how many there are. It
-//! forwards nothing: it hands out a connection together with its slot.
+//! forwards nothing: it hands out a connection together with its slot. A [`Feed`]
+//! keeps one of them open for ever.
 //!
 //! ```no_run
 //! use draftgate_upstream::{Ask, Link, Settings, Upstream};
@@ -31,6 +32,7 @@
 mod address;
 mod ask;
 mod failure;
+mod feed;
 mod fields;
 mod health;
 mod memory;
@@ -42,6 +44,7 @@ mod upstream;
 pub use address::{Address, NotAnAddress};
 pub use ask::Ask;
 pub use failure::{Attempt, Failure};
+pub use feed::Feed;
 pub use fields::end_to_end;
 pub use settings::{BackOff, Settings};
 pub use slots::{Busy, Slot};

@@ -5,6 +5,7 @@ use std::time::Duration;
 use draftgate_client::{Client, Drafts, Options};
 use draftgate_conn::{Conn, Handler, Peer, Settings};
 use draftgate_core::Message;
+use socket2::SockRef;
 use tokio::time::{sleep, timeout};
 
 use crate::server::{PATIENCE, Server};
@@ -40,5 +41,25 @@ async fn a_server_is_pinged_every_50_s_where_the_draft_has_ping() {
             0
         };
         assert_eq!(closed.stats.pings_out, pings, "{draft}");
+    }
+}
+
+#[tokio::test]
+async fn where_it_is_wished_tcp_gives_up_a_server_that_is_gone() {
+    let server = Server::echo(draftgate_drafts::spoken().collect(), "").await;
+    for wished in [None, Some(Duration::from_secs(60))] {
+        let client = Client::new(Options {
+            keep_alive: wished,
+            ..Options::default()
+        });
+        let connection = client.connect(&server.url("ws", "/")).await.unwrap();
+        let socket = SockRef::from(connection.stream.tcp().unwrap());
+        assert_eq!(socket.keepalive().unwrap(), wished.is_some());
+        if let Some(after) = wished {
+            assert_eq!(socket.tcp_keepalive_time().unwrap(), after);
+            let probes = socket.tcp_keepalive_retries().unwrap();
+            let asking = socket.tcp_keepalive_interval().unwrap() * probes;
+            assert_eq!(asking, after);
+        }
     }
 }
