@@ -232,7 +232,8 @@ impl Session {
         if let Some(Order { words, by, why }) = self.queue.take_close(opening) {
             let close = match words {
                 Words::These(close) => close,
-                Words::Answer => self.answer(),
+                Words::Answer(_) if self.peer_closed => self.answer(),
+                Words::Answer(close) => close,
             };
             self.close_as(close, by, why, now);
         } else if self.peer_closed && !self.held_close {
@@ -244,8 +245,7 @@ impl Session {
     /// other is an answer to it.
     fn answer(&self) -> Option<Close> {
         let draft = self.codec.draft();
-        let said = self.verdict.as_ref().filter(|_| self.peer_closed)?;
-        let code = said.close.as_ref()?.code;
+        let code = self.verdict.as_ref()?.close.as_ref()?.code;
         Close::may_be_sent(code, draft).then(|| Close::new(code, ""))
     }
 

@@ -58,10 +58,10 @@ impl Sender {
 
     /// Answers the peer's Close with its own code once everything queued is
     /// sent, where [`Handler::closing`](crate::Handler::closing) held that
-    /// back. Where the peer has not closed, closes without a code, as
-    /// [`close_as`](Self::close_as) does.
-    pub fn answer_as(&self, by: By, why: Why) {
-        let words = Words::Answer;
+    /// back. Where the peer has not closed, does as
+    /// [`close_as`](Self::close_as).
+    pub fn answer_as(&self, close: Option<Close>, by: By, why: Why) {
+        let words = Words::Answer(close);
         self.queue.order(Order { words, by, why });
     }
 
@@ -192,8 +192,8 @@ pub(crate) struct Order {
 pub(crate) enum Words {
     /// This.
     These(Option<Close>),
-    /// What the peer said in its own.
-    Answer,
+    /// What the peer said in its own; this, if it said nothing.
+    Answer(Option<Close>),
 }
 
 /// What the driver finds when it looks at the queue.

@@ -165,7 +165,11 @@ async fn a_held_close_is_answered_with_its_own_code() {
     settle().await;
     assert_eq!(probe.written(), b"");
     sender.send(Message::from("last")).unwrap();
-    sender.answer_as(By::Upstream, Why::UpstreamClosed);
+    sender.answer_as(
+        Some(Close::new(1001, "")),
+        By::Upstream,
+        Why::UpstreamClosed,
+    );
     task.await.unwrap();
     assert_eq!(probe.written(), [text("last"), close(4321)].concat());
 }
