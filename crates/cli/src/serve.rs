@@ -175,6 +175,7 @@ impl Banner {
             let kind = match route.service {
                 Service::Echo => "echo",
                 Service::Bus => "bus ",
+                Service::Proxy => "proxy",
             };
             let path = &route.path;
             let drafts: Vec<String> = route.drafts.iter().map(|d| d.with_alias()).collect();

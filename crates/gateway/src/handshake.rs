@@ -139,6 +139,10 @@ pub(crate) async fn decide(request: &Request, asked: Asked<'_>) -> Result<Opened
     let origin = opening::origin(&parts.headers).map_err(refuse)?;
     let origin = origin.and_then(|value| value.to_str().ok());
     let tally = Arc::new(Tally::new(Arc::clone(asked.throttle), asked.peer.client));
+    let length_frames = LengthFrames {
+        send: route.binary == BinaryPolicy::LengthFrame,
+        accept: route.accept_length_frames,
+    };
     let opening = Opening {
         id: asked.id,
         peer: asked.peer.client,
@@ -150,6 +154,7 @@ pub(crate) async fn decide(request: &Request, asked: Asked<'_>) -> Result<Opened
         headers: &parts.headers,
         channel,
         draft,
+        capabilities: acceptor.capabilities(length_frames),
         subprotocols: &asked_for,
         subprotocol: subprotocol.as_deref(),
         origin,
@@ -164,10 +169,7 @@ pub(crate) async fn decide(request: &Request, asked: Asked<'_>) -> Result<Opened
         subprotocol: subprotocol.as_deref(),
         public_url: &url,
         limits: route.limits,
-        length_frames: LengthFrames {
-            send: route.binary == BinaryPolicy::LengthFrame,
-            accept: route.accept_length_frames,
-        },
+        length_frames,
     };
     let mut accepted =
         draftgate_drafts::accept(draft, parts, &terms, &mut RandomKeys).map_err(refuse)?;

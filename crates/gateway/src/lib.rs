@@ -38,6 +38,7 @@ pub mod service;
 mod socket;
 mod subprotocol;
 mod tap;
+mod tasks;
 mod throttle;
 mod turn;
 

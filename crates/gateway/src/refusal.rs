@@ -147,6 +147,26 @@ reasons! {
     too_many_half_open "too-many-half-open" 429;
         "this address has as many openings under way as one address may, and none ended in time";
         "finish openings at once, or raise `half-open-per-ip` or `timeouts.turn` of the listener"
+    /// The server behind a proxy route answered with something else than a 101.
+    upstream_answered "upstream-answered" 502;
+        "the upstream refuses";
+        "this is its own answer, with its own status: look at its documents and its log"
+    /// It has as many connections as it may.
+    upstream_busy "upstream-busy" 503;
+        "the upstream has as many connections open as it may";
+        "connect again later, or raise `max-upstream-connections` or `upstream-wait` of the route"
+    /// It did not answer.
+    upstream_timeout "upstream-timeout" 504;
+        "the upstream did not answer in time";
+        "look whether it runs and what it waits for; `upstream-connect-timeout` and `upstream-answer-timeout` of the route say how long it may take"
+    /// It cannot be connected to.
+    upstream_unreachable "upstream-unreachable" 502;
+        "the upstream cannot be reached, or answers no WebSocket opening in the drafts that were tried";
+        "look whether it runs; `draftgate probe` says what it speaks, `upstream-drafts` of the route what is tried"
+    /// The request cannot be made in its draft.
+    upstream_unspeakable "upstream-unspeakable" 502;
+        "what the client asks for cannot be asked in a draft of the upstream";
+        "allow another draft in `upstream-drafts` of the route"
     /// hyper takes no longer ones, whatever `head` allows.
     uri_too_long "uri-too-long" 414;
         "the request's target is longer than 64 KiB";

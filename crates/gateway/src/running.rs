@@ -19,7 +19,7 @@ use tokio::{
     net::TcpListener,
     time::{Duration, Instant, sleep_until, timeout, timeout_at},
 };
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::{
@@ -28,7 +28,8 @@ use crate::{
     counts::Counters,
     listen,
     policy::Policies,
-    service::{Bus, Echo, Service},
+    service::{Bus, Echo, Proxy, Service},
+    tasks::Tasks,
     throttle::Throttle,
 };
 
@@ -91,7 +92,9 @@ pub(crate) struct Inner {
     hub: Hub,
     /// Every task ends now.
     abort: CancellationToken,
-    tasks: TaskTracker,
+    tasks: Tasks,
+    /// The connections to upstreams.
+    beyond: Tasks,
     open: Mutex<HashMap<u64, Sender>>,
     registered: AtomicU64,
 }
@@ -138,10 +141,12 @@ impl Gateway {
             Policies::new(policy, ports)
         });
         let (hub, counts) = (Hub::new(), Counters::default());
+        let abort = CancellationToken::new();
+        let beyond = Tasks::new(abort.clone());
         let services = config
             .routes
             .iter()
-            .map(|route| service(route).unwrap_or_else(|| built_in(route, &hub, &counts)))
+            .map(|route| service(route).unwrap_or_else(|| built_in(route, &hub, &counts, &beyond)))
             .collect();
         let throttle = Arc::new(Throttle::new(config.log.rate));
         let recorder = match config.record.options() {
@@ -158,8 +163,9 @@ impl Gateway {
             stop: CancellationToken::new(),
             accepted: AtomicU64::new(0),
             hub,
-            abort: CancellationToken::new(),
-            tasks: TaskTracker::new(),
+            tasks: Tasks::new(abort.clone()),
+            abort,
+            beyond,
             open: Mutex::default(),
             registered: AtomicU64::new(0),
         });
@@ -200,8 +206,9 @@ fn bind(listener: &Listener) -> Result<(SocketAddr, TcpListener), BindError> {
     })
 }
 
-fn built_in(route: &Route, hub: &Hub, counts: &Counters) -> Arc<dyn Service> {
+fn built_in(route: &Route, hub: &Hub, counts: &Counters, beyond: &Tasks) -> Arc<dyn Service> {
     match route.service {
+        config::Service::Proxy => Arc::new(Proxy::new(route, beyond.clone())),
         config::Service::Echo => Arc::new(Echo),
         config::Service::Bus => Arc::new(Bus::new(route, hub.clone(), Arc::clone(&counts.muted))),
     }
@@ -259,7 +266,6 @@ impl Running {
         let inner = &self.inner;
         let (began, time) = (Instant::now(), inner.config.drain);
         inner.stop.cancel();
-        inner.tasks.close();
         let open: Vec<Sender> = inner.open().values().cloned().collect();
         // Tasks without an open connection are requests, and refusals being told.
         let requests = inner.tasks.len().saturating_sub(open.len());
@@ -277,6 +283,7 @@ impl Running {
                 }
             }
             inner.tasks.wait().await;
+            inner.beyond.wait().await;
         };
         if timeout_at(began + time, closing).await.is_err() {
             let left: Vec<Sender> = inner.open().values().cloned().collect();
@@ -297,6 +304,7 @@ impl Running {
     pub async fn shutdown(self) {
         self.inner.end();
         self.inner.tasks.wait().await;
+        self.inner.beyond.wait().await;
         self.inner.throttle.tell();
         self.finish_recording().await;
         let (counts, ledger) = (self.counts(), self.ledger());
@@ -367,14 +375,7 @@ fn going_away() -> Close {
 impl Inner {
     /// Runs `task` until it ends or the gateway stops at once.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let abort = self.abort.clone();
-        self.tasks.spawn(async move {
-            tokio::select! {
-                biased;
-                () = abort.cancelled() => {}
-                () = task => {}
-            }
-        });
+        self.tasks.spawn(task);
     }
 
     /// What records connections, where that is wanted.
@@ -407,7 +408,6 @@ impl Inner {
     fn end(&self) {
         self.stop.cancel();
         self.abort.cancel();
-        self.tasks.close();
     }
 
     fn open(&self) -> MutexGuard<'_, HashMap<u64, Sender>> {

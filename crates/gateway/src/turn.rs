@@ -6,6 +6,7 @@
 
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
 use draftgate_conn::{End, Handler, Peer};
 use draftgate_core::{Close, Message, Notice};
 use tokio::sync::OwnedSemaphorePermit;
@@ -50,6 +51,10 @@ impl Handler for UntilOpened {
 
     fn message(&mut self, message: Message, peer: &mut Peer<'_>) {
         self.session.message(message, peer);
+    }
+
+    fn pong(&mut self, body: Bytes, peer: &mut Peer<'_>) {
+        self.session.pong(body, peer);
     }
 
     fn notice(&mut self, notice: Notice) {

@@ -106,7 +106,7 @@ pub(super) fn drafts(table: &mut Table<'_>, spoken: &[Draft]) -> Chosen {
     Chosen::Drafts(chosen.into_iter().map(|(draft, _)| draft).collect())
 }
 
-fn draft(name: &str, spoken: &[Draft]) -> Result<Draft, Wrong> {
+pub(super) fn draft(name: &str, spoken: &[Draft]) -> Result<Draft, Wrong> {
     match name.parse::<Draft>() {
         Ok(draft) if spoken.contains(&draft) => Ok(draft),
         Ok(draft) => Err(Wrong::new(format!(

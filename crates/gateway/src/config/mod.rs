@@ -44,6 +44,7 @@ mod route;
 mod routes;
 mod site;
 pub mod units;
+mod upstream;
 mod values;
 mod warning;
 
@@ -64,6 +65,7 @@ pub use problem::{ConfigError, Mistakes, Problem};
 pub use record::Record;
 pub use route::{Heartbeat, Publish, Route, Service};
 pub use site::{Hosts, NotASite, Site};
+pub use upstream::{HostField, Upstream};
 pub use warning::Warning;
 
 /// Everything the gateway is told before it starts.

@@ -4,14 +4,14 @@
 //! Everything a connection needs once its path is known stands here, resolved:
 //! what a file said at its top has already been put in.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use draftgate_conn::Overflow;
 use draftgate_core::{Draft, Limits};
 
 use draftgate_translate::BinaryPolicy;
 
-use super::{Origins, PathPattern};
+use super::{Origins, PathPattern, Upstream};
 
 /// See [`Route::queue`].
 pub(super) const QUEUE: usize = 1 << 20;
@@ -60,6 +60,8 @@ pub struct Route {
     /// Whether a hixie-75 opening may lack `Origin`. Off: without it any
     /// port scanner looks like a hixie-75 client.
     pub hixie_75_without_origin: bool,
+    /// The servers behind a proxy route, or the source of a channel.
+    pub upstream: Option<Box<Upstream>>,
     /// Whether `Sec-WebSocket-Version` 9 to 12 is taken for 8. Off: hybi-09 to
     /// -12 travelled as 8, and only a broken client says otherwise.
     pub version_aliases: bool,
@@ -86,6 +88,7 @@ impl Route {
             heartbeat: Heartbeat::default(),
             heartbeat_interval: Duration::from_secs(25),
             hixie_75_without_origin: false,
+            upstream: None,
             version_aliases: false,
         }
     }
@@ -103,6 +106,18 @@ pub enum Service {
     Bus,
     /// Hands them back.
     Echo,
+    /// Relays them to and from an upstream.
+    Proxy,
+}
+
+impl fmt::Display for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Bus => "bus",
+            Self::Echo => "echo",
+            Self::Proxy => "proxy",
+        })
+    }
 }
 
 /// Who may publish on a bus route.

@@ -6,6 +6,7 @@ use super::{
     lists::{self, Chosen, names_of},
     problem::{Place, Problem},
     reader::{Said, Table, Tables, Wrong},
+    upstream,
 };
 
 pub(super) fn routes(top: &mut Table<'_>, shared: &Shared<'_>) -> Vec<Route> {
@@ -125,6 +126,7 @@ fn one(
     table.set("heartbeat-interval", &mut route.heartbeat_interval);
     heartbeat(&mut table, &mut route);
     bus_only(&mut table, &mut route, service);
+    upstream::read(&mut table, &mut route, service);
     table.finish();
     route
 }
@@ -159,10 +161,10 @@ fn bus_only(table: &mut Table<'_>, route: &mut Route, service: Option<Service>) 
         ("include-sender", table.said("include-sender")),
         ("publish", table.said("publish")),
     ];
-    if service == Some(Service::Echo) {
+    if let Some(service @ (Service::Echo | Service::Proxy)) = service {
         for (key, said) in said {
             if let Some(said) = said {
-                let wrong = Wrong::new("has no meaning for `service = \"echo\"`");
+                let wrong = Wrong::new(format!("has no meaning for `service = \"{service}\"`"));
                 table.wrong_value(
                     key,
                     &said,

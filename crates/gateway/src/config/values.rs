@@ -196,14 +196,14 @@ macro_rules! words {
 }
 
 words! {
-    Service { "bus" => Bus, "echo" => Echo }
+    Service { "bus" => Bus, "echo" => Echo, "proxy" => Proxy }
     Publish { "all" => All, "none" => None }
     Overflow { "close" => Close, "drop-newest" => DropNewest, "drop-oldest" => DropOldest }
     LogFormat { "auto" => Auto, "human" => Human, "json" => Json }
     LogLevel { "error" => Error, "warn" => Warn, "info" => Info, "debug" => Debug, "trace" => Trace }
 }
 
-fn word<T: Clone>(value: &DeValue<'_>, known: &[(&str, T)]) -> Result<T, Wrong> {
+pub(super) fn word<T: Clone>(value: &DeValue<'_>, known: &[(&str, T)]) -> Result<T, Wrong> {
     let names = || known.iter().map(|(name, _)| *name);
     let quoted = || listed(names().map(|name| format!("\"{name}\"")), "or").replace('`', "");
     let written = text(value, &quoted())?;

@@ -1,11 +1,12 @@
-//! What a route does with its connections: [`Service`], and the two that come
-//! with the gateway, [`Echo`] and [`Bus`].
+//! What a route does with its connections: [`Service`], and those that come
+//! with the gateway: [`Echo`], [`Bus`] and [`Proxy`].
 //!
 //! A service never sees octets and never asks for a draft to behave
 //! differently: the codec and `draftgate-translate` have done that before.
 
 mod bus;
 mod echo;
+mod proxy;
 
 mod accept;
 
@@ -20,7 +21,7 @@ use std::{
     },
 };
 
-use draftgate_core::Draft;
+use draftgate_core::{Capabilities, Draft};
 use http::HeaderMap;
 
 use crate::{Refused, throttle::Throttle};
@@ -28,6 +29,7 @@ use crate::{Refused, throttle::Throttle};
 pub use accept::Accept;
 pub use bus::Bus;
 pub use echo::Echo;
+pub use proxy::Proxy;
 
 /// What a route does.
 pub trait Service: fmt::Debug + Send + Sync {
@@ -117,6 +119,8 @@ pub struct Opening<'a> {
     pub channel: Option<&'a str>,
     /// The draft.
     pub draft: Draft,
+    /// What the client can be told.
+    pub capabilities: Capabilities,
     /// The subprotocols the client asked for.
     pub subprotocols: &'a [&'a str],
     /// The one that is answered, unless the service chooses another

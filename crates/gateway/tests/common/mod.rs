@@ -203,7 +203,7 @@ pub(crate) struct Client {
     pub(crate) codec: Box<dyn Codec>,
     pub(crate) subprotocol: Option<String>,
     read: BytesMut,
-    out: Outbox,
+    pub(crate) out: Outbox,
 }
 
 impl Client {

@@ -1,0 +1,368 @@
+//! Relays a client to a server behind the gateway, in whatever draft each of
+//! them speaks.
+//!
+//! The server is connected to first: what it answers, the client is answered.
+//! From then on there are two connections, each driven by its own task, and
+//! `pair` hands on what is said. A server of `tcp://` speaks no WebSocket:
+//! there the gateway itself is the other end, as programs are that put
+//! WebSocket in front of a TCP server.
+
+mod fields;
+mod octets;
+mod pair;
+
+use std::sync::Arc;
+
+use draftgate_client::{Options, Stream, Tls};
+use draftgate_conn::{Conn, End, Handler, Overflow, Peer, Settings, Start};
+use draftgate_core::{Close, Message};
+use draftgate_drafts::opening::LengthFrames;
+use draftgate_translate::{BASE64, Policy};
+use draftgate_upstream::{Ask, Failure, Link, Slot};
+use http::{HeaderName, HeaderValue, header};
+use tracing::{debug, info};
+
+use self::{
+    octets::Octets,
+    pair::{Half, Other, Side},
+};
+use super::{Accept, Answer, Opening, Service, Tally};
+use crate::{
+    Answered, Refused,
+    access::shown,
+    config::{self, BinaryPolicy, HostField, Route},
+    tasks::Tasks,
+};
+
+/// The subprotocol of clients that carry the octets of a TCP server as they
+/// are.
+const BINARY: &str = "binary";
+
+/// A proxy route.
+#[derive(Debug)]
+pub struct Proxy {
+    upstream: draftgate_upstream::Upstream,
+    config: config::Upstream,
+    binary: BinaryPolicy,
+    /// The subprotocols that may be asked for; empty: any.
+    subprotocols: Vec<String>,
+    settings: Settings,
+    tasks: Tasks,
+}
+
+/// What the client and the gateway have agreed on.
+struct Agreed {
+    subprotocol: Option<String>,
+    /// How the client is spoken to.
+    policy: Policy,
+}
+
+impl Proxy {
+    /// The proxy that `route` describes. The connections to its upstream are
+    /// driven by `tasks`.
+    pub(crate) fn new(route: &Route, tasks: Tasks) -> Self {
+        let nowhere = || config::Upstream::new(Vec::new());
+        let upstream = route.upstream.as_deref().cloned().unwrap_or_else(nowhere);
+        Self {
+            upstream: draftgate_upstream::Upstream::new(settings(route, &upstream)),
+            settings: driven(route, &upstream),
+            config: upstream,
+            binary: route.binary,
+            subprotocols: route.subprotocols.clone(),
+            tasks,
+        }
+    }
+
+    async fn connect(&self, opening: &Opening<'_>) -> Result<Accept, Refused> {
+        let mut resource = opening.path.to_owned();
+        if let Some(query) = opening.query {
+            resource = format!("{resource}?{query}");
+        }
+        let fields = fields::request(opening, &self.config);
+        let host = match &self.config.host {
+            HostField::Upstream => None,
+            HostField::Fixed(host) => Some(host.as_str()),
+            HostField::Client => opening
+                .headers
+                .get(header::HOST)
+                .and_then(|it| it.to_str().ok()),
+        };
+        let ask = Ask {
+            resource: &resource,
+            fields: &fields,
+            host,
+            origin: self.config.origin.as_deref().or(opening.origin),
+            subprotocols: &self.passed(opening),
+            peers: Some((opening.peer, opening.local)),
+        };
+        let reached = self.upstream.connect(&ask).await.map_err(refused)?;
+        let address = reached.address;
+        for attempt in &reached.failed {
+            info!(id = opening.id, upstream = attempt.address, why = %attempt.why, "an upstream was passed over");
+        }
+        let (agreed, back, beyond) = match reached.link {
+            Link::WebSocket(connection) => {
+                let agreed = self.agreed(opening, connection.subprotocol.clone());
+                let draft = connection.draft();
+                let back = set_cookies(&connection.fields());
+                for forgiven in &connection.forgiven {
+                    info!(id = opening.id, upstream = address, %draft, code = forgiven.code(), "the upstream's answer was forgiven: {forgiven}");
+                }
+                debug!(id = opening.id, upstream = address, %draft, "connected to the upstream");
+                (agreed, back, connection.start())
+            }
+            Link::Raw(stream) => {
+                debug!(
+                    id = opening.id,
+                    upstream = address,
+                    "connected to the upstream"
+                );
+                let agreed = self.agreed_over_tcp(opening);
+                let codec = Box::new(Octets::new(opening.draft));
+                (agreed, Vec::new(), (stream, Start::new(codec)))
+            }
+        };
+        let (stream, start) = beyond;
+        let upstream = (start.codec.draft(), start.codec.capabilities());
+        let conn = Conn::new(stream, start, self.settings.clone());
+        let client = Client {
+            half: Half::new(
+                Side::Client,
+                opening.id.into(),
+                Other {
+                    sender: conn.sender(),
+                    draft: upstream.0,
+                    capabilities: upstream.1,
+                    policy: Policy {
+                        binary: self.binary,
+                        ..Policy::default()
+                    },
+                },
+                agreed.policy.base64,
+                Arc::clone(opening.tally),
+            ),
+            beyond: Some(Box::new(Beyond {
+                conn,
+                slot: reached.slot,
+                address,
+            })),
+            policy: agreed.policy,
+            id: opening.id.into(),
+            tally: Arc::clone(opening.tally),
+            tasks: self.tasks.clone(),
+        };
+        let accept = Accept::new(client)
+            .with_subprotocol(agreed.subprotocol)
+            .with_overflow(Overflow::Wait);
+        let add = |accept: Accept, value| accept.with_field(header::SET_COOKIE, value);
+        Ok(back.into_iter().fold(accept, add))
+    }
+}
+
+impl Proxy {
+    /// The subprotocols that the upstream is asked for. Where the route lists
+    /// `base64`, that is the gateway's own affair.
+    fn passed(&self, opening: &Opening<'_>) -> Vec<String> {
+        let known = &self.subprotocols;
+        let ours = |name: &str| name == BASE64 && known.iter().any(|it| it == BASE64);
+        let others = known.iter().any(|name| name != BASE64);
+        let passes = |name: &&&str| !ours(name) && (!others || known.iter().any(|it| it == *name));
+        let asked = opening.subprotocols.iter().filter(passes);
+        asked.map(|&name| name.to_owned()).collect()
+    }
+
+    /// The upstream's choice holds; where it chose none, the gateway may speak
+    /// base64 with a client that asked for that.
+    fn agreed(&self, opening: &Opening<'_>, chosen: Option<String>) -> Agreed {
+        let ours = self.subprotocols.iter().any(|name| name == BASE64)
+            && opening.subprotocols.contains(&BASE64);
+        let base64 = chosen.is_none() && ours;
+        Agreed {
+            subprotocol: chosen.or_else(|| base64.then(|| BASE64.to_owned())),
+            policy: Policy {
+                binary: self.binary,
+                base64,
+                envelope: false,
+            },
+        }
+    }
+
+    /// Octets go as binary messages, or as base64 text where that was asked for
+    /// or the draft has no binary.
+    fn agreed_over_tcp(&self, opening: &Opening<'_>) -> Agreed {
+        let asks = |name: &str| opening.subprotocols.contains(&name);
+        let binary = opening.capabilities.binary;
+        let subprotocol = match binary {
+            true if asks(BINARY) => Some(BINARY),
+            _ if asks(BASE64) => Some(BASE64),
+            _ => opening.subprotocols.first().copied(),
+        };
+        let base64 = subprotocol == Some(BASE64) || !binary;
+        Agreed {
+            subprotocol: subprotocol.map(str::to_owned),
+            policy: Policy {
+                base64,
+                ..Policy::default()
+            },
+        }
+    }
+}
+
+impl Service for Proxy {
+    fn open<'a>(&'a self, opening: &'a Opening<'a>) -> Answer<'a> {
+        Box::pin(self.connect(opening))
+    }
+}
+
+/// The client's half, which begins the upstream's when the client is open:
+/// what a server says before is left on its socket.
+#[derive(Debug)]
+struct Client {
+    half: Half,
+    beyond: Option<Box<Beyond>>,
+    policy: Policy,
+    id: Arc<str>,
+    tally: Arc<Tally>,
+    tasks: Tasks,
+}
+
+/// The connection to the upstream.
+#[derive(Debug)]
+struct Beyond {
+    conn: Conn<Stream>,
+    slot: Slot,
+    address: String,
+}
+
+impl Client {
+    /// Drives the upstream's connection, and hands what comes to `handler`.
+    fn run(&mut self, mut handler: impl Handler + 'static) {
+        let (Some(beyond), id) = (self.beyond.take(), Arc::clone(&self.id)) else {
+            return;
+        };
+        self.tasks.spawn(async move {
+            let Beyond { conn, slot, address } = *beyond;
+            let closed = conn.run(&mut handler).await;
+            debug!(%id, upstream = address, by = closed.by.code(), why = closed.why.code(), code = closed.code, "upstream: {closed}");
+            drop(slot);
+        });
+    }
+}
+
+impl Handler for Client {
+    fn opened(&mut self, peer: &mut Peer<'_>) {
+        let client = Other {
+            sender: peer.sender(),
+            draft: peer.draft(),
+            capabilities: peer.capabilities(),
+            policy: self.policy,
+        };
+        let (id, tally) = (Arc::clone(&self.id), Arc::clone(&self.tally));
+        self.run(Half::new(Side::Upstream, id, client, false, tally));
+    }
+
+    fn poll_ready(&mut self, cx: &mut std::task::Context<'_>) -> std::task::Poll<()> {
+        self.half.poll_ready(cx)
+    }
+
+    fn message(&mut self, message: Message, peer: &mut Peer<'_>) {
+        self.half.message(message, peer);
+    }
+
+    fn closing(&mut self, close: Option<&Close>, peer: &mut Peer<'_>) {
+        self.half.closing(close, peer);
+    }
+
+    fn ended(&mut self, end: &End<'_>) {
+        self.half.ended(end);
+        // It never opened: the upstream is told in the words of its draft.
+        self.run(Deaf);
+    }
+}
+
+/// Hears nothing.
+struct Deaf;
+
+impl Handler for Deaf {
+    fn message(&mut self, _: Message, _: &mut Peer<'_>) {}
+}
+
+/// What connections to the upstream go by.
+fn settings(route: &Route, upstream: &config::Upstream) -> draftgate_upstream::Settings {
+    let limit = |count| usize::try_from(count).unwrap_or(usize::MAX);
+    draftgate_upstream::Settings {
+        addresses: upstream.addresses.clone(),
+        client: Options {
+            drafts: upstream.drafts.clone(),
+            limits: route.limits,
+            length_frames: LengthFrames {
+                send: route.binary == BinaryPolicy::LengthFrame,
+                accept: route.accept_length_frames,
+            },
+            answer_checks: upstream.answer_checks,
+            connect_timeout: upstream.connect_timeout,
+            opening_timeout: upstream.answer_timeout,
+            via: upstream.via.clone(),
+            tls: Tls {
+                ca_files: upstream.ca.clone(),
+                insecure: upstream.insecure,
+            },
+            ..Options::default()
+        },
+        remember: upstream.remember,
+        max_connections: upstream.max_connections.map(limit),
+        wait: upstream.wait,
+        sources: upstream.sources.clone(),
+        proxy_protocol: upstream.proxy_protocol,
+        ..draftgate_upstream::Settings::default()
+    }
+}
+
+/// What the connections themselves go by.
+fn driven(route: &Route, upstream: &config::Upstream) -> Settings {
+    Settings {
+        queue: route.queue,
+        overflow: Overflow::Wait,
+        keep_alive: upstream.ping,
+        idle_timeout: upstream.idle,
+        ..Settings::client()
+    }
+}
+
+/// What the client gets to know of the upstream's cookies.
+fn set_cookies(fields: &[(String, HeaderValue)]) -> Vec<HeaderValue> {
+    let is_cookie = |name: &str| name.eq_ignore_ascii_case(header::SET_COOKIE.as_str());
+    let cookies = fields.iter().filter(|(name, _)| is_cookie(name));
+    cookies.map(|(_, value)| value.clone()).collect()
+}
+
+/// What the client is told where there is no connection to the upstream.
+fn refused(failure: Failure) -> Refused {
+    let reason = match &failure {
+        Failure::Answered { .. } => Refused::upstream_answered(),
+        Failure::Busy(_) => Refused::upstream_busy(),
+        Failure::Unspeakable { .. } => Refused::upstream_unspeakable(),
+        _ if failure.status() == 504 => Refused::upstream_timeout(),
+        _ => Refused::upstream_unreachable(),
+    };
+    let refused = Refused {
+        status: failure.status(),
+        ..reason.with(shown(&failure.to_string()))
+    };
+    let Failure::Answered { answer, .. } = failure else {
+        return refused;
+    };
+    let fields = draftgate_upstream::end_to_end(&answer.fields);
+    let fields = fields.into_iter().filter_map(|(name, value)| {
+        let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
+        Some((name, value))
+    });
+    Refused {
+        answered: Some(Box::new(Answered {
+            reason: answer.reason,
+            fields: fields.collect(),
+            body: answer.body,
+        })),
+        ..refused
+    }
+}

@@ -1,0 +1,186 @@
+//! Two connections that are relayed to each other: what one peer says, the
+//! other is told, as far as its draft has the words.
+//!
+//! Nothing is dropped for want of room: a peer is not read from while the
+//! other's queue is full. A Close is passed on, and answered when the other
+//! peer has answered it, so that all it still had to say arrives before. Pings
+//! are each connection's own.
+
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use draftgate_conn::{By, End, Handler, Peer, Queued, Sender, Why};
+use draftgate_core::{Capabilities, Close, Draft, Message, Shared};
+use draftgate_translate::{self as translate, DropReason, Outcome, Policy};
+use tracing::{debug, info};
+
+use crate::service::{Tally, UNDELIVERABLE};
+
+/// Hands on what one peer of a pair says to the other.
+#[derive(Debug)]
+pub(super) struct Half {
+    side: Side,
+    id: Arc<str>,
+    /// The peer that is told.
+    other: Other,
+    /// What this peer says in text is base64, by agreement.
+    base64: bool,
+    tally: Arc<Tally>,
+    /// The other knows that this one is over.
+    told: bool,
+}
+
+/// Which of the two peers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    Client,
+    Upstream,
+}
+
+impl Side {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Upstream => "upstream",
+        }
+    }
+}
+
+/// How a peer is spoken to.
+#[derive(Debug, Clone)]
+pub(super) struct Other {
+    pub(super) sender: Sender,
+    pub(super) draft: Draft,
+    pub(super) capabilities: Capabilities,
+    pub(super) policy: Policy,
+}
+
+impl Half {
+    /// What the peer on `side` says goes to `other`.
+    pub(super) fn new(
+        side: Side,
+        id: Arc<str>,
+        other: Other,
+        base64: bool,
+        tally: Arc<Tally>,
+    ) -> Self {
+        Self {
+            side,
+            id,
+            other,
+            base64,
+            tally,
+            told: false,
+        }
+    }
+
+    /// The other peer is told that this one closed, with `close` in the codes
+    /// of RFC 6455.
+    fn closed(&mut self, close: Close) {
+        self.told = true;
+        let close = self.words(close);
+        self.other
+            .sender
+            .close_as(close, By::Upstream, Why::UpstreamClosed);
+    }
+
+    /// The other peer is told that this one is lost, unless it closed itself:
+    /// then it has its answer.
+    fn lost(&mut self, close: Option<Close>, why: Why) {
+        self.told = true;
+        let close = close.and_then(|close| self.words(close));
+        self.other.sender.answer_as(close, By::Upstream, why);
+    }
+
+    /// A close in the words of the other peer's draft.
+    fn words(&self, close: Close) -> Option<Close> {
+        translate::close(Some(close), &self.other.capabilities, self.other.draft)
+    }
+
+    fn undeliverable(&self, why: DropReason, what: &str) {
+        if self.tally.undeliverable() {
+            let from = self.side.name();
+            info!(id = %self.id, code = UNDELIVERABLE, why = why.name(), from, "{what}");
+        }
+    }
+}
+
+impl Handler for Half {
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        // Where nothing can be queued any more there is nothing to wait for.
+        self.other.sender.poll_ready(cx).map(drop)
+    }
+
+    fn message(&mut self, message: Message, peer: &mut Peer<'_>) {
+        let message = match translate::inbound(peer.keep(message), self.base64) {
+            Ok(message) => message,
+            Err(violation) => return peer.fail(violation.rule),
+        };
+        let other = &self.other;
+        let shared = Shared::new(message);
+        match translate::message(&shared, &other.capabilities, &other.policy) {
+            Outcome::Send(rendering) => {
+                let message =
+                    shared.rendered(rendering, |message| translate::render(message, rendering, None));
+                // Refused: it is closing or has ended, and hears nothing any more.
+                let _ = other.sender.send(Queued::from(message));
+            }
+            Outcome::Drop(why) => self.undeliverable(
+                why,
+                "a message was dropped: the other side's draft cannot carry it; `binary` of the route says what to do instead",
+            ),
+            Outcome::Close(close) => {
+                self.undeliverable(
+                    DropReason::NoBinary,
+                    "the connection is closed: a message came that the other side's draft cannot carry, and `binary` of the route is `close`",
+                );
+                let said = self.words(close.clone());
+                other.sender.close(said.or(Some(close)));
+            }
+        }
+    }
+
+    fn closing(&mut self, close: Option<&Close>, peer: &mut Peer<'_>) {
+        peer.hold();
+        self.closed(translate::received(close.cloned(), &peer.capabilities()));
+    }
+
+    fn ended(&mut self, end: &End<'_>) {
+        if self.told {
+            return;
+        }
+        match end.why {
+            // A draft without a closing handshake: TCP ended, and that is proper.
+            Why::PeerClosed => self.closed(Close::new(Close::NO_STATUS, "")),
+            // We closed, on behalf of the other, which has its answer by this.
+            Why::Requested | Why::UpstreamClosed | Why::UpstreamLost => {
+                self.lost(end.close.cloned(), Why::UpstreamClosed);
+            }
+            why => {
+                debug!(id = %self.id, side = self.side.name(), code = why.code(), "one side of a proxied connection was lost: {why}");
+                self.lost(Some(gone(self.side, why)), Why::UpstreamLost);
+            }
+        }
+    }
+}
+
+impl Drop for Half {
+    fn drop(&mut self) {
+        if !self.told {
+            self.lost(Some(gone(self.side, Why::Aborted)), Why::UpstreamLost);
+        }
+    }
+}
+
+/// What the other side is told where one was lost `why`: that it went away, or,
+/// where a server talks nonsense, that the error is not the client's.
+fn gone(side: Side, why: Why) -> Close {
+    match (side, why) {
+        (Side::Upstream, Why::Violation(_)) => {
+            Close::new(Close::INTERNAL_ERROR, "the upstream broke its draft")
+        }
+        (side, _) => Close::new(Close::ABNORMAL, format!("the {} is gone", side.name())),
+    }
+}

@@ -1,0 +1,179 @@
+//! The upstream is connected to first, and what it answers is answered.
+
+use draftgate_core::Draft;
+use draftgate_gateway::config::{HostField, Upstream};
+
+use crate::{
+    common::{Client, HYBI_13, Raw, gateway, soon, spoken, until},
+    rig::{Rig, to},
+};
+
+#[tokio::test]
+async fn the_clients_path_query_and_fields_reach_the_upstream() {
+    let rig = Rig::with(Draft::Hybi13, |route| {
+        let upstream = route.upstream.as_mut().unwrap();
+        upstream.pass = vec!["x-device".parse().unwrap()];
+        upstream.add = vec![("x-site".parse().unwrap(), "a".parse().unwrap())];
+        upstream.remove = vec!["x-forwarded-host".parse().unwrap()];
+    });
+    let request = HYBI_13.replace("/echo", "/tv/news?id=7").replace(
+        "Origin:",
+        "Cookie: a=b\r\nAuthorization: Basic eDp5\r\nX-Device: tv\r\nX-Other: no\r\nX-Forwarded-For: 6.6.6.6\r\nTE: trailers\r\nOrigin:",
+    );
+    let mut raw = Raw::say(rig.address, &request).await;
+    let head = raw.head().await;
+    assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+    assert!(
+        head.contains("\r\nset-cookie: session=abc; Path=/\r\n"),
+        "{head}"
+    );
+    let opened = rig.behind.seen(|seen| seen.openings[0].clone());
+    assert_eq!(opened.target, "/tv/news?id=7");
+    assert_eq!(opened.origin.as_deref(), Some("http://localhost"));
+    let field = |name: &str| {
+        opened
+            .fields
+            .get(name)
+            .map(|it| it.to_str().unwrap().to_owned())
+    };
+    for (name, value) in [
+        ("cookie", Some("a=b")),
+        ("authorization", Some("Basic eDp5")),
+        ("x-device", Some("tv")),
+        ("x-site", Some("a")),
+        ("x-other", None),
+        ("te", None),
+        // The client's own claim is worth nothing.
+        ("x-forwarded-for", Some("127.0.0.1")),
+        ("x-forwarded-proto", Some("http")),
+        ("x-forwarded-host", None),
+        (
+            "forwarded",
+            Some("for=127.0.0.1;host=\"example.com\";proto=http"),
+        ),
+    ] {
+        assert_eq!(field(name).as_deref(), value, "{name}");
+    }
+    rig.end().await;
+}
+
+#[tokio::test]
+async fn host_and_origin_may_be_fixed() {
+    for far in spoken() {
+        let rig = Rig::with(far, |route| {
+            let upstream = route.upstream.as_mut().unwrap();
+            upstream.host = HostField::Fixed("plc.example:99".into());
+            upstream.origin = Some("http://plc.example".into());
+        });
+        rig.open(Draft::Hybi13, "/").await;
+        let opened = rig.behind.seen(|seen| seen.openings[0].clone());
+        assert_eq!(opened.fields["host"], "plc.example:99", "{far}");
+        assert_eq!(
+            opened.origin.as_deref(),
+            Some("http://plc.example"),
+            "{far}"
+        );
+        rig.end().await;
+    }
+}
+
+#[tokio::test]
+async fn the_upstreams_choice_of_a_subprotocol_holds() {
+    for near in spoken() {
+        for far in spoken() {
+            let rig = Rig::new(far);
+            let client = Client::open_with(rig.address, near, "/", &["a", "b"][..one(near)]).await;
+            let asked = rig
+                .behind
+                .seen(|seen| seen.openings[0].subprotocols.clone());
+            assert_eq!(client.subprotocol, asked.last().cloned(), "{near}, {far}");
+            assert!(client.subprotocol.is_some(), "{near}, {far}");
+            rig.end().await;
+        }
+    }
+}
+
+/// How many subprotocols a client of `draft` can ask for.
+fn one(draft: Draft) -> usize {
+    if draftgate_drafts::asks_for_one_subprotocol(draft) {
+        1
+    } else {
+        2
+    }
+}
+
+#[tokio::test]
+async fn the_upstreams_refusal_is_the_clients() {
+    for near in spoken() {
+        let rig = Rig::new(Draft::Hybi13);
+        let request = crate::common::opening(near).replace("/echo", "/no");
+        let (head, body) = Raw::say(rig.address, &request).await.refusal().await;
+        assert!(head.starts_with("HTTP/1.1 418 "), "{near}: {head}");
+        assert!(
+            head.contains("\r\ncontent-type: text/plain"),
+            "{near}: {head}"
+        );
+        assert!(body.contains("this is a teapot"), "{near}: {body}");
+        assert_eq!(rig.front.counts().refused_for("upstream-answered"), 1);
+        rig.end().await;
+    }
+}
+
+#[tokio::test]
+async fn an_upstream_that_cannot_be_reached_is_explained() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let closed = listener.local_addr().unwrap();
+    drop(listener);
+    let (running, address) = gateway(to(&format!("ws://{closed}"), |_| {}));
+    let (head, body) = Raw::say(address, HYBI_13).await.refusal().await;
+    assert!(head.starts_with("HTTP/1.1 502 "), "{head}");
+    assert!(body.contains("Code: upstream-unreachable"), "{body}");
+    assert!(body.contains(&closed.to_string()), "{body}");
+    running.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_client_that_goes_while_it_waits_takes_the_opening_with_it() {
+    // Accepts, and answers nothing.
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = listener.local_addr().unwrap();
+    let (running, address) = gateway(to(&format!("ws://{at}"), |_| {}));
+    let client = Raw::say(address, HYBI_13).await;
+    let (mut silent, _) = soon("accept", listener.accept()).await.unwrap();
+    drop(client);
+    let mut octets = Vec::new();
+    let read = tokio::io::AsyncReadExt::read_to_end(&mut silent, &mut octets);
+    soon("the end of the upstream's connection", read)
+        .await
+        .unwrap();
+    until("the end of the task", || running.counts().connections == 0).await;
+    running.shutdown().await;
+}
+
+#[tokio::test]
+async fn one_slot_is_waited_for_or_refused() {
+    let rig = Rig::with(Draft::Hixie76, |route| {
+        let upstream = route.upstream.as_mut().unwrap();
+        upstream.max_connections = Some(1);
+        upstream.wait = std::time::Duration::ZERO;
+    });
+    let first = rig.open(Draft::Hybi13, "/").await;
+    let (head, body) = Raw::say(rig.address, HYBI_13).await.refusal().await;
+    assert!(head.starts_with("HTTP/1.1 503 "), "{head}");
+    assert!(body.contains("Code: upstream-busy"), "{body}");
+    drop(first);
+    rig.behind
+        .until("the end of the first", |seen| !seen.ends.is_empty())
+        .await;
+    let upstream = &rig.upstream;
+    until("a free slot", || upstream.counts().connections == 0).await;
+    rig.open(Draft::Hixie75, "/").await;
+    rig.end().await;
+}
+
+#[test]
+fn an_upstream_has_the_defaults_that_the_keys_say() {
+    let upstream = Upstream::new(Vec::new());
+    assert_eq!(upstream.host, HostField::Upstream);
+    assert!(upstream.max_connections.is_none() && !upstream.insecure);
+}
