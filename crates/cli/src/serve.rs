@@ -12,7 +12,7 @@ use std::{
 
 use draftgate_gateway::{
     Gateway, Running,
-    config::{Config, Listener, Plugin, Service, Source},
+    config::{Address, Config, Listener, Plugin, Route, Service, Source},
 };
 use tokio::runtime::{Builder, Runtime};
 use tracing::{info, warn};
@@ -172,14 +172,15 @@ impl Banner {
         }
         let mut first_bus = None;
         for route in &self.config.routes {
-            let kind = match route.service {
-                Service::Echo => "echo",
-                Service::Bus => "bus ",
-                Service::Proxy => "proxy",
-            };
+            let kind = route.service;
             let path = &route.path;
             let drafts: Vec<String> = route.drafts.iter().map(|d| d.with_alias()).collect();
-            let _ = writeln!(text, "  {kind}  ws://{at}{path}  ({})", drafts.join(", "));
+            let drafts = drafts.join(", ");
+            let _ = writeln!(text, "  {kind:<5} ws://{at}{path}  ({drafts})");
+            if let Some(upstream) = &route.upstream {
+                let to: Vec<String> = upstream.addresses.iter().map(Address::to_string).collect();
+                let _ = writeln!(text, "        {} {}", beyond(route), to.join(", "));
+            }
             if route.service == Service::Bus {
                 first_bus.get_or_insert(route);
             }
@@ -208,6 +209,14 @@ impl Banner {
             text,
             "  try   draftgate connect --draft {draft} ws://{at}{path}"
         );
+    }
+}
+
+/// What an upstream is to its route.
+fn beyond(route: &Route) -> &'static str {
+    match route.service {
+        Service::Bus => "fed by",
+        _ => "to",
     }
 }
 

@@ -215,7 +215,7 @@ fn built_in(route: &Route, hub: &Hub, counts: &Counters, beyond: &Tasks) -> Arc<
 }
 
 fn raise_open_files(config: &Config) {
-    let wanted = config.connections();
+    let wanted = config.files();
     match rlimit::increase_nofile_limit(u64::MAX) {
         Ok(limit) if limit < wanted => warn!(
             limit,

@@ -75,6 +75,12 @@ pub enum Exposed {
     /// Every peer may publish.
     #[error("every peer may publish to every channel it can name")]
     EveryonePublishes,
+    /// Clients reach what stands behind.
+    #[error("relays to {}: whoever may connect here reaches that, with the cookies and passwords it sends", .0.join(", "))]
+    Relays(Vec<String>),
+    /// Nobody is sure who the upstream is.
+    #[error("takes any certificate of the upstream: whoever is on the way can be it")]
+    AnyCertificate,
     /// In reach of a network, in plain text.
     #[error(
         "in reach of the network without TLS: whoever is on the way reads and changes everything; put a proxy that ends TLS before it (and set `public-url`), or listen on loopback"
@@ -192,6 +198,15 @@ fn of_route(route: &Route, listener: &Listener) -> Vec<Exposed> {
         .collect();
     if !unmasked.is_empty() {
         all.push(Exposed::Unmasked(unmasked));
+    }
+    if let Some(upstream) = &route.upstream {
+        if route.service == Service::Proxy {
+            let to = upstream.addresses.iter().map(ToString::to_string);
+            all.push(Exposed::Relays(to.collect()));
+        }
+        if upstream.insecure {
+            all.push(Exposed::AnyCertificate);
+        }
     }
     if route.speaks(draftgate_drafts::WITHOUT_KEYS) {
         all.push(Exposed::NoChallenge);

@@ -50,8 +50,10 @@ mod warning;
 
 use std::time::Duration;
 
+pub use draftgate_client::{AnswerChecks, Drafts};
 pub use draftgate_conn::Overflow;
 pub use draftgate_translate::BinaryPolicy;
+pub use draftgate_upstream::Address;
 pub use environment::Environment;
 pub use exposure::{Exposed, Exposure};
 pub use file::EMBEDDED;
@@ -133,7 +135,15 @@ impl Default for Config {
 }
 
 impl Config {
-    /// How many connections all listeners together may hold.
+    /// How many files all connections together may need.
+    pub(crate) fn files(&self) -> u64 {
+        let proxies = self.routes.iter().any(|it| it.service == Service::Proxy);
+        // A client, and the upstream that it is relayed to.
+        let each = if proxies { 2 } else { 1 };
+        self.connections() * each
+    }
+
+    /// How many connections of clients all listeners together may hold.
     pub(crate) fn connections(&self) -> u64 {
         let policy = self.policy.iter().flat_map(Policy::listeners);
         let listeners = self.listeners.iter().chain(policy.map(|(_, l)| l));

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 use draftgate_core::Draft;
 
 use super::{
-    Config, Heartbeat, OriginRule, Service, Site,
+    Address, Config, Drafts, Heartbeat, OriginRule, Service, Site, Upstream,
     units::{Lasting, Octets},
 };
 
@@ -30,11 +30,11 @@ pub enum Warning {
     },
     /// More connections are allowed than the process can have open.
     #[error(
-        "max-connections of all listeners is {connections}, but this process can have only {open_files} files open, and needs {OTHER_FILES} for itself: further connections would fail; raise the limit (`ulimit -Hn`, LimitNOFILE=) or lower max-connections"
+        "max-connections of all listeners needs {files} files, two for each connection that is relayed to an upstream, but this process can have only {open_files} open, and needs {OTHER_FILES} for itself: further connections would fail; raise the limit (`ulimit -Hn`, LimitNOFILE=) or lower max-connections"
     )]
     TooManyConnections {
         /// All listeners together.
-        connections: u64,
+        files: u64,
         /// The hard limit.
         open_files: u64,
     },
@@ -128,6 +128,16 @@ pub enum Warning {
         "`policy.silverlight-listener` answers Silverlight, which connects to ports 4502 to 4534 only, and no listener has one of `policy.silverlight-ports`; listen on one, or forward one to a listener"
     )]
     SilverlightOutOfReach,
+    /// A key of an upstream that concerns none of its addresses.
+    #[error("route {path}: `{key}` has no effect, because {why}")]
+    UpstreamKeyHasNoEffect {
+        /// The route.
+        path: String,
+        /// The key.
+        key: &'static str,
+        /// What it would need.
+        why: &'static str,
+    },
     /// A page that cannot reach its channel.
     #[error(
         "{address} serves the chat page, but no route takes /bus/chat, which it speaks to; add a bus route `/bus/{{channel}}` or set `page = false`"
@@ -143,12 +153,9 @@ impl Config {
     /// hard limit of open files, where the system tells.
     pub fn validate(&self, open_files: Option<u64>) -> Vec<Warning> {
         let mut warnings = Vec::new();
-        let connections = self.connections();
-        if let Some(open_files) = open_files.filter(|limit| connections + OTHER_FILES > *limit) {
-            warnings.push(Warning::TooManyConnections {
-                connections,
-                open_files,
-            });
+        let files = self.files();
+        if let Some(open_files) = open_files.filter(|limit| files + OTHER_FILES > *limit) {
+            warnings.push(Warning::TooManyConnections { files, open_files });
         }
         self.listeners
             .iter()
@@ -218,7 +225,10 @@ fn route_warnings(route: &super::Route, warnings: &mut Vec<Warning>) {
             message,
         });
     }
-    if message > queue && queue < super::route::QUEUE as u64 {
+    if let Some(upstream) = &route.upstream {
+        upstream_warnings(route, upstream, warnings);
+    }
+    if message > queue && queue < super::route::QUEUE as u64 && route.service == Service::Bus {
         warnings.push(Warning::MessageAboveQueue {
             path: path(),
             message,
@@ -246,6 +256,33 @@ fn route_warnings(route: &super::Route, warnings: &mut Vec<Warning>) {
     heartbeat_warning(route, warnings);
 }
 
+fn upstream_warnings(route: &super::Route, upstream: &Upstream, warnings: &mut Vec<Warning>) {
+    let mut add = |key, why| {
+        warnings.push(Warning::UpstreamKeyHasNoEffect {
+            path: route.path.to_string(),
+            key,
+            why,
+        });
+    };
+    let addresses = &upstream.addresses;
+    let tls = |it: &Address| matches!(it, Address::WebSocket { url, .. } if url.secure);
+    let secure = addresses.iter().any(tls);
+    let tcp = |it: &Address| matches!(it, Address::Tcp { .. });
+    let without_tls = "no address of the upstream is `wss://`";
+    if upstream.insecure && !secure {
+        add("upstream-insecure", without_tls);
+    }
+    if !upstream.ca.is_empty() && !secure {
+        add("upstream-ca", without_tls);
+    }
+    if upstream.drafts != Drafts::Auto && !addresses.is_empty() && addresses.iter().all(tcp) {
+        add("upstream-drafts", "`tcp://` speaks no WebSocket");
+    }
+    if upstream.proxy_protocol && route.service == Service::Bus {
+        add("upstream-proxy-protocol", "a source has no client to name");
+    }
+}
+
 fn heartbeat_warning(route: &super::Route, warnings: &mut Vec<Warning>) {
     let without_ping = route
         .drafts
@@ -263,8 +300,12 @@ mod tests {
     use super::{super::Environment, *};
 
     fn warnings(top: &str, route: &str) -> Vec<String> {
+        let path = match route.starts_with("channel") {
+            true => "/bus",
+            false => "/bus/{channel}",
+        };
         let text = format!(
-            "{top}\n[[routes]]\npath = \"/bus/{{channel}}\"\nservice = \"bus\"\ndrafts = [\"13\"]\n{route}"
+            "{top}\n[[routes]]\npath = \"{path}\"\nservice = \"bus\"\ndrafts = [\"13\"]\n{route}"
         );
         let config = Config::parse(
             &text,
@@ -292,7 +333,7 @@ mod tests {
         assert_eq!(
             found,
             [Warning::TooManyConnections {
-                connections: 10_000,
+                files: 10_000,
                 open_files: 10_063
             }]
         );
@@ -341,6 +382,26 @@ mod tests {
                 "",
                 "heartbeat = \"empty-text\"",
                 "route /bus/{channel}: `heartbeat` has no effect",
+            ),
+            (
+                "",
+                "channel = \"plc\"\nsource = \"ws://a\"\nupstream-insecure = true",
+                "route /bus: `upstream-insecure` has no effect, because no address",
+            ),
+            (
+                "",
+                "channel = \"plc\"\nsource = \"ws://a\"\nupstream-ca = \"a.pem\"",
+                "route /bus: `upstream-ca` has no effect, because no address",
+            ),
+            (
+                "",
+                "channel = \"plc\"\nsource = \"tcp://a:1\"\nupstream-drafts = [\"13\"]",
+                "route /bus: `upstream-drafts` has no effect, because `tcp://`",
+            ),
+            (
+                "",
+                "channel = \"plc\"\nsource = \"ws://a\"\nupstream-proxy-protocol = true",
+                "route /bus: `upstream-proxy-protocol` has no effect, because a source",
             ),
             (
                 "policy.allow = [\"example.com\", \"*\"]",
