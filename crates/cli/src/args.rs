@@ -45,6 +45,8 @@ pub(crate) enum Command {
     Check(Check),
     /// Send every message back, on one port in every draft
     Echo(Echo),
+    /// Relay clients of any draft to a server of any draft
+    Proxy(crate::proxy::Proxy),
     /// Connect to a server: lines in, messages out
     Connect(crate::connect::Connect),
     /// Name every field of a request, an answer or frames

@@ -9,12 +9,15 @@ use std::{
 };
 
 use draftgate_core::Draft;
-use draftgate_gateway::config::{Config, ConfigError, Environment};
+use draftgate_gateway::config::{Config, ConfigError, Environment, Origins, Route, Service};
 
 use crate::{args, exit::Failure};
 
 /// Where a file is looked for if none is named.
 const PLACES: [&str; 2] = ["draftgate.toml", "/etc/draftgate/draftgate.toml"];
+
+/// The pattern of every path.
+const EVERY_PATH: &str = "/{rest}";
 
 /// Every draft that this build speaks, oldest first.
 pub(crate) fn spoken() -> Vec<Draft> {
@@ -42,6 +45,26 @@ pub(crate) fn built_in() -> Result<Config, Failure> {
     Config::embedded(&spoken(), &Environment::new(env::vars_os())).map_err(failure)
 }
 
+/// `config` with one route, which takes every path for `service`; what it says
+/// for all routes stays.
+pub(crate) fn alone(config: Config, service: Service) -> Config {
+    let like = config.routes.first();
+    let drafts = like.map_or_else(spoken, |route| route.drafts.clone());
+    let origins = like.map_or_else(Origins::local, |route| route.origins.clone());
+    let limits = like.map(|route| route.limits).unwrap_or_default();
+    let route = |path| Route {
+        origins,
+        limits,
+        ..Route::new(path, service, drafts)
+    };
+    let routes = EVERY_PATH.parse().ok().map(route).into_iter().collect();
+    let mut config = Config { routes, ..config };
+    for listener in &mut config.listeners {
+        listener.page = false;
+    }
+    config
+}
+
 fn path(file: &args::File) -> Option<PathBuf> {
     let named = || {
         let named = env::var_os("DRAFTGATE_CONFIG").filter(|name| !name.is_empty());
@@ -66,5 +89,21 @@ fn failure(error: ConfigError) -> Failure {
             ))
         }
         other => Failure::configuration(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_service_takes_every_path_and_there_is_no_page() {
+        let config = alone(Config::default(), Service::Echo);
+        for path in ["/", "/anything", "/at/any/depth/"] {
+            let (route, _) = config.route(path).unwrap();
+            assert_eq!(route.service, Service::Echo);
+            assert_eq!(route.origins, Origins::local());
+        }
+        assert!(!config.listeners[0].page);
     }
 }

@@ -19,6 +19,7 @@ mod exit;
 mod explain;
 mod facts;
 mod log;
+mod proxy;
 mod record;
 mod replay;
 mod serve;
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
         Command::Serve(args) => serve::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Echo(args) => echo::run(&args),
+        Command::Proxy(args) => proxy::run(&args),
         Command::Connect(args) => connect::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Record(args) => record::run(&args),

@@ -61,6 +61,7 @@ impl<'a> Line<'a> {
         }
         let (about, stats) = (&self.about, &closed.stats);
         let (undeliverable, muted) = about.tally.read();
+        let upstream = about.tally.upstream();
         let rule = match closed.why {
             Why::Violation(rule) => Some(rule),
             _ => None,
@@ -74,6 +75,8 @@ impl<'a> Line<'a> {
             origin = about.origin,
             path = about.path,
             subprotocol = about.subprotocol,
+            upstream = upstream.map(|(address, _)| address),
+            upstream_draft = upstream.and_then(|(_, draft)| draft).map(Draft::name),
             messages_in = stats.messages_in,
             messages_out = stats.messages_out,
             octets_in = stats.octets_in,

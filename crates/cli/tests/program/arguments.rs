@@ -28,6 +28,7 @@ fn each_command_has_help_with_examples() {
         ("check", "78"),
         ("echo", "draftgate echo --drafts hixie-75,hixie-76"),
         ("connect", "draftgate connect --draft hixie-76"),
+        ("proxy", "draftgate proxy --upstream-draft hixie-76"),
         ("compare", "draftgate compare --diff hybi-06 hybi-13"),
         ("explain", "draftgate explain --draft hixie-76"),
         ("record", "draftgate record --listen 127.0.0.1:8081"),

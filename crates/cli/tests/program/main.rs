@@ -20,6 +20,7 @@ mod documents;
 mod explain;
 mod hostile;
 mod opening;
+mod proxy;
 mod record;
 mod replay;
 mod script;

@@ -53,7 +53,7 @@ use std::time::Duration;
 pub use draftgate_client::{AnswerChecks, Drafts};
 pub use draftgate_conn::Overflow;
 pub use draftgate_translate::BinaryPolicy;
-pub use draftgate_upstream::Address;
+pub use draftgate_upstream::{Address, NotAnAddress};
 pub use environment::Environment;
 pub use exposure::{Exposed, Exposure};
 pub use file::EMBEDDED;

@@ -16,7 +16,7 @@ use std::{
     net::{IpAddr, SocketAddr},
     pin::Pin,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
 };
@@ -51,6 +51,7 @@ pub type Answer<'a> = Pin<Box<dyn Future<Output = Result<Accept, Refused>> + Sen
 pub struct Tally {
     undeliverable: AtomicU64,
     muted: AtomicU64,
+    upstream: OnceLock<(String, Option<Draft>)>,
     throttle: Option<(Arc<Throttle>, IpAddr)>,
 }
 
@@ -79,6 +80,19 @@ impl Tally {
     /// Whether to log it, with the code [`MUTED`], as above.
     pub fn muted(&self) -> bool {
         self.muted.fetch_add(1, Relaxed) == 0 && self.lets(MUTED)
+    }
+
+    /// The client is relayed to the upstream at `address`, in `draft`, if in
+    /// any.
+    pub fn relayed(&self, address: String, draft: Option<Draft>) {
+        // A connection has one upstream.
+        let _ = self.upstream.set((address, draft));
+    }
+
+    /// The upstream that the client is relayed to, if it is.
+    pub fn upstream(&self) -> Option<(&str, Option<Draft>)> {
+        let (address, draft) = self.upstream.get()?;
+        Some((address, *draft))
     }
 
     /// How many were undeliverable, and how many muted.

@@ -108,15 +108,11 @@ impl Proxy {
                 for forgiven in &connection.forgiven {
                     info!(id = opening.id, upstream = address, %draft, code = forgiven.code(), "the upstream's answer was forgiven: {forgiven}");
                 }
-                debug!(id = opening.id, upstream = address, %draft, "connected to the upstream");
+                opening.tally.relayed(address.clone(), Some(draft));
                 (agreed, back, connection.start())
             }
             Link::Raw(stream) => {
-                debug!(
-                    id = opening.id,
-                    upstream = address,
-                    "connected to the upstream"
-                );
+                opening.tally.relayed(address.clone(), None);
                 let agreed = self.agreed_over_tcp(opening);
                 let codec = Box::new(Octets::new(opening.draft));
                 (agreed, Vec::new(), (stream, Start::new(codec)))
