@@ -38,6 +38,64 @@ pub(crate) struct Ended {
     pub(crate) stderr: String,
 }
 
+/// A child in a terminal; killed when dropped.
+pub(crate) struct Typing {
+    child: Child,
+    keys: ChildStdin,
+    shown: Receiver<Vec<u8>>,
+    seen: Vec<u8>,
+}
+
+impl Typing {
+    /// Presses keys.
+    pub(crate) fn press(&mut self, keys: &str) {
+        self.keys.write_all(keys.as_bytes()).unwrap();
+    }
+
+    /// Waits until this is shown, and forgets it and all before it. What was
+    /// before it.
+    #[track_caller]
+    pub(crate) fn until(&mut self, what: &str) -> String {
+        loop {
+            let at = self
+                .seen
+                .windows(what.len())
+                .position(|seen| seen == what.as_bytes());
+            if let Some(at) = at {
+                let before: Vec<u8> = self.seen.drain(..at + what.len()).collect();
+                return String::from_utf8_lossy(&before[..at]).into_owned();
+            }
+            match self.shown.recv_timeout(WATCHDOG) {
+                Ok(octets) => self.seen.extend(octets),
+                Err(error) => panic!(
+                    "{what:?} is not shown ({error}), but {:?}",
+                    String::from_utf8_lossy(&self.seen)
+                ),
+            }
+        }
+    }
+
+    /// Waits for its end: what it still showed.
+    pub(crate) fn finish(mut self) -> String {
+        loop {
+            match self.shown.recv_timeout(WATCHDOG) {
+                Ok(octets) => self.seen.extend(octets),
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => panic!("it does not end"),
+            }
+        }
+        let _ = self.child.wait();
+        String::from_utf8_lossy(&self.seen).into_owned()
+    }
+}
+
+impl Drop for Typing {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 /// Output, line by line.
 pub(crate) struct Lines {
     lines: Receiver<String>,
@@ -133,6 +191,69 @@ impl Program {
         running.write(input);
         running.end_input();
         running.finish()
+    }
+
+    /// Runs it to its end with this on standard input: its exit code, and its
+    /// standard output octet for octet.
+    pub(crate) fn run_octets(mut self, input: Vec<u8>) -> (Option<i32>, Vec<u8>) {
+        let child = self.command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = child.spawn().unwrap();
+        let (mut stdin, mut stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+        // It may end without reading all of it; how it ended will tell.
+        thread::spawn(move || drop(stdin.write_all(&input)));
+        let (done, read) = channel();
+        thread::spawn(move || {
+            let mut octets = Vec::new();
+            let _ = stdout.read_to_end(&mut octets);
+            let _ = done.send(octets);
+        });
+        let octets = read.recv_timeout(WATCHDOG);
+        if octets.is_err() {
+            let _ = child.kill();
+        }
+        (
+            child.wait().unwrap().code(),
+            octets.expect("it does not end"),
+        )
+    }
+
+    /// Runs it in a pseudo-terminal of 80 columns, and then the command `after`
+    /// in the same one.
+    pub(crate) fn start_in_terminal(self, after: &str) -> Typing {
+        let mut words = vec![self.command.get_program().to_string_lossy().into_owned()];
+        let arguments = self.command.get_args();
+        words.extend(arguments.map(|word| format!("'{}'", word.to_string_lossy())));
+        let line = format!("stty cols 80 rows 24; {}; {after}", words.join(" "));
+        let mut script = Command::new("script");
+        script.args(["-qfec", &line, "/dev/null"]);
+        script.env("TERM", "xterm").env("SHELL", "/bin/sh");
+        for (name, value) in self.command.get_envs() {
+            match value {
+                Some(value) => script.env(name, value),
+                None => script.env_remove(name),
+            };
+        }
+        let script = script.current_dir(self.command.get_current_dir().unwrap());
+        let mut child = script
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut output = child.stdout.take().unwrap();
+        let (sender, shown) = channel();
+        thread::spawn(move || {
+            let mut octets = [0; 4096];
+            while let Ok(count) = output.read(&mut octets)
+                && count > 0
+                && sender.send(octets[..count].to_vec()).is_ok()
+            {}
+        });
+        Typing {
+            keys: child.stdin.take().unwrap(),
+            child,
+            shown,
+            seen: Vec::new(),
+        }
     }
 
     /// Reads its first line and leaves; then calls `left`, and waits for its
