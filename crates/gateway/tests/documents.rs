@@ -46,6 +46,15 @@ fn what_every_draft_is_told_stands_in_the_page_on_translation() {
 }
 
 #[test]
+fn the_example_stands_in_the_page_on_embedding() {
+    let code = include_str!("../examples/quotes.rs");
+    let lines = code.lines().filter(|line| !line.is_empty()).count();
+    assert!(lines <= 40, "{lines} lines are no short example");
+    let block = format!("```rust\n{code}```\n");
+    holds("docs/embedding.md", "quotes", &block);
+}
+
+#[test]
 fn each_test_that_the_page_on_security_names_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let mut code = String::new();

@@ -26,6 +26,9 @@ use http::HeaderMap;
 
 use crate::{Refused, throttle::Throttle};
 
+pub use draftgate_conn::{End, Handler, Overflow, Peer, Queued, Sender};
+pub use draftgate_core::{Close, Message, Outgoing};
+
 pub use accept::Accept;
 pub use bus::Bus;
 pub use echo::Echo;
@@ -37,8 +40,7 @@ pub trait Service: fmt::Debug + Send + Sync {
     /// been checked already, and it has no answer yet: it waits for as long as
     /// the future takes, which is dropped if the client goes meanwhile.
     ///
-    /// What is accepted comes with a [`Handler`](draftgate_conn::Handler), which
-    /// the connection calls from then on and drops at its end. What is
+    /// What is accepted comes with a [`Handler`], which the connection calls from then on and drops at its end. What is
     /// refused, the client is told.
     fn open<'a>(&'a self, opening: &'a Opening<'a>) -> Answer<'a>;
 }
