@@ -49,6 +49,9 @@ pub(crate) enum Command {
     Proxy(crate::proxy::Proxy),
     /// Connect to a server: lines in, messages out
     Connect(crate::connect::Connect),
+    /// Try a server, or read a recorded request, draft by draft: what works, what
+    /// fails, why, and what to do
+    Probe(crate::probe::Probe),
     /// Name every field of a request, an answer or frames
     Explain(crate::explain::Explain),
     /// Record connections to a server, of any draft, as exchanges

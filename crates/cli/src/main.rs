@@ -18,8 +18,11 @@ mod exchanges;
 mod exit;
 mod explain;
 mod facts;
+mod input;
 mod log;
+mod probe;
 mod proxy;
+mod reach;
 mod record;
 mod replay;
 mod serve;
@@ -42,6 +45,7 @@ fn main() -> ExitCode {
         Command::Echo(args) => echo::run(&args),
         Command::Proxy(args) => proxy::run(&args),
         Command::Connect(args) => connect::run(&args),
+        Command::Probe(args) => probe::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Record(args) => record::run(&args),
         Command::Replay(args) => replay::run(&args),

@@ -15,7 +15,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpStream, UnixStream},
 };
-use tokio_rustls::client::TlsStream;
+use tokio_rustls::{client::TlsStream, rustls::ProtocolVersion};
 
 /// The octets of one connection.
 #[derive(Debug)]
@@ -65,6 +65,18 @@ impl Stream {
     /// Whether the server is spoken to under TLS.
     pub fn is_secure(&self) -> bool {
         matches!(self.io, Io::Tls(_))
+    }
+
+    /// The version of TLS under which the server is spoken to; `None` without TLS.
+    pub fn tls_version(&self) -> Option<&'static str> {
+        let Io::Tls(tls) = &self.io else {
+            return None;
+        };
+        Some(match tls.get_ref().1.protocol_version() {
+            Some(ProtocolVersion::TLSv1_3) => "TLS 1.3",
+            Some(ProtocolVersion::TLSv1_2) => "TLS 1.2",
+            _ => "TLS",
+        })
     }
 
     /// A handle by which our half can be ended while whoever has the stream

@@ -2,15 +2,17 @@
 //! letters are those that users of wscat, websocat and curl know, where these
 //! agree; what is said twice there (`-n`) has no letter here.
 
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use clap::ArgGroup;
-use draftgate_client::{AnswerChecks, Drafts, Via};
+use draftgate_client::{AnswerChecks, Drafts};
 use draftgate_gateway::config::units;
-use http::HeaderValue;
 
 use super::chunks::Chunk;
-use crate::args::{spoken_draft, spoken_names};
+use crate::{
+    args::spoken_names,
+    reach::{Reach, drafts},
+};
 
 const HELP: &str = "\
 Each line of standard input is a text message, each message that comes is a
@@ -54,28 +56,11 @@ pub(crate) struct Connect {
     #[arg(long, value_name = "DRAFTS", default_value = "hybi-13", value_parser = drafts,
         help = format!("The drafts to try, in order, with commas between, or `auto` for all that have a version, newest first: {}", spoken_names()))]
     pub(crate) draft: Drafts,
-    /// The origin to claim; by default http://HOST in the drafts that demand one, else none
-    #[arg(short, long)]
-    pub(crate) origin: Option<String>,
-    /// A subprotocol to ask for; may be repeated, in order of preference
-    #[arg(short, long, value_name = "NAME")]
-    pub(crate) subprotocol: Vec<String>,
-    /// A field to send with the request, `NAME: VALUE`; may be repeated
-    #[arg(short = 'H', long, value_name = "FIELD", value_parser = field)]
-    pub(crate) header: Vec<(String, HeaderValue)>,
+    #[command(flatten)]
+    pub(crate) reach: Reach,
     /// How strictly to judge the server's answer; what `lenient` forgives is said
     #[arg(long, value_name = "HOW", default_value = "strict")]
     pub(crate) answer_checks: Checks,
-    /// The HTTP proxy to go through, or `none`; by default the one that the
-    /// environment names, as curl reads it
-    #[arg(long, value_name = "URL", value_parser = proxy)]
-    pub(crate) proxy: Option<Via>,
-    /// A file with certificates (PEM) to trust besides the system's; may be repeated
-    #[arg(long, value_name = "FILE")]
-    pub(crate) cacert: Vec<PathBuf>,
-    /// Take any certificate: for tests alone
-    #[arg(short = 'k', long)]
-    pub(crate) insecure: bool,
     /// How long connecting and the opening handshake may take, each
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = units::duration)]
     pub(crate) connect_timeout: Duration,
@@ -214,35 +199,4 @@ fn chunk(text: &str) -> Result<Chunk, String> {
         Ok(size) if size > 0 => Ok(Chunk::Of(size)),
         _ => Err("write at least 1B, or `all`".to_owned()),
     }
-}
-
-/// `auto`, or drafts that are spoken with commas between.
-fn drafts(text: &str) -> Result<Drafts, String> {
-    if text == "auto" {
-        return Ok(Drafts::Auto);
-    }
-    let named: Result<_, _> = text
-        .split(',')
-        .map(|name| spoken_draft(name.trim()))
-        .collect();
-    named.map(Drafts::Named)
-}
-
-/// A field of a request as people write it.
-fn field(text: &str) -> Result<(String, HeaderValue), String> {
-    let Some((name, value)) = text.split_once(':') else {
-        return Err("there is no colon: write NAME: VALUE".to_owned());
-    };
-    match HeaderValue::from_str(value.trim()) {
-        Ok(value) => Ok((name.to_owned(), value)),
-        Err(_) => Err("the value holds a control character".to_owned()),
-    }
-}
-
-fn proxy(text: &str) -> Result<Via, String> {
-    if text == "none" {
-        return Ok(Via::Directly);
-    }
-    let proxy = text.parse().map(Via::Proxy);
-    proxy.map_err(|error: draftgate_client::NotAProxy| error.to_string())
 }

@@ -18,7 +18,7 @@ mod session;
 
 use std::{sync::Arc, time::Duration};
 
-use draftgate_client::{Client, ConnectError, Options, Tls, Url, Via};
+use draftgate_client::{Client, ConnectError, Options, Url};
 use tokio::{runtime::Builder, time::Instant};
 
 pub(crate) use flags::Connect;
@@ -57,19 +57,11 @@ fn options(args: &Connect) -> Options {
     };
     Options {
         drafts: args.draft.clone(),
-        origin: args.origin.clone(),
-        subprotocols: args.subprotocol.clone(),
-        fields: args.header.clone(),
         answer_checks: args.answer_checks.into(),
         connect_timeout: args.connect_timeout,
         opening_timeout: args.connect_timeout,
-        via: args.proxy.clone().unwrap_or(Via::Environment),
-        tls: Tls {
-            ca_files: args.cacert.clone(),
-            insecure: args.insecure,
-        },
         witness: args.show.show_handshake.then(|| Arc::new(heads) as _),
-        ..Options::default()
+        ..args.reach.options()
     }
 }
 

@@ -3,7 +3,6 @@
 //! how they look `draftgate-explain`'s.
 
 mod guess;
-mod input;
 mod tally;
 
 use std::{
@@ -21,9 +20,10 @@ use draftgate_vectors::Action;
 use crate::{
     args::any_draft,
     exit::{Failure, quiet_pipe},
+    input::Input,
     terminal,
 };
-use input::Input;
+
 use tally::Tally;
 
 /// Columns where there is no terminal.

@@ -30,7 +30,7 @@ const CAPTURES: [[u8; 4]; 5] = [
     [0x0a, 0x0d, 0x0d, 0x0a],
 ];
 
-/// What is to be explained.
+/// What is to be looked at.
 #[derive(Debug)]
 pub(crate) enum Input {
     /// Octets of one side.
@@ -89,12 +89,12 @@ impl Input {
     fn octets(octets: Vec<u8>, raw: bool, from: impl Display) -> Result<Self, Failure> {
         if octets.is_empty() {
             return Err(Failure::usage(format_args!(
-                "{from} holds no octets: there is nothing to explain"
+                "{from} holds no octets: there is nothing to say about it"
             )));
         }
         if !raw && CAPTURES.iter().any(|magic| octets.starts_with(magic)) {
             return Err(Failure::usage(format_args!(
-                "{from} is a packet capture: make exchanges of it with `draftgate vectors import`, and explain those, or write --raw"
+                "{from} is a packet capture: make exchanges of it with `draftgate vectors import`, and name those, or write --raw"
             )));
         }
         Ok(Self::Octets(plain_or_hex(octets, raw)))

@@ -1,0 +1,62 @@
+//! Something that was found: of which kind, in which drafts, by what.
+//!
+//! A cause that was shown by a second attempt is told apart from one that only
+//! fits what was seen: the reader is never given a guess as a fact.
+
+use std::borrow::Cow;
+
+use draftgate_core::Draft;
+
+use crate::FindingKind;
+
+/// Something that was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// Which.
+    pub kind: FindingKind,
+    /// The drafts it is about, oldest first; none if it is about all of them.
+    pub drafts: Vec<Draft>,
+    /// What was seen, octets quoted.
+    pub seen: String,
+    /// Whether the cause was shown by what was seen, and is not only likely.
+    pub shown: bool,
+    /// What to do, where there is more to say than the kind's own words.
+    pub fix: Option<String>,
+}
+
+impl Finding {
+    /// A finding about `drafts`, by what was `seen`.
+    pub(crate) fn new(kind: FindingKind, drafts: &[Draft], seen: impl Into<String>) -> Self {
+        Self {
+            kind,
+            drafts: drafts.to_vec(),
+            seen: seen.into(),
+            shown: kind.is_shown(),
+            fix: None,
+        }
+    }
+
+    /// The same, with what to do in this case.
+    pub(crate) fn with_fix(self, fix: impl Into<String>) -> Self {
+        Self {
+            fix: Some(fix.into()),
+            ..self
+        }
+    }
+
+    /// The same; another attempt has shown the cause.
+    pub(crate) fn shown(self) -> Self {
+        Self {
+            shown: true,
+            ..self
+        }
+    }
+
+    /// What to do.
+    pub fn fix(&self) -> Cow<'_, str> {
+        match &self.fix {
+            Some(fix) => fix.into(),
+            None => self.kind.fix().into(),
+        }
+    }
+}
