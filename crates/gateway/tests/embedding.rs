@@ -5,7 +5,7 @@
 mod common;
 
 #[path = "../examples/quotes.rs"]
-#[allow(dead_code, reason = "its main is for people")]
+#[allow(dead_code, unreachable_pub, reason = "it is a program of its own")]
 mod quotes;
 
 use std::sync::Arc;
