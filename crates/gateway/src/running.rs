@@ -28,7 +28,7 @@ use crate::{
     counts::Counters,
     listen,
     policy::Policies,
-    service::{Bus, Echo, Proxy, Service},
+    service::{Bus, Echo, Proxy, Service, Source},
     tasks::Tasks,
     throttle::Throttle,
 };
@@ -143,11 +143,14 @@ impl Gateway {
         let (hub, counts) = (Hub::new(), Counters::default());
         let abort = CancellationToken::new();
         let beyond = Tasks::new(abort.clone());
-        let services = config
-            .routes
-            .iter()
-            .map(|route| service(route).unwrap_or_else(|| built_in(route, &hub, &counts, &beyond)))
-            .collect();
+        let mut sources = Vec::new();
+        let services = config.routes.iter().map(|route| {
+            service(route).unwrap_or_else(|| {
+                sources.extend(source(route, &hub));
+                built_in(route, &hub, &counts, &beyond)
+            })
+        });
+        let services = services.collect();
         let throttle = Arc::new(Throttle::new(config.log.rate));
         let recorder = match config.record.options() {
             Some(options) => Some(Arc::new(Recorder::start(options, recorded)?)),
@@ -177,6 +180,9 @@ impl Gateway {
             }
             let (listener, inner) = (Arc::new(listener), Arc::clone(&inner));
             tokio::spawn(listen::accept(socket, listener, plugin, inner));
+        }
+        for source in sources {
+            inner.beyond.spawn(source.run(inner.stop.clone()));
         }
         tokio::spawn(sum_up(Arc::clone(&inner)));
         Ok(Running {
@@ -212,6 +218,12 @@ fn built_in(route: &Route, hub: &Hub, counts: &Counters, beyond: &Tasks) -> Arc<
         config::Service::Echo => Arc::new(Echo),
         config::Service::Bus => Arc::new(Bus::new(route, hub.clone(), Arc::clone(&counts.muted))),
     }
+}
+
+/// What feeds the channel of `route`, where something does.
+fn source(route: &Route, hub: &Hub) -> Option<Source> {
+    let bus = route.service == config::Service::Bus;
+    bus.then(|| Source::new(route, hub)).flatten()
 }
 
 fn raise_open_files(config: &Config) {

@@ -43,6 +43,7 @@ mod record;
 mod route;
 mod routes;
 mod site;
+mod source;
 pub mod units;
 mod upstream;
 mod values;

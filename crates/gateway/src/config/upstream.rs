@@ -15,6 +15,7 @@ use super::{
     Route, Service, lists,
     problem::{Place, Problem},
     reader::{Said, Table, Value, Wrong},
+    source,
     values::{OrOff, OrUnlimited, Pause, text},
 };
 
@@ -143,6 +144,9 @@ pub(super) fn read(table: &mut Table<'_>, route: &mut Route, service: Option<Ser
     }
     let mut read = Upstream::new(addresses);
     let keys = keys(table, &mut read);
+    if let (Some(Service::Bus), Some(said)) = (service, &source) {
+        source::check(table, route, &read, said, &keys);
+    }
     if service == Some(Service::Proxy) || source.is_some() {
         route.upstream = Some(Box::new(read));
         return;

@@ -278,9 +278,6 @@ fn upstream_warnings(route: &super::Route, upstream: &Upstream, warnings: &mut V
     if upstream.drafts != Drafts::Auto && !addresses.is_empty() && addresses.iter().all(tcp) {
         add("upstream-drafts", "`tcp://` speaks no WebSocket");
     }
-    if upstream.proxy_protocol && route.service == Service::Bus {
-        add("upstream-proxy-protocol", "a source has no client to name");
-    }
 }
 
 fn heartbeat_warning(route: &super::Route, warnings: &mut Vec<Warning>) {
@@ -304,8 +301,12 @@ mod tests {
             true => "/bus",
             false => "/bus/{channel}",
         };
+        let service = match route.starts_with("upstream") {
+            true => "proxy",
+            false => "bus",
+        };
         let text = format!(
-            "{top}\n[[routes]]\npath = \"{path}\"\nservice = \"bus\"\ndrafts = [\"13\"]\n{route}"
+            "{top}\n[[routes]]\npath = \"{path}\"\nservice = \"{service}\"\ndrafts = [\"13\"]\n{route}"
         );
         let config = Config::parse(
             &text,
@@ -395,13 +396,8 @@ mod tests {
             ),
             (
                 "",
-                "channel = \"plc\"\nsource = \"tcp://a:1\"\nupstream-drafts = [\"13\"]",
-                "route /bus: `upstream-drafts` has no effect, because `tcp://`",
-            ),
-            (
-                "",
-                "channel = \"plc\"\nsource = \"ws://a\"\nupstream-proxy-protocol = true",
-                "route /bus: `upstream-proxy-protocol` has no effect, because a source",
+                "upstream = \"tcp://a:1\"\nupstream-drafts = [\"13\"]",
+                "route /bus/{channel}: `upstream-drafts` has no effect, because `tcp://`",
             ),
             (
                 "policy.allow = [\"example.com\", \"*\"]",

@@ -7,6 +7,7 @@
 mod bus;
 mod echo;
 mod proxy;
+mod source;
 
 mod accept;
 
@@ -33,6 +34,7 @@ pub use accept::Accept;
 pub use bus::Bus;
 pub use echo::Echo;
 pub use proxy::Proxy;
+pub(crate) use source::Source;
 
 /// What a route does.
 pub trait Service: fmt::Debug + Send + Sync {

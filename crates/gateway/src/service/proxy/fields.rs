@@ -41,7 +41,7 @@ pub(super) fn request(opening: &Opening<'_>, upstream: &Upstream) -> Vec<(String
 
 /// Names in the letter case in which they are usually written: servers of
 /// 2010 may compare.
-fn written(name: &HeaderName) -> String {
+pub(in crate::service) fn written(name: &HeaderName) -> String {
     let mut upper = true;
     let letters = name.as_str().chars().map(|letter| {
         let written = if upper {

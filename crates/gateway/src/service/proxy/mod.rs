@@ -11,7 +11,7 @@ mod fields;
 mod octets;
 mod pair;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use draftgate_client::{Options, Stream, Tls};
 use draftgate_conn::{Conn, End, Handler, Overflow, Peer, Settings, Start};
@@ -22,6 +22,7 @@ use draftgate_upstream::{Ask, Failure, Link, Slot};
 use http::{HeaderName, HeaderValue, header};
 use tracing::{debug, info};
 
+pub(super) use self::fields::written;
 use self::{
     octets::Octets,
     pair::{Half, Other, Side},
@@ -284,7 +285,7 @@ impl Handler for Deaf {
 }
 
 /// What connections to the upstream go by.
-fn settings(route: &Route, upstream: &config::Upstream) -> draftgate_upstream::Settings {
+pub(super) fn settings(route: &Route, upstream: &config::Upstream) -> draftgate_upstream::Settings {
     let limit = |count| usize::try_from(count).unwrap_or(usize::MAX);
     draftgate_upstream::Settings {
         addresses: upstream.addresses.clone(),
@@ -298,6 +299,9 @@ fn settings(route: &Route, upstream: &config::Upstream) -> draftgate_upstream::S
             answer_checks: upstream.answer_checks,
             connect_timeout: upstream.connect_timeout,
             opening_timeout: upstream.answer_timeout,
+            // Where a draft has no ping, TCP itself finds out that a server is
+            // gone: after two minutes, as with clients.
+            keep_alive: Some(Duration::from_secs(60)),
             via: upstream.via.clone(),
             tls: Tls {
                 ca_files: upstream.ca.clone(),
@@ -315,7 +319,7 @@ fn settings(route: &Route, upstream: &config::Upstream) -> draftgate_upstream::S
 }
 
 /// What the connections themselves go by.
-fn driven(route: &Route, upstream: &config::Upstream) -> Settings {
+pub(super) fn driven(route: &Route, upstream: &config::Upstream) -> Settings {
     Settings {
         queue: route.queue,
         overflow: Overflow::Wait,
