@@ -56,7 +56,7 @@ pub(crate) struct Printer {
     pub(crate) print: Print,
     pub(crate) pings: Pings,
     /// Said when the connection opens.
-    pub(crate) greeting: Option<String>,
+    pub(crate) greetings: Vec<String>,
     /// How many messages are still wanted; `None` for as many as come.
     pub(crate) wanted: Option<u64>,
     /// Told when they have come.
@@ -69,7 +69,7 @@ pub(crate) struct Printer {
 
 impl Handler for Printer {
     fn opened(&mut self, _: &mut Peer<'_>) {
-        if let Some(greeting) = &self.greeting {
+        for greeting in self.greetings.drain(..) {
             self.screen.say(greeting);
         }
     }

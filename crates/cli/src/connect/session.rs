@@ -50,8 +50,12 @@ impl Session<'_> {
             None => Screen::pipes(),
         };
 
+        let mut greetings = Vec::new();
+        if verbose {
+            greetings.push(greeting);
+        }
         if terminal.is_some() {
-            screen.say("/help lists what may be typed besides messages");
+            greetings.push("/help lists what may be typed besides messages".to_owned());
         }
         let mut frames = None;
         if self.args.show.show_frames {
@@ -71,7 +75,7 @@ impl Session<'_> {
             screen: screen.clone(),
             print: self.plan.print,
             pings: pings.clone(),
-            greeting: verbose.then_some(greeting),
+            greetings,
             wanted: self.args.end.count,
             enough: Arc::clone(&enough),
             close: None,

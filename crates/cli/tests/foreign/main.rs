@@ -14,6 +14,7 @@ mod bus;
 mod child;
 mod clients;
 mod compare;
+mod connect;
 mod expected;
 mod gateway;
 mod octets;

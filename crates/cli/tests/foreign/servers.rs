@@ -36,7 +36,8 @@ pub(crate) fn converses(peer: &str, draft: &str) {
     server.end_well();
 }
 
-fn start(meeting: &Meeting) -> (Child, String) {
+/// Starts the server of `meeting`; where it listens.
+pub(crate) fn start(meeting: &Meeting) -> (Child, String) {
     let mut command = meeting.command();
     if meeting.agrees() {
         command.args(["--subprotocol", SUBPROTOCOL]);

@@ -1,6 +1,6 @@
-//! The examples of `draftgate compare` and `explain` in the documents are what
-//! they print: each block of `console` that runs one of them is run, command by
-//! command, and compared; `WRITE_DOCUMENTS=1` writes the answers anew.
+//! The examples of `draftgate compare`, `explain` and `connect` in the documents
+//! are what they print: each block of `console` that runs one of them is run,
+//! command by command, and compared; `WRITE_DOCUMENTS=1` writes the answers anew.
 
 use std::{
     env,
@@ -10,38 +10,59 @@ use std::{
     process::Command,
 };
 
-const VERBS: [&str; 2] = ["draftgate compare", "draftgate explain"];
+use crate::serve::gateway;
 
 const OPEN: &str = "```console\n";
 const CLOSE: &str = "```\n";
 
 #[test]
 fn the_examples_of_compare_and_explain_are_what_they_print() {
-    let mut blocks = 0;
-    for name in ["README.md", "docs/comparing.md"] {
-        let path = root().join(name);
-        let document = fs::read_to_string(&path).unwrap();
-        let (renewed, count) = played(&document);
-        blocks += count;
-        if env::var_os("WRITE_DOCUMENTS").is_some() {
-            fs::write(&path, renewed).unwrap();
-            continue;
-        }
-        for (at, (stored, seen)) in document.lines().zip(renewed.lines()).enumerate() {
-            assert_eq!(
-                stored,
-                seen,
-                "{name}, line {}: run the test once with WRITE_DOCUMENTS=1",
-                at + 1
-            );
-        }
-        assert_eq!(document.len(), renewed.len(), "{name}");
-    }
+    let verbs = ["draftgate compare", "draftgate explain"];
+    let documents = ["README.md", "docs/comparing.md"];
+    let blocks: usize = documents
+        .iter()
+        .map(|name| holds(name, &verbs, printed))
+        .sum();
     assert!(blocks >= 14, "only {blocks} examples were found");
 }
 
+#[test]
+fn the_examples_of_connect_are_what_they_print() {
+    let gateway = gateway(&[]);
+    // Where the documents say that it listens.
+    let written = "127.0.0.1:8080";
+    let blocks = holds("docs/connecting.md", &["draftgate connect"], |command| {
+        let command = command.replace(written, &gateway.address);
+        printed(&command).replace(&gateway.address, written)
+    });
+    assert!(blocks >= 5, "only {blocks} examples were found");
+    gateway.stop();
+}
+
+/// Checks the examples in the document `name` whose blocks begin with one of
+/// `verbs`, or writes them anew; how many blocks there are.
+fn holds(name: &str, verbs: &[&str], run: impl Fn(&str) -> String) -> usize {
+    let path = root().join(name);
+    let document = fs::read_to_string(&path).unwrap();
+    let (renewed, count) = played(&document, verbs, run);
+    if env::var_os("WRITE_DOCUMENTS").is_some() {
+        fs::write(&path, renewed).unwrap();
+        return count;
+    }
+    for (at, (stored, seen)) in document.lines().zip(renewed.lines()).enumerate() {
+        assert_eq!(
+            stored,
+            seen,
+            "{name}, line {}: run the test once with WRITE_DOCUMENTS=1",
+            at + 1
+        );
+    }
+    assert_eq!(document.len(), renewed.len(), "{name}");
+    count
+}
+
 /// `document` with what its commands print, and how many blocks were run.
-fn played(document: &str) -> (String, usize) {
+fn played(document: &str, verbs: &[&str], run: impl Fn(&str) -> String) -> (String, usize) {
     let (mut renewed, mut count) = (String::new(), 0);
     let mut rest = document;
     while let Some(at) = rest.find(OPEN) {
@@ -50,10 +71,10 @@ fn played(document: &str) -> (String, usize) {
         let end = block.find(CLOSE).expect("the block ends");
         let (block, behind) = block.split_at(end);
         let first = block.lines().next().unwrap_or_default();
-        if VERBS.iter().any(|verb| first.contains(verb)) {
+        if verbs.iter().any(|verb| first.contains(verb)) {
             count += 1;
             for command in block.lines().filter_map(|line| line.strip_prefix("$ ")) {
-                let _ = write!(renewed, "$ {command}\n{}", printed(command));
+                let _ = write!(renewed, "$ {command}\n{}", run(command));
             }
         } else {
             renewed += block;

@@ -21,6 +21,7 @@ fn typing(flags: &[&str], script: impl FnOnce(&mut Peer) + Send + 'static) -> (T
     let arguments = ["connect"].iter().chain(flags).copied().chain([&*url]);
     let mut typing = draftgate(arguments).start_in_terminal("echo code $?; stty -a");
     typing.until("connected to ws://127.0.0.1:");
+    typing.until("draftgate: /help lists");
     typing.until(PROMPT);
     (typing, script)
 }
