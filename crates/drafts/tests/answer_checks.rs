@@ -177,3 +177,53 @@ fn hixie_75_forgives_no_answer_that_does_not_speak_of_websocket() {
         }
     }
 }
+
+/// Old servers behind a proxy answer with the URL that the proxy was asked for.
+#[test]
+fn a_location_may_be_the_one_that_the_request_forwards() {
+    let fields = [
+        ("X-Forwarded-Proto", "https"),
+        ("X-Forwarded-Host", "Push.example.com"),
+    ];
+    let fields = fields.map(|(name, value)| (name, http::HeaderValue::from_static(value)));
+    let mut met = 0;
+    for (draft, forwarding) in spoken().flat_map(|draft| [(draft, false), (draft, true)]) {
+        for (location, passes) in [
+            ("ws://example.com/demo", true),
+            ("wss://push.example.com/demo", forwarding),
+            ("ws://push.example.com/demo", forwarding),
+            ("wss://example.com/demo", forwarding),
+            ("wss://evil.example/demo", false),
+        ] {
+            let mut keys = FixedKeys::new(b"a fixed run of octets for keys..");
+            let ask = Ask {
+                secure: false,
+                host: "example.com",
+                resource: "/demo",
+                origin: Some("http://example.com"),
+                subprotocols: &[],
+                fields: if forwarding { &fields } else { &[] },
+                limits: Limits::default(),
+                length_frames: LengthFrames::default(),
+            };
+            let mut offered = offer(draft, &ask, &mut keys).unwrap();
+            let (request, head) = parts(&offered.request).unwrap().unwrap();
+            let terms = Terms {
+                subprotocol: None,
+                public_url: location,
+                limits: Limits::default(),
+                length_frames: LengthFrames::default(),
+            };
+            let mut accepted = accept(draft, &request, &terms, &mut keys).unwrap();
+            let heard = hear(&mut *accepted.codec, [&offered.request[head..]]);
+            let answer = [accepted.head.to_bytes(), heard.wrote].concat();
+            if !String::from_utf8_lossy(&answer).contains("-Location: ") {
+                continue;
+            }
+            let found = offered.pending.answer(&mut BytesMut::from(&answer[..]));
+            assert_eq!(found.is_ok(), passes, "{draft} {location}: {found:?}");
+            met += 1;
+        }
+    }
+    assert!(met > 0);
+}

@@ -124,6 +124,7 @@ impl Offerer for Hixie75 {
         Ok(Box::new(Waiting {
             origin: asked.must("origin")?.to_ascii_lowercase(),
             location: asked.url(terms.secure)?,
+            forwarded: asked.forwarded_urls(terms.secure)?,
             subprotocol: asked.field("websocket-protocol").map(str::to_owned),
             terms,
             judge: Judge::default(),
@@ -136,6 +137,8 @@ impl Offerer for Hixie75 {
 struct Waiting {
     origin: String,
     location: String,
+    /// What a server may take for it that reads what proxies add.
+    forwarded: Vec<String>,
     subprotocol: Option<String>,
     terms: Resume,
     judge: Judge,
@@ -154,7 +157,12 @@ impl Waiting {
         let origin = RefusalKind::AnswerOrigin;
         judge.forgive(answer.must_be_written("websocket-origin", &self.origin, origin))?;
         let location = RefusalKind::AnswerLocation;
-        judge.forgive(answer.must_be_written("websocket-location", &self.location, location))?;
+        judge.forgive(answer.must_be_one_of(
+            "websocket-location",
+            &self.location,
+            &self.forwarded,
+            location,
+        ))?;
         let asked = self.subprotocol.take();
         self.subprotocol =
             judge.repeated_subprotocol(answer, "websocket-protocol", asked.as_deref())?;

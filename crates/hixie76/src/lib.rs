@@ -155,6 +155,7 @@ impl Offerer for Hixie76 {
         Ok(Box::new(Waiting {
             origin: asked.must("origin")?.to_owned(),
             location: asked.url(terms.secure)?,
+            forwarded: asked.forwarded_urls(terms.secure)?,
             subprotocol: subprotocol.map(str::to_owned),
             digest: challenge.answer(*key3),
             head: None,
@@ -169,6 +170,8 @@ impl Offerer for Hixie76 {
 struct Waiting {
     origin: String,
     location: String,
+    /// What a server may take for it that reads what proxies add.
+    forwarded: Vec<String>,
     subprotocol: Option<String>,
     digest: [u8; challenge::ANSWER],
     head: Option<Answer>,
@@ -187,9 +190,10 @@ impl Waiting {
         judge.forgive(answer.must_be_written("sec-websocket-origin", &self.origin, origin))?;
         not_of_hixie_75(answer)?;
         let location = RefusalKind::AnswerLocation;
-        judge.forgive(answer.must_be_written(
+        judge.forgive(answer.must_be_one_of(
             "sec-websocket-location",
             &self.location,
+            &self.forwarded,
             location,
         ))?;
         let asked = self.subprotocol.take();

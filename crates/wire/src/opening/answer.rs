@@ -158,9 +158,23 @@ impl Answer {
         wanted: &str,
         otherwise: RefusalKind,
     ) -> Result<(), Refusal> {
+        self.must_be_one_of(name, wanted, &[], otherwise)
+    }
+
+    /// The same, where each of `others` is as good as `wanted`.
+    ///
+    /// # Errors
+    /// As [`must_be_written`](Self::must_be_written).
+    pub fn must_be_one_of(
+        &self,
+        name: &str,
+        wanted: &str,
+        others: &[String],
+        otherwise: RefusalKind,
+    ) -> Result<(), Refusal> {
         self.exactly_one(name)?;
         let found = self.written(name).next().unwrap_or_default();
-        if found == wanted.as_bytes() {
+        if found == wanted.as_bytes() || others.iter().any(|it| found == it.as_bytes()) {
             return Ok(());
         }
         let found = String::from_utf8_lossy(found);

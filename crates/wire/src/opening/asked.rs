@@ -105,14 +105,36 @@ impl Asked {
     /// # Errors
     /// There is no `Host`.
     pub fn url(&self, secure: bool) -> Result<String, Refusal> {
-        let host = self.must("host")?.to_ascii_lowercase();
+        Ok(self.url_of(secure, self.must("host")?))
+    }
+
+    /// The URLs that a server may take the request to have been sent to, by its
+    /// `X-Forwarded-Proto` and `X-Forwarded-Host`, of which servers read one,
+    /// the other, or both. Browsers send neither: then there are none.
+    ///
+    /// # Errors
+    /// There is no `Host`.
+    pub fn forwarded_urls(&self, secure: bool) -> Result<Vec<String>, Refusal> {
+        let own = (secure, self.must("host")?);
+        let proto = self.field("x-forwarded-proto");
+        let proto = proto.map_or(secure, |proto| matches!(proto, "https" | "wss"));
+        let host = self.field("x-forwarded-host").unwrap_or(own.1);
+        let forwarded = [(proto, host), (secure, host), (proto, own.1)];
+        let others = forwarded.iter().filter(|url| **url != own);
+        Ok(others
+            .map(|(secure, host)| self.url_of(*secure, host))
+            .collect())
+    }
+
+    fn url_of(&self, secure: bool, host: &str) -> String {
+        let host = host.to_ascii_lowercase();
         let (scheme, default) = if secure {
             ("wss", ":443")
         } else {
             ("ws", ":80")
         };
         let host = host.strip_suffix(default).unwrap_or(&host);
-        Ok(format!("{scheme}://{host}{}", self.resource))
+        format!("{scheme}://{host}{}", self.resource)
     }
 }
 
@@ -130,6 +152,28 @@ mod tests {
         assert_eq!(asked.url(false).unwrap(), "ws://example.com/a?b");
         assert_eq!(asked.url(true).unwrap(), "wss://example.com:80/a?b");
         assert_eq!(&asked.body[..], b"12345678");
+    }
+
+    #[test]
+    fn a_request_may_have_been_sent_to_what_it_forwards() {
+        let urls = |fields: &[(&str, &str)]| {
+            let fields = fields.iter().map(|(name, value)| (*name, value.as_bytes()));
+            let all = [("Host", &b"inner:9000"[..])].into_iter().chain(fields);
+            let asked = Asked::read(&Asked::write("/a?b", all).unwrap()).unwrap();
+            asked.forwarded_urls(false).unwrap()
+        };
+        assert_eq!(urls(&[]), [""; 0]);
+        assert_eq!(urls(&[("X-Forwarded-Proto", "http")]), [""; 0]);
+        let host = ("X-Forwarded-Host", "Example.com:443");
+        let proto = ("x-forwarded-proto", "https");
+        assert_eq!(urls(&[host])[0], "ws://example.com:443/a?b");
+        assert_eq!(urls(&[proto])[0], "wss://inner:9000/a?b");
+        let both = [
+            "wss://example.com/a?b",
+            "ws://example.com:443/a?b",
+            "wss://inner:9000/a?b",
+        ];
+        assert_eq!(urls(&[host, proto]), both);
     }
 
     #[test]
