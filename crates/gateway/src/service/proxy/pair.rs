@@ -94,9 +94,13 @@ impl Half {
         self.other.sender.answer_as(close, By::Upstream, why);
     }
 
-    /// A close in the words of the other peer's draft.
+    /// What the other peer is told of a close. The code is the one that is
+    /// meant, for the log: the driver says the nearest that the draft has.
     fn words(&self, close: Close) -> Option<Close> {
-        translate::close(Some(close), &self.other.capabilities, self.other.draft)
+        let code = close.code;
+        let told = translate::close(Some(close), &self.other.capabilities, self.other.draft);
+        let reason = told.map(|told| told.reason).unwrap_or_default();
+        (code != Close::NO_STATUS).then_some(Close { code, reason })
     }
 
     fn undeliverable(&self, why: DropReason, what: &str) {
