@@ -53,7 +53,6 @@ public class NettyClient {
     static final String[] TEXTS = {
         "Hello", "", "Grüße ✓ 𝄞", "a".repeat(200), "b".repeat(70_000),
     };
-    static final String[] AT_ONCE = {"one", "two", "three"};
     static final PrintStream OUT =
         new PrintStream(new FileOutputStream(FileDescriptor.out), true, StandardCharsets.UTF_8);
 
@@ -71,6 +70,7 @@ public class NettyClient {
     static boolean binary;
     static boolean ping;
     static int upTo = Integer.MAX_VALUE;
+    static String[] atOnce = {"one", "two", "three"};
     static Channel channel;
 
     public static void main(String[] args) throws Exception {
@@ -131,9 +131,9 @@ public class NettyClient {
             byte[] pong = octets(expect(PongWebSocketFrame.class));
             print("pong", "text", new String(pong, StandardCharsets.UTF_8));
         }
-        for (String text : AT_ONCE) channel.write(new TextWebSocketFrame(text));
+        for (String text : atOnce) channel.write(new TextWebSocketFrame(text));
         channel.flush();
-        for (String text : AT_ONCE) echo(text);
+        for (String text : atOnce) echo(text);
     }
 
     static void sayAndExpect() throws Exception {
@@ -236,12 +236,16 @@ public class NettyClient {
                 case "--say": say = args[++i]; break;
                 case "--expect": expected.add(args[++i]); break;
                 case "--up-to": upTo = Integer.parseInt(args[++i]); break;
+                case "--at-once":
+                    atOnce = new String[Integer.parseInt(args[++i])];
+                    for (int at = 0; at < atOnce.length; at++) atOnce[at] = String.valueOf(at + 1);
+                    break;
                 default: url = URI.create(args[i]);
             }
         }
         if (url == null || !"ws".equals(url.getScheme()) || !VERSIONS.containsKey(draft)) {
             System.err.println("usage: NettyClient ws://HOST:PORT/PATH [--draft DRAFT] [--subprotocol NAME]"
-                + " [--binary] [--ping] [--up-to OCTETS] [--say TEXT] [--expect TEXT]...");
+                + " [--binary] [--ping] [--up-to OCTETS] [--at-once COUNT] [--say TEXT] [--expect TEXT]...");
             System.exit(2);
         }
     }

@@ -4,8 +4,9 @@
 //
 // Two conversations. By default each text is sent alone and its echo awaited
 // (none that is longer than --up-to says, in octets), then with --binary the
-// octets 0 to 255, then with --ping a ping, then three texts at once, and then
-// the connection is closed as the draft closes. With --say and --expect (for
+// octets 0 to 255, then with --ping a ping, then three texts at once (with
+// --at-once COUNT the numbers up to it), and then the connection is closed as
+// the draft closes. With --say and --expect (for
 // the bus, --expect as often as texts are expected) TEXT is sent when the line
 // "go" arrives on stdin, and the connection is closed when "bye" arrives: the
 // texts that were expected are told, in whatever order they come. If the server
@@ -75,13 +76,13 @@ exports.hold = function hold(peer) {
 };
 
 /** Turns: what is sent, and what must come back before the next one. */
-function echoes({ upTo, binary, ping }) {
+function echoes({ upTo, binary, ping, atOnce }) {
   const text = (sent) => ({ event: 'message', ...summary(sent) });
   const turns = TEXTS.filter((each) => Buffer.byteLength(each) <= upTo)
     .map((each) => ({ send: (to) => to.send(each), back: [text(each)] }));
   if (binary) turns.push({ send: (to) => to.binary(OCTETS), back: [{ event: 'binary', ...digest(OCTETS) }] });
   if (ping) turns.push({ send: (to) => to.ping(PING), back: [{ event: 'pong', text: PING }] });
-  turns.push({ send: (to) => AT_ONCE.forEach((each) => to.send(each)), back: AT_ONCE.map(text) });
+  turns.push({ send: (to) => atOnce.forEach((each) => to.send(each)), back: atOnce.map(text) });
   return {
     open: (connection) => turns[0].send(connection),
     heard(arrived, connection, finish) {
@@ -109,7 +110,7 @@ function sayAndExpect({ say, expect }) {
 }
 
 function parse(args, drafts) {
-  const options = { draft: drafts[0], upTo: Infinity, expect: [] };
+  const options = { draft: drafts[0], upTo: Infinity, atOnce: AT_ONCE, expect: [] };
   while (args.length > 0) {
     const word = args.shift();
     const name = word.replace(/^--/, '');
@@ -121,6 +122,8 @@ function parse(args, drafts) {
       options.expect.push(args.shift());
     } else if (word === '--up-to' && args.length > 0) {
       options.upTo = Number(args.shift());
+    } else if (word === '--at-once' && args.length > 0) {
+      options.atOnce = Array.from({ length: Number(args.shift()) }, (_, before) => `${before + 1}`);
     } else if (word.startsWith('ws://')) {
       options.url = word;
     } else {
@@ -134,7 +137,8 @@ function parse(args, drafts) {
 
 function usage(problem) {
   process.stderr.write(`${problem}\nusage: SCRIPT ws://HOST:PORT/PATH [--draft DRAFT] `
-    + '[--subprotocol NAME] [--up-to OCTETS] [--binary] [--ping] [--say TEXT [--expect TEXT]...]\n');
+    + '[--subprotocol NAME] [--up-to OCTETS] [--binary] [--ping] '
+    + '[--at-once COUNT] [--say TEXT [--expect TEXT]...]\n');
   process.exit(2);
 }
 

@@ -21,6 +21,7 @@ mod octets;
 mod ours;
 mod peers;
 mod programs;
+mod proxied;
 mod proxies;
 mod proxy;
 mod replay;

@@ -39,6 +39,7 @@ pub(crate) struct Side {
 }
 
 /// A program in one role and one draft, as a test meets it.
+#[derive(Clone, Copy)]
 pub(crate) struct Meeting {
     pub(crate) peer: &'static Peer,
     side: &'static Side,
@@ -108,7 +109,8 @@ peers! {
         client Some(|| perl("protocol-websocket-client.pl")), [hixie_75 hixie_76 hybi_08 hybi_13];
         server Some(|| perl("protocol-websocket-server.pl")), [hixie_75 hixie_76 hybi_08 hybi_13];
         beware "announces key3 with `Content-Length: 8`; its hixie-75 answer lacks the space in \
-            “Web Socket”, which every client of that draft refuses";
+            “Web Socket”, which every client of that draft refuses; takes any \
+            `X-Forwarded-Proto` for TLS, so keep that field from it";
     protocol_websocket_bare: "Protocol::WebSocket without its `Content-Length`", "as above";
         client Some(|| {
             let mut client = perl("protocol-websocket-client.pl");
@@ -165,7 +167,7 @@ peers! {
 }
 
 /// Drafts that no foreign client speaks: recorded exchanges are their judge.
-const WITHOUT_CLIENT: [Draft; 1] = [Draft::Hybi06];
+pub(crate) const WITHOUT_CLIENT: [Draft; 1] = [Draft::Hybi06];
 
 /// The peer that a test is named after, in the draft that it is named after.
 pub(crate) fn client(peer: &str, draft: &str) -> Meeting {
@@ -194,6 +196,14 @@ pub(crate) fn clients() -> impl Iterator<Item = Meeting> {
     })
 }
 
+/// All servers in all their drafts.
+pub(crate) fn servers() -> impl Iterator<Item = Meeting> {
+    PEERS.iter().flat_map(|peer| {
+        let drafts = peer.server.drafts.iter();
+        drafts.map(|draft| server(peer.name, draft))
+    })
+}
+
 impl Meeting {
     pub(crate) fn command(&self) -> Command {
         self.side.command.unwrap()()
@@ -202,6 +212,11 @@ impl Meeting {
     /// The drafts that the peer speaks in this role.
     pub(crate) fn drafts(&self) -> impl Iterator<Item = Draft> {
         self.side.drafts.iter().map(|draft| parsed(draft))
+    }
+
+    /// What people call it.
+    pub(crate) fn program(&self) -> &'static str {
+        self.peer.program
     }
 
     /// For failures.

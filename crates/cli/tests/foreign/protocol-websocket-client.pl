@@ -30,7 +30,7 @@ my $OCTETS = join '', map { chr } 0 .. 255;
 
 my %option = (draft => 'hybi-13', 'up-to' => 1e9, expect => []);
 GetOptions(\%option, 'draft=s', 'subprotocol=s', 'up-to=i', 'binary', 'ping', 'say=s', 'expect=s@',
-    'without-content-length')
+    'at-once=i', 'without-content-length')
   or usage('unknown option');
 my $url = shift @ARGV // usage('no ws:// URL given');
 my ($host, $port) = $url =~ m{^ws://([^:/]+):(\d+)/} or usage("not ws://HOST:PORT/PATH: $url");
@@ -87,7 +87,7 @@ sub echoes {
         send_frame(type => 'ping', buffer => 'still there?');
         expect('pong', 'still there?');
     }
-    my @at_once = ('one', 'two', 'three');
+    my @at_once = $option{'at-once'} ? (1 .. $option{'at-once'}) : ('one', 'two', 'three');
     send_frame(type => 'text', buffer => $_) for @at_once;
     expect('message', $_) for @at_once;
 }
@@ -200,7 +200,7 @@ sub usage {
     my ($problem) = @_;
     print STDERR "$problem\nusage: protocol-websocket-client.pl ws://HOST:PORT/PATH"
       . ' [--draft hixie-75|hixie-76|hybi-08|hybi-13] [--subprotocol NAME] [--up-to OCTETS]'
-      . ' [--binary] [--ping] [--say TEXT [--expect TEXT]...]'
+      . ' [--binary] [--ping] [--at-once COUNT] [--say TEXT [--expect TEXT]...]'
       . " [--without-content-length]\n";
     exit 2;
 }

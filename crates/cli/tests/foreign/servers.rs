@@ -4,6 +4,8 @@
 //! server on `expected-failures.toml` must be refused instead, with the code
 //! written there.
 
+use std::process::Command;
+
 use bytes::Bytes;
 use draftgate_core::{Close, Closing, Event, Message, Outgoing};
 use serde_json::{Value, json};
@@ -15,11 +17,11 @@ use crate::gateway::draftgate;
 use crate::ours::Ours;
 use crate::peers::{self, Meeting};
 
-const PING: &str = "still there?";
+pub(crate) const PING: &str = "still there?";
 
 /// How often a server may be met that had read our key wrongly: one in twenty
 /// does so by chance, five of them in a row hardly.
-const STRIPPED: usize = 5;
+pub(crate) const STRIPPED: usize = 5;
 
 /// Both conversations in `draft` with the server `peer`.
 pub(crate) fn converses(peer: &str, draft: &str) {
@@ -42,7 +44,12 @@ pub(crate) fn start(meeting: &Meeting) -> (Child, String) {
     if meeting.agrees() {
         command.args(["--subprotocol", SUBPROTOCOL]);
     }
-    let mut server = Child::start(&format!("the server {}", meeting.name()), &mut command);
+    started(&meeting.name(), &mut command)
+}
+
+/// A server that listens, and where.
+pub(crate) fn started(name: &str, command: &mut Command) -> (Child, String) {
+    let mut server = Child::start(&format!("the server {name}"), command);
     let line = server.line();
     match line.strip_prefix("PORT ") {
         Some(port) => (server, format!("127.0.0.1:{port}")),

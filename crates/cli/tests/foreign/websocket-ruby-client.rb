@@ -32,7 +32,7 @@ end
 
 def usage(problem)
   warn("#{problem}\nusage: websocket-ruby-client.rb ws://HOST:PORT/PATH [--draft DRAFT] [--subprotocol NAME]" \
-       ' [--up-to OCTETS] [--binary] [--ping] [--say TEXT [--expect TEXT]...]')
+       ' [--up-to OCTETS] [--binary] [--ping] [--at-once COUNT] [--say TEXT [--expect TEXT]...]')
   exit(2)
 end
 
@@ -78,8 +78,8 @@ class Client
       send_frame(:ping, 'still there?')
       expect(:pong, 'still there?')
     end
-    AT_ONCE.each { |text| send_frame(:text, text) }
-    AT_ONCE.each { |text| expect(:text, text) }
+    @options[:at_once].each { |text| send_frame(:text, text) }
+    @options[:at_once].each { |text| expect(:text, text) }
   end
 
   def say_and_expect
@@ -174,13 +174,14 @@ class Client
   end
 end
 
-options = { draft: 'hybi-13', up_to: Float::INFINITY, expect: [] }
+options = { draft: 'hybi-13', up_to: Float::INFINITY, at_once: AT_ONCE, expect: [] }
 OptionParser.new do |flags|
   flags.on('--draft DRAFT', VERSIONS.keys) { |draft| options[:draft] = draft }
   flags.on('--subprotocol NAME') { |name| options[:subprotocol] = name }
   flags.on('--up-to OCTETS', Integer) { |octets| options[:up_to] = octets }
   flags.on('--binary') { options[:binary] = true }
   flags.on('--ping') { options[:ping] = true }
+  flags.on('--at-once COUNT', Integer) { |count| options[:at_once] = (1..count).map(&:to_s) }
   flags.on('--say TEXT') { |text| options[:say] = text }
   flags.on('--expect TEXT') { |text| options[:expect] << text }
 end.parse!
