@@ -332,6 +332,13 @@ impl Ladder {
 
     /// The draft to try after `draft` gave `error`.
     fn after(&mut self, draft: Draft, error: &ConnectError) -> Option<Draft> {
+        if let (Some(_), ConnectError::OpeningTimeout { octets: 0, .. }) = (draft.version(), error)
+        {
+            // Whoever speaks a draft with a version answers any version. An old
+            // server may wait for octets that only its own draft sends.
+            self.left.retain(|draft| draft.version().is_none());
+            return self.left.pop();
+        }
         if !error.may_be_the_draft() {
             return None;
         }
@@ -419,6 +426,20 @@ mod tests {
         let named = Drafts::Named(vec![Hybi13, Hixie76, Hybi08, Hybi07]);
         let errors = [list(), refused(400, &[8]), list()];
         assert_eq!(climbed(named, &errors), [Hybi13, Hybi07, Hixie76]);
+    }
+
+    #[test]
+    fn silence_leads_to_drafts_without_a_version_alone() {
+        let silence = |octets| ConnectError::OpeningTimeout {
+            host: String::new(),
+            after: std::time::Duration::ZERO,
+            octets,
+        };
+        let climb = |drafts, octets| climbed(drafts, &[silence(octets), silence(octets)]);
+        assert_eq!(climb(Drafts::Auto, 0), [Hybi13]);
+        let named = || Drafts::Named(vec![Hybi13, Hybi08, Hixie76, Hixie75]);
+        assert_eq!(climb(named(), 0), [Hybi13, Hixie76]);
+        assert_eq!(climb(named(), 1), [Hybi13]);
     }
 
     #[test]

@@ -19,8 +19,6 @@ pub(crate) struct Health(Mutex<State>);
 struct State {
     /// How often it has failed since it worked.
     failures: u32,
-    /// When that was last counted.
-    counted: Option<Instant>,
     /// Until when it is passed over.
     until: Option<Instant>,
 }
@@ -32,17 +30,16 @@ impl Health {
     }
 
     /// It has failed, at an attempt that began at `begun`: for how long it is
-    /// passed over. `None` if that is no news: many attempts at once are one
-    /// failure.
+    /// passed over. `None` if that is no news: attempts that ran while it failed,
+    /// or while it is passed over, are the same failure.
     pub(crate) fn failed(&self, begun: Instant, back_off: BackOff) -> Option<Duration> {
         let mut state = self.state();
-        if state.counted.is_some_and(|counted| begun < counted) {
+        if state.until.is_some_and(|until| begun < until) {
             return None;
         }
         let now = Instant::now();
         let delay = delay(state.failures, back_off);
         state.failures = state.failures.saturating_add(1);
-        state.counted = Some(now);
         state.until = Some(now + delay);
         Some(delay)
     }
@@ -101,6 +98,9 @@ mod tests {
         for _ in 0..100 {
             assert_eq!(health.failed(begun, BACK_OFF), None);
         }
+        // Nor do those that were made for want of another address.
+        assert_eq!(health.failed(Instant::now(), BACK_OFF), None);
+        tokio::time::advance(BACK_OFF.first).await;
         let delay = health.failed(Instant::now(), BACK_OFF).unwrap();
         assert!(delay <= 2 * BACK_OFF.first);
     }

@@ -8,8 +8,9 @@ use std::{
 use bytes::BytesMut;
 use draftgate_client::{Drafts, Options};
 use draftgate_core::Draft;
+use draftgate_drafts::{Detection, detect, opening::parts};
 use draftgate_upstream::{Ask, Settings, Upstream};
-use tokio::time::advance;
+use tokio::{io::AsyncReadExt, time::advance};
 
 use crate::{
     logged::Lines,
@@ -153,5 +154,30 @@ async fn a_draft_that_asks_for_one_subprotocol_asks_for_the_first() {
         let wanted = if one { "first" } else { "second" };
         assert_eq!(connection.subprotocol.as_deref(), Some(wanted), "{draft}");
         assert!(connection.fields().iter().any(|(_, value)| value == wanted));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_waits_for_what_only_its_draft_sends_is_reached_where_that_is_named() {
+    for old in all().into_iter().filter(|draft| draft.version().is_none()) {
+        let server = Server::start(move |mut tcp, seen| async move {
+            let mut input = BytesMut::new();
+            while parts(&input).unwrap().is_none() {
+                if tcp.read_buf(&mut input).await.unwrap() == 0 {
+                    return;
+                }
+            }
+            let (request, _) = parts(&input).unwrap().unwrap();
+            if detect(&request, Detection::default()) == Ok(old) {
+                echo(tcp, input, seen, &[old], b"").await;
+            } else {
+                let _ = tcp.read_to_end(&mut Vec::new()).await;
+            }
+        })
+        .await;
+        let newest = all()[0];
+        let upstream = upstream(&server, Drafts::Named(vec![newest, old]));
+        assert_eq!(spoken(&upstream, &server).await, (old, 2));
+        assert_eq!(spoken(&upstream, &server).await, (old, 1));
     }
 }

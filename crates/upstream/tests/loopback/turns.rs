@@ -250,3 +250,18 @@ async fn an_answer_of_http_is_an_answer_and_nobody_else_is_asked() {
     assert!(connect(&upstream).await.is_ok());
     assert_eq!(connect(&upstream).await.unwrap_err().status(), 503);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_of_clients_of_a_server_that_is_gone_leaves_one_line() {
+    let upstream = Upstream::new(settings(&[nobody().await]));
+    let (lines, _guard) = Lines::caught();
+    for _ in 0..100 {
+        assert!(connect(&upstream).await.is_err());
+    }
+    assert_eq!(lines.with("passed over").len(), 1);
+    advance(Duration::from_secs(1)).await;
+    for _ in 0..100 {
+        assert!(connect(&upstream).await.is_err());
+    }
+    assert_eq!(lines.with("passed over").len(), 2);
+}
