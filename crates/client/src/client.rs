@@ -78,6 +78,15 @@ impl Client {
         }
     }
 
+    /// Reads the certificates that TLS goes by, which else happens with the
+    /// first connection that needs them.
+    ///
+    /// # Errors
+    /// There are none, or a file is none.
+    pub fn prepare_tls(&self) -> Result<(), TlsFailure> {
+        self.tls().map(drop)
+    }
+
     /// What it was told.
     pub fn options(&self) -> &Options {
         &self.options

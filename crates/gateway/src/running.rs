@@ -12,6 +12,7 @@ use std::{
 };
 
 use draftgate_bus::{Hub, Ledger};
+use draftgate_client::TlsFailure;
 use draftgate_conn::Sender;
 use draftgate_core::Close;
 use draftgate_record::{Recorded, Recorder, Report, StoreError};
@@ -24,11 +25,11 @@ use tracing::{debug, info, warn};
 
 use crate::{
     Counts,
-    config::{self, Config, Listener, Plugin, Route},
+    config::{Config, Listener, Plugin, Route},
     counts::Counters,
     listen,
     policy::Policies,
-    service::{Bus, Echo, Proxy, Service, Source},
+    service::{Service, Services},
     tasks::Tasks,
     throttle::Throttle,
 };
@@ -57,6 +58,14 @@ pub enum BindError {
         address: SocketAddr,
         /// What the system says.
         source: io::Error,
+    },
+    /// The certificates for an upstream cannot be had.
+    #[error("route {route}: {source}")]
+    Upstream {
+        /// The route's path.
+        route: String,
+        /// What is wrong with them.
+        source: TlsFailure,
     },
     /// Connections are to be recorded, and cannot be.
     #[error("cannot record: {0}; choose another `record.dir`, or none")]
@@ -143,14 +152,12 @@ impl Gateway {
         let (hub, counts) = (Hub::new(), Counters::default());
         let abort = CancellationToken::new();
         let beyond = Tasks::new(abort.clone());
-        let mut sources = Vec::new();
-        let services = config.routes.iter().map(|route| {
-            service(route).unwrap_or_else(|| {
-                sources.extend(source(route, &hub));
-                built_in(route, &hub, &counts, &beyond)
-            })
-        });
-        let services = services.collect();
+        let (services, sources) = Services {
+            hub: &hub,
+            counts: &counts,
+            beyond: &beyond,
+        }
+        .of(&config, service)?;
         let throttle = Arc::new(Throttle::new(config.log.rate));
         let recorder = match config.record.options() {
             Some(options) => Some(Arc::new(Recorder::start(options, recorded)?)),
@@ -210,20 +217,6 @@ fn bind(listener: &Listener) -> Result<(SocketAddr, TcpListener), BindError> {
         address: listener.address,
         source,
     })
-}
-
-fn built_in(route: &Route, hub: &Hub, counts: &Counters, beyond: &Tasks) -> Arc<dyn Service> {
-    match route.service {
-        config::Service::Proxy => Arc::new(Proxy::new(route, beyond.clone())),
-        config::Service::Echo => Arc::new(Echo),
-        config::Service::Bus => Arc::new(Bus::new(route, hub.clone(), Arc::clone(&counts.muted))),
-    }
-}
-
-/// What feeds the channel of `route`, where something does.
-fn source(route: &Route, hub: &Hub) -> Option<Source> {
-    let bus = route.service == config::Service::Bus;
-    bus.then(|| Source::new(route, hub)).flatten()
 }
 
 fn raise_open_files(config: &Config) {

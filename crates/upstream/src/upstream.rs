@@ -14,7 +14,7 @@ use std::{
     },
 };
 
-use draftgate_client::{Answered, Client, ConnectError, Connection, Request, Stream};
+use draftgate_client::{Answered, Client, ConnectError, Connection, Request, Stream, TlsFailure};
 use draftgate_core::Draft;
 use draftgate_drafts::opening::Refusal;
 use tokio::{sync::Mutex, time::Instant};
@@ -111,6 +111,18 @@ impl Upstream {
             next: AtomicUsize::new(0),
             next_source: AtomicUsize::new(0),
             settings,
+        }
+    }
+
+    /// Reads the certificates, if an address needs them: what is wrong with
+    /// them is better known before the first connection.
+    ///
+    /// # Errors
+    /// There are none, or a file is none.
+    pub fn prepare(&self) -> Result<(), TlsFailure> {
+        match self.places.iter().any(|place| place.address.url().secure) {
+            true => self.client.prepare_tls(),
+            false => Ok(()),
         }
     }
 

@@ -4,6 +4,7 @@
 //! A service never sees octets and never asks for a draft to behave
 //! differently: the codec and `draftgate-translate` have done that before.
 
+mod built_in;
 mod bus;
 mod echo;
 mod proxy;
@@ -31,6 +32,7 @@ pub use draftgate_conn::{End, Handler, Overflow, Peer, Queued, Sender};
 pub use draftgate_core::{Close, Message, Outgoing};
 
 pub use accept::Accept;
+pub(crate) use built_in::Services;
 pub use bus::Bus;
 pub use echo::Echo;
 pub use proxy::Proxy;

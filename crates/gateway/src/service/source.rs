@@ -6,6 +6,7 @@
 //! to the server, which could not tell whose it is.
 
 use draftgate_bus::{Channel, Hub};
+use draftgate_client::TlsFailure;
 use draftgate_core::Message;
 use draftgate_upstream::{Ask, Feed, Upstream};
 use http::HeaderValue;
@@ -44,6 +45,14 @@ impl Source {
             hub: hub.clone(),
             channel,
         })
+    }
+
+    /// Reads the certificates that it needs.
+    ///
+    /// # Errors
+    /// They cannot be had.
+    pub(crate) fn prepare(&self) -> Result<(), TlsFailure> {
+        self.upstream.prepare()
     }
 
     /// Feeds it until `stop`.

@@ -177,3 +177,16 @@ fn an_upstream_has_the_defaults_that_the_keys_say() {
     assert_eq!(upstream.host, HostField::Upstream);
     assert!(upstream.max_connections.is_none() && !upstream.insecure);
 }
+
+#[tokio::test]
+async fn certificates_that_cannot_be_read_are_told_at_the_start() {
+    let config = to("wss://127.0.0.1:1", |route| {
+        route.upstream.as_mut().unwrap().ca = vec!["/nowhere.pem".into()];
+    });
+    let error = draftgate_gateway::Gateway::bind(config).unwrap_err();
+    let told = error.to_string();
+    assert!(
+        told.starts_with("route /{rest}: cannot read certificates from /nowhere.pem"),
+        "{told}"
+    );
+}

@@ -13,7 +13,7 @@ mod pair;
 
 use std::{sync::Arc, time::Duration};
 
-use draftgate_client::{Options, Stream, Tls};
+use draftgate_client::{Options, Stream, Tls, TlsFailure};
 use draftgate_conn::{Conn, End, Handler, Overflow, Peer, Settings, Start};
 use draftgate_core::{Close, Message};
 use draftgate_drafts::opening::LengthFrames;
@@ -61,17 +61,22 @@ struct Agreed {
 impl Proxy {
     /// The proxy that `route` describes. The connections to its upstream are
     /// driven by `tasks`.
-    pub(crate) fn new(route: &Route, tasks: Tasks) -> Self {
+    ///
+    /// # Errors
+    /// The certificates for it cannot be had.
+    pub(crate) fn new(route: &Route, tasks: Tasks) -> Result<Self, TlsFailure> {
         let nowhere = || config::Upstream::new(Vec::new());
         let upstream = route.upstream.as_deref().cloned().unwrap_or_else(nowhere);
-        Self {
-            upstream: draftgate_upstream::Upstream::new(settings(route, &upstream)),
+        let servers = draftgate_upstream::Upstream::new(settings(route, &upstream));
+        servers.prepare()?;
+        Ok(Self {
+            upstream: servers,
             settings: driven(route, &upstream),
             config: upstream,
             binary: route.binary,
             subprotocols: route.subprotocols.clone(),
             tasks,
-        }
+        })
     }
 
     async fn connect(&self, opening: &Opening<'_>) -> Result<Accept, Refused> {
