@@ -1,6 +1,7 @@
 //! The Autobahn cases of hybi-13 that need no extension, by the PyPI package
-//! kosoku, against the gateway's `/echo` and against the codec's client role;
-//! and against `/echo` in hybi-08, whose frames are the same. Those that are not
+//! kosoku, against the gateway's `/echo` and against our client; against a proxy
+//! route from either side; and against `/echo` in hybi-08, whose frames are the
+//! same. Those that are not
 //! strictly "OK" are exactly the ones listed in `expected-failures.toml`: two at
 //! most in hybi-13, and three in hybi-08 where it is another draft.
 
@@ -9,18 +10,14 @@ use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener};
 use std::thread;
 
-use bytes::BytesMut;
-use draftgate_conn::{Closed, Conn, Handler, Peer, Settings, Start};
-use draftgate_core::{Draft, Message, Outgoing};
-use draftgate_drafts::opening::Offer;
+use draftgate_client::Options;
+use draftgate_conn::{Closed, Conn, Handler, Peer, Settings};
+use draftgate_core::{Message, Outgoing};
 use serde_json::Value;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 use crate::child::Child;
 use crate::expected;
 use crate::gateway::Gateway;
-use crate::ours;
 use crate::programs::python;
 
 /// Framing, pings, reserved bits, opcodes, fragmentation, UTF-8, closing, and
@@ -31,6 +28,13 @@ const CASES: &str = "1.*,2.*,3.*,4.*,5.*,6.*,7.*,10.*";
 const COUNT: usize = 247;
 
 const MOST_NON_STRICT: usize = 2;
+
+/// A text before a frame that breaks the draft. Whoever reads both at once may
+/// close before the text's echo is back from the other connection: the suite
+/// lets that pass and calls it not strict. Whether it is so is a matter of time.
+const OVERTAKEN: [&str; 10] = [
+    "3.2", "3.3", "3.4", "4.1.3", "4.1.4", "4.1.5", "4.2.3", "4.2.4", "4.2.5", "5.15",
+];
 
 #[test]
 fn foreign_autobahn_judges_the_server() {
@@ -57,27 +61,81 @@ fn foreign_autobahn_judges_the_server_of_hybi_08() {
     assert_eq!(gateway.access_line()["draft"], "hybi-08");
 }
 
+/// Every message comes back over two connections, in each of which a fragmented
+/// one becomes whole, and the closing handshake goes all the way.
+#[test]
+fn foreign_autobahn_judges_the_proxy_before_an_echo() {
+    let echo = Gateway::start();
+    let gateway = proxy("autobahn-before", echo.host());
+    let mut command = python("autobahn.py");
+    command.arg(gateway.url("/echo")).args(["--cases", CASES]);
+    judge_proxy("before", Child::start("Autobahn", &mut command));
+}
+
 #[tokio::test]
 async fn foreign_autobahn_judges_the_client() {
+    let (autobahn, host) = fuzzing_server();
+    ask_for_every_case(&host).await;
+    judge("client", 0, autobahn);
+}
+
+/// Our client in front of the proxy echoes what Autobahn sends from behind it.
+#[tokio::test]
+async fn foreign_autobahn_judges_the_proxy_behind_a_client() {
+    let (autobahn, host) = fuzzing_server();
+    let gateway = proxy("autobahn-behind", &host);
+    ask_for_every_case(gateway.host()).await;
+    judge_proxy("behind", autobahn);
+}
+
+/// A gateway that relays to `upstream`, whatever the path.
+fn proxy(name: &str, upstream: &str) -> Gateway {
+    let text = format!(
+        "drafts = \"all\"\n\n[[listeners]]\naddress = \"127.0.0.1:0\"\n\n\
+        [[routes]]\npath = \"/{{rest}}\"\nservice = \"proxy\"\nupstream = \"ws://{upstream}\"\n"
+    );
+    Gateway::with(name, &text)
+}
+
+/// Autobahn's server, and where it is.
+fn fuzzing_server() -> (Child, String) {
     let mut command = python("autobahn.py");
     command.args(["--serve", "--cases", CASES]);
     let mut autobahn = Child::start("Autobahn", &mut command);
     let line = autobahn.line();
     let host = format!("127.0.0.1:{}", line.strip_prefix("PORT ").unwrap());
+    (autobahn, host)
+}
 
-    let count = Client::ask(&host, "/getCaseCount").await.text;
+/// Does what Autobahn wants of a client, at `host`.
+async fn ask_for_every_case(host: &str) {
+    let client = draftgate_client::Client::new(Options::default());
+    let count = Echo::ask(&client, host, "/getCaseCount").await.text;
     let count: usize = count.expect("a message with the number").parse().unwrap();
     for case in 1..=count {
         let resource = format!("/runCase?case={case}&agent=draftgate");
-        Client::ask(&host, &resource).await;
+        Echo::ask(&client, host, &resource).await;
     }
-    Client::ask(&host, "/updateReports?agent=draftgate").await;
-    judge("client", 0, autobahn);
+    Echo::ask(&client, host, "/updateReports?agent=draftgate").await;
 }
 
 /// Reads the verdict of all cases, and holds it to the list, by which `failing`
 /// cases fail.
-fn judge(role: &str, failing: usize, mut autobahn: Child) {
+fn judge(role: &str, failing: usize, autobahn: Child) {
+    let not_ok = not_ok(role, failing, autobahn);
+    assert_eq!(not_ok, expected::failures().autobahn(role));
+    assert!(not_ok.len() <= failing + MOST_NON_STRICT);
+}
+
+/// The same of a proxy on the way, where no case may fail.
+fn judge_proxy(place: &str, autobahn: Child) {
+    let mut not_ok = not_ok(&format!("proxy, {place}"), 0, autobahn);
+    not_ok.retain(|case, said| !(OVERTAKEN.contains(&case.as_str()) && said == "NON-STRICT"));
+    assert_eq!(not_ok, BTreeMap::new());
+}
+
+/// The cases, of which `failing` fail, that are not strictly "OK".
+fn not_ok(role: &str, failing: usize, mut autobahn: Child) -> BTreeMap<String, String> {
     let verdict: Value = serde_json::from_str(&autobahn.line()).unwrap();
     autobahn.end();
     eprintln!("Autobahn on the {role}: {}", verdict["count"]);
@@ -85,16 +143,14 @@ fn judge(role: &str, failing: usize, mut autobahn: Child) {
     assert_eq!(verdict["failed"].as_object().unwrap().len(), failing);
     let cases = verdict["cases"].as_object().unwrap();
     assert_eq!(cases.len(), COUNT);
-    let not_ok: BTreeMap<String, String> = cases
+    cases
         .iter()
         .flat_map(|(case, verdict)| {
             let said = |what: &str| (case.clone(), verdict[what].as_str().unwrap().to_owned());
             [said("behavior"), said("close")]
         })
         .filter(|(_, said)| !matches!(said.as_str(), "OK" | "INFORMATIONAL"))
-        .collect();
-    assert_eq!(not_ok, expected::failures().autobahn(role));
-    assert!(not_ok.len() <= failing + MOST_NON_STRICT);
+        .collect()
 }
 
 /// The address of a relay to `host` that makes version 13 of each request an 8.
@@ -140,25 +196,26 @@ fn say_8(head: &mut Vec<u8>) {
 
 /// What Autobahn asks of a client: every message goes back as it came.
 #[derive(Default)]
-struct Client {
+struct Echo {
     /// The last text that came.
     text: Option<String>,
 }
 
-impl Client {
+impl Echo {
     /// Opens `resource` and echoes until the connection ends, however that is:
     /// Autobahn judges it.
-    async fn ask(host: &str, resource: &str) -> Self {
-        let (stream, start) = open(host, resource).await;
-        let mut client = Self::default();
+    async fn ask(client: &draftgate_client::Client, host: &str, resource: &str) -> Self {
+        let url = format!("ws://{host}{resource}").parse().unwrap();
+        let (stream, start) = client.connect(&url).await.unwrap().start();
+        let mut echo = Self::default();
         let _: Closed = Conn::new(stream, start, Settings::client())
-            .run(&mut client)
+            .run(&mut echo)
             .await;
-        client
+        echo
     }
 }
 
-impl Handler for Client {
+impl Handler for Echo {
     fn message(&mut self, message: Message, peer: &mut Peer<'_>) {
         if let Message::Text(text) = &message {
             self.text = Some(text.to_string());
@@ -166,29 +223,4 @@ impl Handler for Client {
         // An error says that the connection is closing.
         let _ = peer.send(Outgoing::Message(message));
     }
-}
-
-async fn open(host: &str, resource: &str) -> (TcpStream, Start) {
-    let Offer {
-        request,
-        mut pending,
-    } = ours::offer(Draft::Hybi13, host, resource, &[]);
-    let mut stream = TcpStream::connect(host).await.unwrap();
-    stream.write_all(&request).await.unwrap();
-    let mut received = BytesMut::new();
-    let connected = loop {
-        assert_ne!(
-            stream.read_buf(&mut received).await.unwrap(),
-            0,
-            "no whole answer"
-        );
-        if let Some(connected) = pending.answer(&mut received).unwrap() {
-            break connected;
-        }
-    };
-    let start = Start {
-        received,
-        ..Start::new(connected.codec)
-    };
-    (stream, start)
 }
