@@ -33,6 +33,14 @@ pub struct Counts {
     pub policies: BTreeMap<Plugin, u64>,
     /// Messages dropped since the start because their sender may not publish.
     pub muted: u64,
+    /// Messages published over HTTP since the start.
+    pub published: u64,
+    /// Streams of events open now.
+    pub streaming: u64,
+    /// Streams of events begun since the start.
+    pub streams: u64,
+    /// Polls since the start.
+    pub polls: u64,
 }
 
 impl Counts {
@@ -62,10 +70,23 @@ impl fmt::Display for Counts {
         listed(f, "upgraded", &self.upgrades)?;
         listed(f, "refused", &self.refused)?;
         listed(f, "policies", &self.policies)?;
-        match self.muted {
-            0 => Ok(()),
-            muted => write!(f, "; {muted} messages of peers that may not publish"),
+        if self.muted > 0 {
+            let muted = self.muted;
+            write!(f, "; {muted} messages of peers that may not publish")?;
         }
+        let over_http = [
+            (self.published, "messages published"),
+            (self.streams, "event streams"),
+            (self.polls, "polls"),
+        ];
+        let mut separator = "; over HTTP: ";
+        for (count, what) in over_http {
+            if count > 0 {
+                write!(f, "{separator}{count} {what}")?;
+                separator = ", ";
+            }
+        }
+        Ok(())
     }
 }
 
@@ -91,6 +112,10 @@ pub(crate) struct Counters {
     handshakes: Mutex<Handshakes>,
     pub(crate) muted: Arc<AtomicU64>,
     pub(crate) accept_errors: AtomicU64,
+    pub(crate) published: AtomicU64,
+    pub(crate) streaming: AtomicU64,
+    pub(crate) streams: AtomicU64,
+    pub(crate) polls: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -124,6 +149,10 @@ impl Counters {
             refused: handshakes.refused.clone(),
             policies: handshakes.policies.clone(),
             muted: self.muted.load(Relaxed),
+            published: self.published.load(Relaxed),
+            streaming: self.streaming.load(Relaxed),
+            streams: self.streams.load(Relaxed),
+            polls: self.polls.load(Relaxed),
         }
     }
 
@@ -148,10 +177,13 @@ mod tests {
         counters.refuse("path-unknown");
         counters.policy(Plugin::Flash);
         counters.muted.fetch_add(3, Relaxed);
+        counters.published.fetch_add(4, Relaxed);
+        counters.polls.fetch_add(5, Relaxed);
         assert_eq!(
             counters.read(5, 0, 0).to_string(),
             "5 connections; upgraded: 2 hixie-76, 1 hybi-13; refused: 1 path-unknown; \
-             policies: 1 Flash; 3 messages of peers that may not publish"
+             policies: 1 Flash; 3 messages of peers that may not publish; \
+             over HTTP: 4 messages published, 5 polls"
         );
     }
 }

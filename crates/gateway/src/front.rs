@@ -3,7 +3,7 @@
 //!
 //! hyper cannot write the heads of the old drafts (their letter case and order
 //! are compared by clients), and answers some requests without a body. So it
-//! answers only the page and the files of `policy`. For every other request
+//! answers only the page, the files of `policy` and the bus over HTTP. For every other request
 //! its service says nothing, the socket is taken back from it once everything
 //! before is written, and the octets read too far (key3, early frames) come
 //! with it. That is one way for upgrades and refusals alike, and does not
@@ -13,7 +13,7 @@ use std::{
     convert::Infallible,
     future::{Future, pending, poll_fn},
     pin::{Pin, pin},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     task::Poll,
 };
 
@@ -40,11 +40,13 @@ use crate::{
     forwarded::{self, Forwarded},
     gate::Place,
     handshake::{self, Asked, Opened, Request},
+    http::{Reply, Skip},
     last_words::{linger, say_last},
     page,
     peer::Peer,
     policy, proxied, public_url,
     running::Inner,
+    slot::Slot,
     socket::Socket,
     tap::{Tap, Tapped},
     turn::Turn,
@@ -119,8 +121,11 @@ impl Visit {
         };
         // In a box, so that what HTTP needed is given back before a connection
         // of days begins.
-        let (heard, tcp, received) = Box::pin(self.hear(tcp, ahead)).await;
+        let slot = Slot::new(turn);
+        let (heard, mut tcp, received) = Box::pin(self.hear(tcp, ahead, &slot)).await;
+        let turn = slot.turn();
         match heard {
+            Heard::Over if slot.lingers() => linger(&mut tcp, received.len()).await,
             Heard::Over => {}
             Heard::Refused(refused) => {
                 drop(turn);
@@ -204,9 +209,8 @@ impl Visit {
     }
 
     /// Runs hyper until a request comes that is not for it.
-    async fn hear(&self, tcp: Socket, ahead: BytesMut) -> (Heard, Socket, BytesMut) {
+    async fn hear(&self, tcp: Socket, ahead: BytesMut, slot: &Slot) -> (Heard, Socket, BytesMut) {
         let tap = Tap::default();
-        let slot: Slot = Slot::default();
         let limits = &self.listener.limits;
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
@@ -218,15 +222,8 @@ impl Visit {
             .writev(false);
         let service = service_fn(|request| {
             let (parts, body) = http::Request::into_parts(request);
-            let asked = receive(
-                self.by_hyper(&parts, &body),
-                parts,
-                body,
-                tap.clone(),
-                slot.clone(),
-                Arc::clone(&self.listener),
-            );
-            Box::pin(asked) as Pin<Box<dyn Future<Output = _> + Send>>
+            let asked = self.receive(parts, body, tap.clone(), slot);
+            Box::pin(asked) as Pin<Box<dyn Future<Output = _> + Send + '_>>
         });
         let patience = self.listener.timeouts.write;
         let io = TokioIo::new(Tapped::new(tcp, ahead, tap.clone(), patience));
@@ -241,6 +238,7 @@ impl Visit {
             match connection.poll_without_shutdown(cx) {
                 Poll::Ready(result) => Poll::Ready(result.err()),
                 Poll::Pending if slot.is_taken() && tap.is_flushed() => Poll::Ready(None),
+                Poll::Pending if slot.is_cut() => Poll::Ready(None),
                 Poll::Pending => Poll::Pending,
             }
         })
@@ -257,9 +255,41 @@ impl Visit {
         (heard, tcp, received)
     }
 
+    /// hyper's service: gives an answer, or leaves the request in `slot`.
+    async fn receive(
+        &self,
+        parts: Parts,
+        body: Incoming,
+        tap: Tap,
+        slot: &Slot,
+    ) -> Result<Response<Reply>, Infallible> {
+        let head = tap.take_head();
+        if let Some(answer) = self.file(&parts, &body) {
+            return Ok(answer.map(Reply::Whole));
+        }
+        if let Some(errand) = crate::http::look(self, &parts) {
+            tap.skip(Skip::body(&parts.headers));
+            return Ok(crate::http::answer(self, errand, &parts, body, slot).await);
+        }
+        let body = match body.size_hint().exact() {
+            Some(0) => Body::None,
+            // Collected now: behind an unread body, hyper gives nothing back.
+            Some(8) if parts.headers.contains_key("sec-websocket-key1") => {
+                match timeout(self.listener.timeouts.key3, body.collect()).await {
+                    Ok(Ok(body)) => Body::Key3(body.to_bytes()),
+                    Ok(Err(_)) | Err(_) => Body::Late,
+                }
+            }
+            _ => Body::Unread,
+        };
+        tap.await_flush();
+        slot.put(Request { parts, head, body });
+        pending().await
+    }
+
     /// What hyper answers by itself, to whoever only reads: the page and the
     /// files of the policy.
-    fn by_hyper(&self, parts: &Parts, body: &Incoming) -> Option<Response<Full<Bytes>>> {
+    fn file(&self, parts: &Parts, body: &Incoming) -> Option<Response<Full<Bytes>>> {
         let reads = handshake::is_read(&parts.method)
             && !handshake::is_websocket(parts)
             && (parts.version < http::Version::HTTP_11 || public_url::host(&parts.headers).is_ok())
@@ -420,56 +450,6 @@ async fn gone(tcp: &mut Socket, received: &mut BytesMut) {
 
 /// What is read at most from a client that has no answer yet.
 const RECEIVED: usize = 64 << 10;
-
-/// Where hyper's service leaves a request that is not for hyper.
-#[derive(Debug, Clone, Default)]
-struct Slot(Arc<Mutex<Option<Request>>>);
-
-impl Slot {
-    fn put(&self, request: Request) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(request);
-    }
-
-    fn take(&self) -> Option<Request> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-
-    fn is_taken(&self) -> bool {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .is_some()
-    }
-}
-
-/// hyper's service: gives `answer`, or leaves the request in `slot`.
-async fn receive(
-    answer: Option<Response<Full<Bytes>>>,
-    parts: Parts,
-    body: Incoming,
-    tap: Tap,
-    slot: Slot,
-    listener: Arc<Listener>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
-    let head = tap.take_head();
-    if let Some(answer) = answer {
-        return Ok(answer);
-    }
-    let body = match body.size_hint().exact() {
-        Some(0) => Body::None,
-        // Collected now: behind an unread body, hyper gives nothing back.
-        Some(8) if parts.headers.contains_key("sec-websocket-key1") => {
-            match timeout(listener.timeouts.key3, body.collect()).await {
-                Ok(Ok(body)) => Body::Key3(body.to_bytes()),
-                Ok(Err(_)) | Err(_) => Body::Late,
-            }
-        }
-        _ => Body::Unread,
-    };
-    tap.await_flush();
-    slot.put(Request { parts, head, body });
-    pending().await
-}
 
 /// What hyper's `error` means for the peer; `begun`: part of a head had come.
 fn unheard(error: &hyper::Error, begun: bool) -> Heard {

@@ -52,6 +52,14 @@ pub(crate) struct Place {
     address: Option<IpAddr>,
 }
 
+/// A client for which a proxy's connection counts besides; given back when
+/// dropped.
+#[derive(Debug)]
+pub(crate) struct Guest {
+    gate: Arc<Gate>,
+    address: IpAddr,
+}
+
 impl Gate {
     pub(crate) fn new(limits: ListenerLimits) -> Arc<Self> {
         Arc::new(Self {
@@ -132,6 +140,20 @@ impl Place {
         Ok(())
     }
 
+    /// Counts one more for `address`, whose request came over this connection
+    /// and lasts; it counts in the whole already.
+    ///
+    /// # Errors
+    /// The address has as many as it may.
+    pub(crate) fn guest(&self, address: IpAddr) -> Result<Guest, Refused> {
+        let address = counted_as(address);
+        self.gate.count(&mut self.gate.inside(), address)?;
+        Ok(Guest {
+            gate: Arc::clone(&self.gate),
+            address,
+        })
+    }
+
     /// The turn for this connection's opening handshake, once the address has
     /// fewer than its limit under way. To be given back before the place is.
     ///
@@ -161,6 +183,12 @@ impl Inside {
                 self.by_address.remove(&address);
             }
         }
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        self.gate.inside().leave(self.address);
     }
 }
 
@@ -350,6 +378,18 @@ mod tests {
         for place in &places {
             turns.push(place.turn(Duration::ZERO).await.unwrap());
         }
+    }
+
+    #[test]
+    fn a_guest_counts_for_its_address_and_not_in_the_whole() {
+        let gate = gate(10, 1);
+        let proxy = gate.admit(None).unwrap();
+        let address = "192.0.2.1".parse().unwrap();
+        let guest = proxy.guest(address).unwrap();
+        assert_eq!(proxy.guest(address).unwrap_err().status, 429);
+        assert_eq!(gate.inside().all, 1);
+        drop(guest);
+        assert!(gate.inside().by_address.is_empty());
     }
 
     #[test]

@@ -234,7 +234,11 @@ pub(crate) fn field_names(head: &[u8]) -> String {
     names.join(", ")
 }
 
-fn route<'a>(config: &'a Config, path: &'a str) -> Option<(usize, &'a Route, Option<&'a str>)> {
+/// The route that takes `path`, its place, and the channel that it names.
+pub(crate) fn route<'a>(
+    config: &'a Config,
+    path: &'a str,
+) -> Option<(usize, &'a Route, Option<&'a str>)> {
     config.routes.iter().enumerate().find_map(|(index, route)| {
         let channel = route.path.matches(path)?;
         Some((index, route, channel.or(route.channel.as_deref())))

@@ -10,6 +10,7 @@ use std::{borrow::Cow, fmt::Write};
 use bytes::Bytes;
 use draftgate_drafts::opening::{Refusal, RefusalKind};
 use http::{HeaderName, HeaderValue, header};
+use http_body_util::Full;
 
 use crate::config::OriginRefused;
 
@@ -71,6 +72,14 @@ macro_rules! reasons {
 }
 
 reasons! {
+    /// What is published cannot be read to its end.
+    body_malformed "body-malformed" 400;
+        "the request's body is not well-formed, or breaks off";
+        "send `Content-Length` octets, or chunks as RFC 9112 has them"
+    /// What is published does not come in time.
+    body_timeout "body-timeout" 408;
+        "the message did not arrive in time";
+        "send it at once; it may fall behind 1000 octets a second by `timeouts.message`"
     /// A body where none belongs.
     body_unexpected "body-unexpected" 400;
         "the request has a body, and only key3 of hixie-76 (8 octets) may stand there";
@@ -95,14 +104,30 @@ reasons! {
     head_too_large "head-too-large" 431;
         "the request's head is too large or has too many fields";
         "send fewer or smaller fields (cookies?), or raise `head` or `head-fields` of the listener"
+    /// Loopback under a name of elsewhere.
+    host_foreign "host-foreign" 403;
+        "a program of this machine has to name this machine";
+        "connect to 127.0.0.1 or localhost, or show the token, or set `public-url`; a page whose DNS name is turned to this address could ask the same"
     /// The body that should have been key3 did not come in time.
     key3_timeout "key3-timeout" 408;
         "the 8 octets of key3 did not arrive in time";
         "a proxy in front is holding them: let it pass TCP through (TCP mode)"
+    /// What is published has no type that can be told to the bus.
+    media_type "media-type" 415;
+        "a message of this type is neither text in UTF-8 nor binary";
+        "send text/plain, application/json or application/octet-stream: `curl --data-binary @FILE` and not `--form`"
+    /// What is published is larger than the route allows.
+    message_too_large "message-too-large" 413;
+        "the message is larger than the route's limit";
+        "send less at once, or raise `limits.message` of the route"
     /// A method that the page and the files of the policy do not answer.
     method_not_allowed "method-not-allowed" 405;
         "what is served under this path is only read";
         "use GET or HEAD"
+    /// Text that is none.
+    not_text "not-text" 400;
+        "the message is not UTF-8, as text must be";
+        "send UTF-8, or `Content-Type: application/octet-stream` for binary"
     /// No route and no file.
     path_unknown "path-unknown" 404;
         "nothing is served under this path";
@@ -131,10 +156,26 @@ reasons! {
     proxy_untrusted "proxy-untrusted" 403;
         "this listener is for the proxies in front of it";
         "connect to the proxy, or add this address to `trusted-proxies` of the listener if it is one"
+    /// `?poll=` without a number.
+    query_invalid "query-invalid" 400;
+        "the query is not understood";
+        "write `?poll` or `?poll=SECONDS`, `&after=ID`, `&envelope`"
     /// Draining.
     shutting_down "shutting-down" 503;
         "the gateway is shutting down";
         "connect again in a moment"
+    /// A publisher that shows no token.
+    token_missing "token-missing" 401;
+        "publishing over HTTP needs the token here";
+        "send `Authorization: Bearer TOKEN`"
+    /// A publisher where there is no token.
+    token_unset "token-unset" 403;
+        "only programs of the gateway's own machine may publish over HTTP here, for no token is set";
+        "set `http.token` in the configuration, and send `Authorization: Bearer TOKEN`"
+    /// Another token.
+    token_wrong "token-wrong" 401;
+        "this is not the token";
+        "send that of `http.token`, or of the route's own `http`"
     /// The listener is full.
     too_many_connections "too-many-connections" 503;
         "the gateway has as many connections open as it may";
@@ -274,6 +315,22 @@ impl Refused {
             answer.push_str(&body);
         }
         answer.into_bytes()
+    }
+
+    /// The same answer for hyper to write, on a connection that goes on.
+    pub(crate) fn to_response(&self, id: &str) -> http::Response<Full<Bytes>> {
+        let mut answer = http::Response::new(Full::from(self.body(id)));
+        *answer.status_mut() = http::StatusCode::from_u16(self.status).unwrap_or_default();
+        let fields = answer.headers_mut();
+        let text = HeaderValue::from_static("text/plain; charset=utf-8");
+        fields.insert(header::CONTENT_TYPE, text);
+        if let Some((name, value)) = &self.field
+            && let Ok(name) = HeaderName::from_bytes(name.as_bytes())
+            && let Ok(value) = HeaderValue::from_str(value)
+        {
+            fields.insert(name, value);
+        }
+        answer
     }
 
     fn body(&self, id: &str) -> String {

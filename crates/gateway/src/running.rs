@@ -7,8 +7,9 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
     },
+    time::SystemTime,
 };
 
 use draftgate_bus::{Hub, Ledger};
@@ -27,9 +28,10 @@ use crate::{
     Counts,
     config::{Config, Listener, Plugin, Route},
     counts::Counters,
+    http::{Door, sweep},
     listen,
     policy::Policies,
-    service::{Service, Services},
+    service::{Made, Service, Services},
     tasks::Tasks,
     throttle::Throttle,
 };
@@ -92,6 +94,8 @@ pub(crate) struct Inner {
     /// What plug-ins are told; `None` as in the configuration.
     pub(crate) policies: Option<Policies>,
     pub(crate) services: Vec<Arc<dyn Service>>,
+    /// Where each route's channels are, if it has any that we know of.
+    pub(crate) doors: Vec<Option<Door>>,
     pub(crate) counts: Counters,
     pub(crate) throttle: Arc<Throttle>,
     recorder: Option<Arc<Recorder>>,
@@ -106,6 +110,8 @@ pub(crate) struct Inner {
     beyond: Tasks,
     open: Mutex<HashMap<u64, Sender>>,
     registered: AtomicU64,
+    /// How many streams of events have been told that they end.
+    leaving: AtomicU32,
 }
 
 /// A place in the list of open connections; left when dropped.
@@ -152,12 +158,19 @@ impl Gateway {
         let (hub, counts) = (Hub::new(), Counters::default());
         let abort = CancellationToken::new();
         let beyond = Tasks::new(abort.clone());
-        let (services, sources) = Services {
+        let made = Services {
             hub: &hub,
             counts: &counts,
             beyond: &beyond,
         }
         .of(&config, service)?;
+        let Made {
+            services,
+            doors,
+            sources,
+            clocks,
+            rings,
+        } = made;
         let throttle = Arc::new(Throttle::new(config.log.rate));
         let recorder = match config.record.options() {
             Some(options) => Some(Arc::new(Recorder::start(options, recorded)?)),
@@ -169,6 +182,7 @@ impl Gateway {
             config,
             policies,
             services,
+            doors,
             counts,
             stop: CancellationToken::new(),
             accepted: AtomicU64::new(0),
@@ -178,6 +192,7 @@ impl Gateway {
             beyond,
             open: Mutex::default(),
             registered: AtomicU64::new(0),
+            leaving: AtomicU32::new(0),
         });
         let (mut addrs, mut policy_addrs) = (Vec::new(), Vec::new());
         for ((address, socket), listener, plugin) in sockets {
@@ -192,6 +207,10 @@ impl Gateway {
             inner.beyond.spawn(source.run(inner.stop.clone()));
         }
         tokio::spawn(sum_up(Arc::clone(&inner)));
+        for clock in clocks {
+            inner.spawn_until_stop(clock.feed(SystemTime::now));
+        }
+        inner.spawn_until_stop(sweep(rings));
         Ok(Running {
             addrs,
             policy_addrs,
@@ -381,6 +400,32 @@ impl Inner {
     /// Runs `task` until it ends or the gateway stops at once.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.tasks.spawn(task);
+    }
+
+    /// Runs `task` until the gateway stops; it is no connection and is not waited for.
+    fn spawn_until_stop(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let stop = self.stop.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => {}
+                () = task => {}
+            }
+        });
+    }
+
+    /// After how long one more stream of events is to end, now that the
+    /// gateway stops: spread as the closes of connections are.
+    pub(crate) fn leave(&self) -> Duration {
+        let streams = self.counts.streaming.load(Relaxed).max(1);
+        let turn = self.leaving.fetch_add(1, Relaxed);
+        let streams = usize::try_from(streams).unwrap_or(usize::MAX);
+        apart(self.config.drain, streams).saturating_mul(turn)
+    }
+
+    /// Whether everything is cut.
+    pub(crate) fn is_aborted(&self) -> bool {
+        self.abort.is_cancelled()
     }
 
     /// What records connections, where that is wanted.

@@ -22,7 +22,10 @@ pub(crate) fn choose(route: &Route, asked: &[&str]) -> Option<String> {
     if !route.subprotocols.iter().all(ours) {
         return None;
     }
-    if route.service == Service::Bus && route.subprotocols.is_empty() && asks(ENVELOPE) {
+    if matches!(route.service, Service::Bus | Service::Clock)
+        && route.subprotocols.is_empty()
+        && asks(ENVELOPE)
+    {
         return Some(ENVELOPE.to_owned());
     }
     asked.first().map(|&name| name.to_owned())

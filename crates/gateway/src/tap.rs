@@ -22,6 +22,8 @@ use tokio::{
     time::{Duration, Instant, Sleep, sleep},
 };
 
+use crate::http::Skip;
+
 /// What hyper 1 writes of its own accord, always as its last words.
 const OWN_ANSWERS: [&[u8]; 3] = [
     b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n",
@@ -54,6 +56,15 @@ struct Seen {
     read: Vec<u8>,
     /// Everything that was written has been flushed.
     flushed: bool,
+    /// What of a body is still to come, which is no part of a head.
+    body: Skip,
+}
+
+impl Seen {
+    fn take_in(&mut self, octets: &[u8]) {
+        let passed = self.body.pass(octets);
+        self.read.extend_from_slice(&octets[passed..]);
+    }
 }
 
 impl<Io> Tapped<Io> {
@@ -115,6 +126,14 @@ impl Tap {
         std::mem::replace(&mut seen.read, rest)
     }
 
+    /// What follows the head that was taken is a body, and is not kept.
+    pub(crate) fn skip(&self, body: Skip) {
+        let mut seen = self.seen();
+        let read = std::mem::take(&mut seen.read);
+        seen.body = body;
+        seen.take_in(&read);
+    }
+
     /// Whether octets of a head were read that was not taken.
     pub(crate) fn has_begun(&self) -> bool {
         !self.seen().read.is_empty()
@@ -170,10 +189,7 @@ impl<Io: AsyncRead + Unpin> AsyncRead for Tapped<Io> {
         }
         // hyper reads no more than its buffer holds before it parses, so this
         // copy is bounded as its buffer is.
-        this.tap
-            .seen()
-            .read
-            .extend_from_slice(&buf.filled()[before..]);
+        this.tap.seen().take_in(&buf.filled()[before..]);
         Poll::Ready(Ok(()))
     }
 }

@@ -11,8 +11,8 @@ use ipnet::{IpNet, Ipv4Net};
 use toml::de::DeTable;
 
 use super::{
-    Config, ConfigError, DRAIN, Environment, Listener, ListenerLimits, Log, Mistakes, Origins,
-    Source, Timeouts,
+    Config, ConfigError, DRAIN, Environment, HttpDoor, Listener, ListenerLimits, Log, Mistakes,
+    Origins, Source, Timeouts, http,
     lists::{self, Chosen},
     policy,
     problem::{Place, Problem},
@@ -43,6 +43,7 @@ pub(super) struct Shared<'s> {
     pub(super) origins: Option<Origins>,
     pub(super) limits: Limits,
     pub(super) queue: usize,
+    pub(super) http: &'s HttpDoor,
 }
 
 impl Config {
@@ -161,6 +162,7 @@ fn whole(mut top: Table<'_>, name: &str, spoken: &[Draft]) -> Config {
     table.finish();
 
     let record = record::read(&mut top);
+    let http = http::read(&mut top);
     let listeners = listeners(&mut top, &listener);
     let policy = policy::read(&mut top, &listener, &listeners);
     let shared = Shared {
@@ -169,6 +171,7 @@ fn whole(mut top: Table<'_>, name: &str, spoken: &[Draft]) -> Config {
         origins,
         limits,
         queue,
+        http: &http.door,
     };
     let routes = routes::routes(&mut top, &shared);
     top.finish();
@@ -180,6 +183,7 @@ fn whole(mut top: Table<'_>, name: &str, spoken: &[Draft]) -> Config {
         drain,
         log,
         record,
+        http,
     }
 }
 

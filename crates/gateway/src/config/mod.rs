@@ -30,6 +30,7 @@ mod environment;
 mod exposure;
 mod file;
 mod flags;
+mod http;
 mod keys;
 mod listener;
 mod lists;
@@ -58,6 +59,7 @@ pub use draftgate_upstream::{Address, NotAnAddress};
 pub use environment::Environment;
 pub use exposure::{Exposed, Exposure};
 pub use file::EMBEDDED;
+pub use http::{Http, HttpDoor, NotAToken, Token};
 pub use keys::KEYS_TABLE;
 pub use listener::{Listener, ListenerLimits, NotAPublicUrl, PublicUrl, Timeouts};
 pub use log::{Log, LogFormat, LogLevel};
@@ -92,6 +94,8 @@ pub struct Config {
     pub log: Log,
     /// What it records.
     pub record: Record,
+    /// What bus routes serve over plain HTTP.
+    pub http: Http,
 }
 
 /// Where a configuration was read.
@@ -131,6 +135,7 @@ impl Default for Config {
             drain: DRAIN,
             log: Log::default(),
             record: Record::default(),
+            http: Http::default(),
         }
     }
 }

@@ -11,7 +11,7 @@ use draftgate_core::{Draft, Limits};
 
 use draftgate_translate::BinaryPolicy;
 
-use super::{Origins, PathPattern, Upstream};
+use super::{HttpDoor, Origins, PathPattern, Upstream};
 
 /// See [`Route::queue`].
 pub(super) const QUEUE: usize = 1 << 20;
@@ -65,6 +65,10 @@ pub struct Route {
     /// Whether `Sec-WebSocket-Version` 9 to 12 is taken for 8. Off: hybi-09 to
     /// -12 travelled as 8, and only a broken client says otherwise.
     pub version_aliases: bool,
+    /// What is served over plain HTTP (bus and clock).
+    pub http: HttpDoor,
+    /// How often the time is told (clock only).
+    pub interval: Duration,
 }
 
 impl Route {
@@ -90,6 +94,8 @@ impl Route {
             hixie_75_without_origin: false,
             upstream: None,
             version_aliases: false,
+            http: HttpDoor::default(),
+            interval: Duration::from_secs(1),
         }
     }
 
@@ -104,6 +110,8 @@ impl Route {
 pub enum Service {
     /// Hands them to the other peers of the channel.
     Bus,
+    /// Says the time, and hears nothing.
+    Clock,
     /// Hands them back.
     Echo,
     /// Relays them to and from an upstream.
@@ -114,6 +122,7 @@ impl fmt::Display for Service {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Bus => "bus",
+            Self::Clock => "clock",
             Self::Echo => "echo",
             Self::Proxy => "proxy",
         })

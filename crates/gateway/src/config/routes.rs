@@ -1,10 +1,13 @@
 //! Reads the routes of a file, and what must hold among their keys.
 
+use std::time::Duration;
+
 use super::{
-    BinaryPolicy, Heartbeat, PathPattern, Route, Service,
+    BinaryPolicy, Heartbeat, HttpDoor, PathPattern, Publish, Route, Service,
     file::{Shared, octets, route_limits},
+    http,
     lists::{self, Chosen, names_of},
-    problem::{Place, Problem},
+    problem::{Place, Problem, listed},
     reader::{Said, Table, Tables, Wrong},
     upstream,
 };
@@ -125,7 +128,7 @@ fn one(
     table.set("version-aliases", &mut route.version_aliases);
     table.set("heartbeat-interval", &mut route.heartbeat_interval);
     heartbeat(&mut table, &mut route);
-    bus_only(&mut table, &mut route, service);
+    of_channels(&mut table, &mut route, service, shared.http);
     upstream::read(&mut table, &mut route, service);
     table.finish();
     route
@@ -152,36 +155,79 @@ fn heartbeat(table: &mut Table<'_>, route: &mut Route) {
     }
 }
 
+/// Which services a key has a meaning for.
+const CHANNEL_KEYS: [(&str, &[Service]); 6] = [
+    ("channel", &[Service::Bus]),
+    ("overflow", &[Service::Bus, Service::Clock]),
+    ("include-sender", &[Service::Bus]),
+    ("publish", &[Service::Bus]),
+    ("http", &[Service::Bus, Service::Clock]),
+    ("interval", &[Service::Clock]),
+];
+
 /// The keys that say how a channel behaves.
-fn bus_only(table: &mut Table<'_>, route: &mut Route, service: Option<Service>) {
+fn of_channels(
+    table: &mut Table<'_>,
+    route: &mut Route,
+    service: Option<Service>,
+    shared: &HttpDoor,
+) {
     let channel = table.said("channel");
-    let said = [
-        ("channel", channel.clone()),
-        ("overflow", table.said("overflow")),
-        ("include-sender", table.said("include-sender")),
-        ("publish", table.said("publish")),
-    ];
-    if let Some(service @ (Service::Echo | Service::Proxy)) = service {
-        for (key, said) in said {
-            if let Some(said) = said {
-                let wrong = Wrong::new(format!("has no meaning for `service = \"{service}\"`"));
-                table.wrong_value(
-                    key,
-                    &said,
-                    wrong.help("it is a key of routes with `service = \"bus\"`"),
-                );
-            }
+    let mut wrong_here = false;
+    for (key, services) in CHANNEL_KEYS {
+        let said = table.said(key);
+        if let (Some(said), Some(service)) = (said, service)
+            && !services.contains(&service)
+        {
+            let wrong = Wrong::new(format!("has no meaning for `service = \"{service}\"`"));
+            let theirs = services.iter().map(|s| format!("service = \"{s}\""));
+            let theirs = listed(theirs, "or");
+            table.wrong_value(
+                key,
+                &said,
+                wrong.help(format!("it is a key of routes with {theirs}")),
+            );
+            wrong_here = true;
         }
+    }
+    if wrong_here {
         return;
     }
     route.channel = table.value("channel");
     table.set("overflow", &mut route.overflow);
     table.set("include-sender", &mut route.include_sender);
     table.set("publish", &mut route.publish);
-    if service == Some(Service::Bus) {
-        channel_of(table, route, channel.as_ref());
+    table.set("interval", &mut route.interval);
+    route.http = http::of_route(table, shared);
+    match service {
+        Some(Service::Bus) => channel_of(table, route, channel.as_ref()),
+        Some(Service::Clock) => clock(table, route),
+        _ => {}
     }
 }
+
+/// The clock has a channel of its own, on which only it speaks.
+fn clock(table: &mut Table<'_>, route: &mut Route) {
+    route.publish = Publish::None;
+    if route.path.has_channel() {
+        let problem = Problem::new(
+            table.place.clone(),
+            format!(
+                "the path `{}` of a clock names a channel, and it has but one",
+                route.path
+            ),
+        );
+        table.wrong(problem.help("write the path without `{channel}`, such as \"/clock\""));
+    }
+    let said = table.said("interval");
+    if let Some(said) = said.filter(|_| route.interval < SHORTEST_INTERVAL) {
+        let wrong = Wrong::new("must be at least 10ms");
+        table.wrong_value("interval", &said, wrong);
+    }
+}
+
+/// Below that the clock would say little more than how busy the machine is.
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
 
 fn channel_of(table: &Table<'_>, route: &Route, said: Option<&Said<'_>>) {
     match (said, route.path.has_channel()) {

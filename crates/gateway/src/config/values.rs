@@ -196,7 +196,7 @@ macro_rules! words {
 }
 
 words! {
-    Service { "bus" => Bus, "echo" => Echo, "proxy" => Proxy }
+    Service { "bus" => Bus, "clock" => Clock, "echo" => Echo, "proxy" => Proxy }
     Publish { "all" => All, "none" => None }
     Overflow { "close" => Close, "drop-newest" => DropNewest, "drop-oldest" => DropOldest }
     LogFormat { "auto" => Auto, "human" => Human, "json" => Json }

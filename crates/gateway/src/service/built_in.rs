@@ -6,11 +6,12 @@ use std::sync::Arc;
 use draftgate_bus::Hub;
 use draftgate_client::TlsFailure;
 
-use super::{Bus, Echo, Proxy, Service, Source};
+use super::{Bus, Clock, Echo, Proxy, Service, Source, clock::Ticking};
 use crate::{
     BindError,
-    config::{self, Config, Route},
+    config::{self, Config, Http, Route},
     counts::Counters,
+    http::{Door, Rings},
     tasks::Tasks,
 };
 
@@ -23,12 +24,23 @@ pub(crate) struct Services<'a> {
     pub(crate) beyond: &'a Tasks,
 }
 
-/// One for each route.
-type All = Vec<Arc<dyn Service>>;
+/// The services of all routes, and what is to be run for them.
+#[derive(Debug, Default)]
+pub(crate) struct Made {
+    /// One for each route.
+    pub(crate) services: Vec<Arc<dyn Service>>,
+    /// Where each route's channels are, if it has any that we know of.
+    pub(crate) doors: Vec<Option<Door>>,
+    /// What feeds channels from elsewhere.
+    pub(crate) sources: Vec<Source>,
+    /// What feeds clocks.
+    pub(crate) clocks: Vec<Ticking>,
+    /// What remembers, and is to be swept.
+    pub(crate) rings: Vec<Arc<Rings>>,
+}
 
 impl Services<'_> {
-    /// The services of every route, those first that `own` gives, and the
-    /// sources of channels, which are to be run.
+    /// The services of every route, those first that `own` gives.
     ///
     /// # Errors
     /// What one needs cannot be had.
@@ -36,33 +48,60 @@ impl Services<'_> {
         &self,
         config: &Config,
         own: impl Fn(&Route) -> Option<Arc<dyn Service>>,
-    ) -> Result<(All, Vec<Source>), BindError> {
-        let (mut all, mut sources) = (Vec::new(), Vec::new());
+    ) -> Result<Made, BindError> {
+        let bus = Rings::new(self.hub.clone(), &config.http);
+        let mut made = Made::default();
+        made.rings.push(Arc::clone(&bus));
         for route in &config.routes {
-            if let Some(own) = own(route) {
-                all.push(own);
-                continue;
-            }
-            all.push(self.built_in(route)?);
-            let bus = route.service == config::Service::Bus;
-            if let Some(source) = bus.then(|| Source::new(route, self.hub)).flatten() {
-                source.prepare().map_err(refused(route))?;
-                sources.push(source);
-            }
+            let (service, door) = match own(route) {
+                Some(own) => (own, None),
+                None => self.built_in(route, &config.http, &bus, &mut made)?,
+            };
+            made.services.push(service);
+            made.doors.push(door);
         }
-        Ok((all, sources))
+        Ok(made)
     }
 
-    fn built_in(&self, route: &Route) -> Result<Arc<dyn Service>, BindError> {
+    fn built_in(
+        &self,
+        route: &Route,
+        http: &Http,
+        bus: &Arc<Rings>,
+        made: &mut Made,
+    ) -> Result<(Arc<dyn Service>, Option<Door>), BindError> {
+        let muted = Arc::clone(&self.counts.muted);
         Ok(match route.service {
             config::Service::Bus => {
-                let muted = Arc::clone(&self.counts.muted);
-                Arc::new(Bus::new(route, self.hub.clone(), muted))
+                if let Some(source) = Source::new(route, self.hub) {
+                    source.prepare().map_err(refused(route))?;
+                    made.sources.push(source);
+                }
+                let door = Door {
+                    hub: self.hub.clone(),
+                    rings: Arc::clone(bus),
+                    own: None,
+                };
+                let bus = Bus::new(route, self.hub.clone(), muted);
+                (Arc::new(bus), Some(door))
             }
-            config::Service::Echo => Arc::new(Echo),
+            config::Service::Clock => {
+                let clock = Clock::new(route, self.hub, muted);
+                let ticking = clock.ticking().clone();
+                let rings = Rings::new(ticking.hub.clone(), http);
+                let door = Door {
+                    hub: ticking.hub.clone(),
+                    rings: Arc::clone(&rings),
+                    own: Some(ticking.channel.clone()),
+                };
+                made.rings.push(rings);
+                made.clocks.push(ticking);
+                (Arc::new(clock), Some(door))
+            }
+            config::Service::Echo => (Arc::new(Echo), None),
             config::Service::Proxy => {
                 let proxy = Proxy::new(route, self.beyond.clone());
-                Arc::new(proxy.map_err(refused(route))?)
+                (Arc::new(proxy.map_err(refused(route))?), None)
             }
         })
     }

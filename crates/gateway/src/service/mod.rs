@@ -1,11 +1,12 @@
 //! What a route does with its connections: [`Service`], and those that come
-//! with the gateway: [`Echo`], [`Bus`] and [`Proxy`].
+//! with the gateway: [`Echo`], [`Bus`], [`Clock`] and [`Proxy`].
 //!
 //! A service never sees octets and never asks for a draft to behave
 //! differently: the codec and `draftgate-translate` have done that before.
 
 mod built_in;
 mod bus;
+mod clock;
 mod echo;
 mod proxy;
 mod source;
@@ -32,8 +33,9 @@ pub use draftgate_conn::{End, Handler, Overflow, Peer, Queued, Sender};
 pub use draftgate_core::{Close, Message, Outgoing};
 
 pub use accept::Accept;
-pub(crate) use built_in::Services;
+pub(crate) use built_in::{Made, Services};
 pub use bus::Bus;
+pub use clock::Clock;
 pub use echo::Echo;
 pub use proxy::Proxy;
 pub(crate) use source::Source;

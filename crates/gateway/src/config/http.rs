@@ -1,0 +1,235 @@
+//! What is served over plain HTTP on bus routes: who may publish with it, and
+//! how much a channel remembers for readers that come back.
+//!
+//! Who may read is not said here: it is who may open a WebSocket on the route.
+
+use std::{fmt, time::Duration};
+
+use subtle::ConstantTimeEq;
+
+use super::{
+    file::octets,
+    reader::{Table, Value, Wrong},
+    values::{OrOff, text},
+};
+use toml::de::DeValue;
+
+/// The bus over HTTP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Http {
+    /// What holds for a route that does not say otherwise.
+    pub door: HttpDoor,
+    /// How many of its last messages a channel with readers over HTTP keeps
+    /// for those that come back. 100: a minute of an ordinary feed.
+    pub history: usize,
+    /// Most octets of them. 256 KiB: a reader that comes back is given that at
+    /// once.
+    pub history_octets: usize,
+    /// Most octets that all channels keep. 64 MiB: whatever channels strangers
+    /// can name, a small server bears it.
+    pub history_total: usize,
+    /// How many channels keep something at once; the one that was read least
+    /// lately makes room for the next.
+    pub history_channels: usize,
+    /// How long a channel goes on keeping it when its last reader over HTTP has
+    /// gone. A minute: readers come back after seconds.
+    pub history_time: Duration,
+    /// The longest that a poll waits, and how long it waits if it does not say.
+    /// 30 s: below the minute after which proxies give up.
+    pub poll: Duration,
+    /// The silence after which a stream of events is sent a comment; `None`:
+    /// never. 15 s, as the specification of event streams advises.
+    pub keep_alive: Option<Duration>,
+    /// After how long readers of events are to come back.
+    pub retry: Duration,
+}
+
+/// Who may publish on a route over HTTP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpDoor {
+    /// Whether the route is served over HTTP at all.
+    pub enabled: bool,
+    /// What publishers show, as `Authorization: Bearer …`.
+    pub token: Option<Token>,
+    /// Whether programs of this machine may publish without it.
+    pub trust_loopback: bool,
+}
+
+impl Default for HttpDoor {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            token: None,
+            trust_loopback: true,
+        }
+    }
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self {
+            door: HttpDoor::default(),
+            history: 100,
+            history_octets: 256 << 10,
+            history_total: 64 << 20,
+            history_channels: 1000,
+            history_time: Duration::from_secs(60),
+            poll: Duration::from_secs(30),
+            keep_alive: Some(Duration::from_secs(15)),
+            retry: Duration::from_secs(2),
+        }
+    }
+}
+
+/// A secret that is shown by who may publish. It is in no log and no report.
+#[derive(Clone)]
+pub struct Token(Box<str>);
+
+/// The shortest secret: 128 bits in hexadecimal digits are 32, in base64 22.
+const SHORTEST: usize = 16;
+
+/// A text is no [`Token`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotAToken {
+    /// Too short to be hard to guess.
+    #[error("it has {0} characters, and at least {SHORTEST} are needed")]
+    TooShort(usize),
+    /// It could not stand in the field of a request.
+    #[error("it has characters that may not stand in `Authorization: Bearer`")]
+    Characters,
+}
+
+impl Token {
+    /// `text` as a token.
+    ///
+    /// # Errors
+    /// It is too short, or has characters besides `A-Z a-z 0-9 - . _ ~ + / =`.
+    pub fn new(text: &str) -> Result<Self, NotAToken> {
+        // token68 of RFC 9110 §11.2.
+        let stands = |octet: u8| octet.is_ascii_alphanumeric() || b"-._~+/=".contains(&octet);
+        match text.len() {
+            _ if !text.bytes().all(stands) => Err(NotAToken::Characters),
+            short if short < SHORTEST => Err(NotAToken::TooShort(short)),
+            _ => Ok(Self(text.into())),
+        }
+    }
+
+    /// Whether `shown` is this one, in a time that does not tell where they differ.
+    pub fn is(&self, shown: &[u8]) -> bool {
+        self.0.as_bytes().ct_eq(shown).into()
+    }
+}
+
+impl PartialEq for Token {
+    fn eq(&self, other: &Self) -> bool {
+        self.is(other.0.as_bytes())
+    }
+}
+
+impl Eq for Token {}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(…)")
+    }
+}
+
+impl Value for Token {
+    fn read(value: &DeValue<'_>) -> Result<Self, Wrong> {
+        Self::new(text(value, "a string")?).map_err(no_token)
+    }
+}
+
+/// The table `http` at the top.
+pub(super) fn read(top: &mut Table<'_>) -> Http {
+    let mut http = Http::default();
+    let mut table = top.table("http", "http");
+    door(&mut table, &mut http.door);
+    for (key, count) in [
+        ("history", &mut http.history),
+        ("history-channels", &mut http.history_channels),
+    ] {
+        if let Some(said) = table.value::<u32>(key) {
+            *count = said as usize;
+        }
+    }
+    octets(&mut table, "history-octets", &mut http.history_octets);
+    octets(&mut table, "history-total", &mut http.history_total);
+    table.set("history-time", &mut http.history_time);
+    table.set("poll", &mut http.poll);
+    if let Some(OrOff(said)) = table.value("keep-alive") {
+        http.keep_alive = said;
+    }
+    table.set("retry", &mut http.retry);
+    table.finish();
+    http
+}
+
+/// The table `http` of a route, which stands above `shared`.
+pub(super) fn of_route(route: &mut Table<'_>, shared: &HttpDoor) -> HttpDoor {
+    let mut told = shared.clone();
+    let mut table = route.table("http", "routes.http");
+    door(&mut table, &mut told);
+    table.finish();
+    told
+}
+
+fn door(table: &mut Table<'_>, door: &mut HttpDoor) {
+    table.set("enabled", &mut door.enabled);
+    table.set("trust-loopback", &mut door.trust_loopback);
+    let (said, file) = (table.said("token"), table.said("token-file"));
+    if let (Some(_), Some(file)) = (&said, &file) {
+        let wrong = Wrong::new("stands beside `token`").help("leave one of the two out");
+        table.wrong_value("token-file", file, wrong);
+        return;
+    }
+    if let Some(token) = table.value("token") {
+        door.token = Some(token);
+    }
+    let (Some(file), Some(name)) = (file, table.value::<String>("token-file")) else {
+        return;
+    };
+    let read = std::fs::read_to_string(&name)
+        .map_err(|error| Wrong::new(format!("cannot be read: {error}")))
+        .and_then(|text| Token::new(text.trim()).map_err(no_token));
+    match read {
+        Ok(token) => door.token = Some(token),
+        Err(wrong) => table.wrong_value("token-file", &file, wrong),
+    }
+}
+
+fn no_token(not: NotAToken) -> Wrong {
+    Wrong::new(format!("is no token: {not}")).help("`openssl rand -hex 32` makes one")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_itself_and_nothing_else() {
+        let token = Token::new("0123456789abcdef").unwrap();
+        assert!(token.is(b"0123456789abcdef"));
+        for other in [
+            &b""[..],
+            b"0123456789abcde",
+            b"0123456789abcdef0",
+            b"0123456789abcdeF",
+        ] {
+            assert!(!token.is(other), "{other:?}");
+        }
+        assert_eq!(format!("{token:?}"), "Token(…)");
+    }
+
+    #[test]
+    fn what_is_short_or_could_not_be_shown_is_no_token() {
+        assert_eq!(Token::new("0123456789abcde"), Err(NotAToken::TooShort(15)));
+        for text in [
+            "0123456789abcdef ",
+            "0123456789äbcdef",
+            "0123456789abc\ndef",
+        ] {
+            assert_eq!(Token::new(text), Err(NotAToken::Characters), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,307 @@
+//! Who asks over HTTP, and what that allows.
+//!
+//! Any web page can send a request to 127.0.0.1, and with `POST` it need not
+//! even read the answer: loopback is trusted only where no page can be behind
+//! it. Reading is allowed to whom a WebSocket would be; what tells a page's
+//! request without `Origin` (a form of an old browser, a `GET` within its own
+//! site) from a program's is looked for as well.
+
+use draftgate_drafts::opening::{Refusal, RefusalKind};
+use http::{HeaderMap, HeaderValue, Method, Version, header, request::Parts};
+
+use crate::{
+    Refused,
+    config::{self, Publish, Route},
+    forwarded::{self, Forwarded},
+    front::Visit,
+    peer::Peer,
+    public_url,
+};
+
+/// A request that may read.
+#[derive(Debug)]
+pub(super) struct Admitted {
+    pub(super) peer: Peer,
+    /// The client, if a proxy speaks for it.
+    pub(super) announced: bool,
+    /// The origin that it names, for the answer.
+    pub(super) origin: Option<HeaderValue>,
+    by_token: bool,
+    /// A web page is behind it.
+    page: bool,
+    /// It comes from this machine, or why it does not count as that.
+    local: Result<(), String>,
+}
+
+/// What is behind a request.
+enum From {
+    /// It names its origin itself.
+    Page,
+    /// A page whose browser does not name it.
+    Unnamed(String),
+    Program,
+}
+
+/// Whether who sent `parts` may read on `route`.
+///
+/// # Errors
+/// Why not.
+pub(super) fn admit(visit: &Visit, route: &Route, parts: &Parts) -> Result<Admitted, Refused> {
+    let fields = &parts.headers;
+    let trusts = |address| visit.listener.trusts(address);
+    let forwarded = match trusts(visit.peer.client.ip()) {
+        true => forwarded::read(fields, trusts)?,
+        false => Forwarded::default(),
+    };
+    let peer = match forwarded.client {
+        Some(client) => visit.peer.announced(client),
+        None => visit.peer,
+    };
+    let opening = |refusal| Refused::opening(refusal, String::new);
+    let tls = visit.peer.tls;
+    let public = public_url::reached(fields, &visit.listener, &forwarded, tls).map_err(opening)?;
+    let by_token = shows_token(fields, route)?;
+    let local = locality(visit, parts, &peer);
+    let host = Some(public.authority.as_str());
+    let page = match behind(parts, public.secure, public.authority.as_str())? {
+        From::Page => {
+            route.origins.allow(fields, host)?;
+            true
+        }
+        From::Unnamed(origin) => {
+            config::allows(&route.origins, &[origin.as_bytes()], host)?;
+            true
+        }
+        From::Program => {
+            if !by_token {
+                config::allows(&route.origins, &[], host)?;
+                not_rebound(&peer, &local)?;
+            }
+            false
+        }
+    };
+    Ok(Admitted {
+        peer,
+        announced: forwarded.client.is_some(),
+        origin: fields.get(header::ORIGIN).cloned(),
+        by_token,
+        page,
+        local: local.map_err(|(_, why)| why),
+    })
+}
+
+impl Admitted {
+    /// Whether it may publish.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(super) fn may_publish(&self, route: &Route) -> Result<(), Refused> {
+        let why = match &self.local {
+            _ if self.by_token => return Ok(()),
+            _ if !route.http.trust_loopback => {
+                "`trust-loopback = false`: programs of this machine need it too".to_owned()
+            }
+            Err(why) => why.clone(),
+            Ok(()) if self.page && route.publish == Publish::None => {
+                "a web page may publish without it only where WebSocket clients may".to_owned()
+            }
+            Ok(()) => return Ok(()),
+        };
+        let refused = match route.http.token {
+            Some(_) => Refused::token_missing().field("WWW-Authenticate", CHALLENGE),
+            None => Refused::token_unset(),
+        };
+        Err(refused.with(why))
+    }
+}
+
+const CHALLENGE: &str = "Bearer realm=\"draftgate\"";
+
+/// Whether the request shows the route's token. What is no `Bearer` is not for us.
+fn shows_token(fields: &HeaderMap, route: &Route) -> Result<bool, Refused> {
+    let Some(token) = &route.http.token else {
+        return Ok(false);
+    };
+    let mut shown = fields
+        .get_all(header::AUTHORIZATION)
+        .iter()
+        .filter_map(|value| {
+            let (scheme, rest) = value.as_bytes().split_at_checked("Bearer ".len())?;
+            scheme.eq_ignore_ascii_case(b"Bearer ").then_some(rest)
+        });
+    match shown.next() {
+        None => Ok(false),
+        Some(first) if token.is(first.trim_ascii()) => Ok(true),
+        Some(_) => Err(Refused::token_wrong().field("WWW-Authenticate", CHALLENGE)),
+    }
+}
+
+/// Why a request does not count as one of this machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Elsewhere {
+    /// By its name for us alone.
+    Host,
+    Other,
+}
+
+/// Whether a program of this machine asks, and for itself.
+fn locality(visit: &Visit, parts: &Parts, peer: &Peer) -> Result<(), (Elsewhere, String)> {
+    let other = |why: &str| Err((Elsewhere::Other, why.to_owned()));
+    let listener = &visit.listener;
+    let address = visit.peer.client.ip().to_canonical();
+    if peer.via.is_some() || !address.is_loopback() {
+        return other("the client is another machine");
+    }
+    if listener.proxy_protocol || listener.trusts(address) {
+        return other("it comes from a proxy that says of no client");
+    }
+    if parts.version < Version::HTTP_11 {
+        return other("it is HTTP/1.0, as proxies speak it that name no client");
+    }
+    if let Some(name) = FORWARDING
+        .iter()
+        .find(|name| parts.headers.contains_key(**name))
+    {
+        return other(&format!("it has the field {name}: it comes from a proxy"));
+    }
+    let host = public_url::host(&parts.headers).ok();
+    let public = listener.public_url.as_ref().map(|url| &url.authority);
+    match host {
+        Some(host) if is_loopback(host.host()) => Ok(()),
+        Some(host) if public.is_some_and(|public| same(public, &host)) => Ok(()),
+        host => {
+            let host = host.map(|host| host.to_string()).unwrap_or_default();
+            let why =
+                format!("its Host is `{host}`, and not a name of this machine such as 127.0.0.1");
+            Err((Elsewhere::Host, why))
+        }
+    }
+}
+
+/// Fields that only proxies write.
+const FORWARDING: [&str; 6] = [
+    "forwarded",
+    "via",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-real-ip",
+];
+
+fn same(one: &http::uri::Authority, other: &http::uri::Authority) -> bool {
+    one.as_str().eq_ignore_ascii_case(other.as_str())
+}
+
+fn is_loopback(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost")
+        || bare
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.to_canonical().is_loopback())
+}
+
+/// A page whose name was made to mean this machine asks as a program would,
+/// if its browser is old; its Host tells.
+fn not_rebound(peer: &Peer, local: &Result<(), (Elsewhere, String)>) -> Result<(), Refused> {
+    match local {
+        Err((Elsewhere::Host, why)) if peer.client.ip().to_canonical().is_loopback() => {
+            Err(Refused::host_foreign().with(why.as_str()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What is behind a request.
+///
+/// # Errors
+/// A page of which the browser tells nothing but that it is another site's.
+fn behind(parts: &Parts, secure: bool, host: &str) -> Result<From, Refused> {
+    let fields = &parts.headers;
+    if fields.contains_key(header::ORIGIN) || fields.contains_key("sec-websocket-origin") {
+        return Ok(From::Page);
+    }
+    let unknown = |why: &str| {
+        let refusal = Refusal::with(RefusalKind::OriginRefused, why.to_owned());
+        Err(Refused::opening(refusal, String::new))
+    };
+    match fields.get("sec-fetch-site").map(HeaderValue::as_bytes) {
+        Some(b"same-origin") => {
+            let scheme = if secure { "https" } else { "http" };
+            return Ok(From::Unnamed(format!("{scheme}://{host}")));
+        }
+        // Somebody typed the URL.
+        Some(b"none") => return Ok(From::Program),
+        Some(_) => {
+            return unknown(
+                "a page of another site is behind this, and its browser does not say which",
+            );
+        }
+        None => {}
+    }
+    if let Some(referer) = fields.get(header::REFERER) {
+        return match referer.to_str().ok().and_then(origin_of) {
+            Some(origin) => Ok(From::Unnamed(origin)),
+            None => unknown("Referer is no URL of a page"),
+        };
+    }
+    // A form of a browser that sends neither.
+    let accepts_html = fields
+        .get_all(header::ACCEPT)
+        .iter()
+        .any(|accept| memchr::memmem::find(accept.as_bytes(), b"text/html").is_some());
+    if parts.method == Method::POST && accepts_html && !fields.contains_key(header::AUTHORIZATION) {
+        return unknown(
+            "it wants HTML back, as a browser's form does; programs send `Accept: */*`, or the token",
+        );
+    }
+    Ok(From::Program)
+}
+
+/// The origin of a page's URL.
+fn origin_of(url: &str) -> Option<String> {
+    let url: http::Uri = url.parse().ok()?;
+    let host = url.authority()?;
+    let host = host.as_str().rsplit('@').next()?;
+    Some(format!("{}://{host}", url.scheme_str()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_this_machine_are_told_from_others() {
+        for host in [
+            "localhost",
+            "LocalHost",
+            "127.0.0.1",
+            "127.9.9.9",
+            "[::1]",
+            "[::ffff:127.0.0.1]",
+        ] {
+            assert!(is_loopback(host), "{host}");
+        }
+        for host in [
+            "example.com",
+            "127.0.0.1.example.com",
+            "localhost.example",
+            "10.0.0.1",
+            "[::2]",
+            "",
+        ] {
+            assert!(!is_loopback(host), "{host}");
+        }
+    }
+
+    #[test]
+    fn the_origin_of_a_url_is_its_scheme_host_and_port() {
+        for (url, origin) in [
+            ("http://a/b?c", Some("http://a")),
+            ("https://user@a:8443/", Some("https://a:8443")),
+            ("/relative", None),
+            ("about:blank", None),
+        ] {
+            assert_eq!(origin_of(url).as_deref(), origin, "{url}");
+        }
+    }
+}

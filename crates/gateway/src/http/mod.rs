@@ -1,0 +1,345 @@
+//! The bus over plain HTTP: `POST` publishes, `GET` reads, as a stream of
+//! events or by polling, on the paths of bus and clock routes.
+//!
+//! It is answered within hyper, whose connection lives on: none of this needs
+//! the socket. What is refused says so in the words of the other refusals, and
+//! leaves the connection open where nothing unread is left on it.
+
+mod admit;
+mod events;
+mod lane;
+mod poll;
+mod publish;
+mod rings;
+mod skip;
+mod words;
+
+use std::{collections::VecDeque, sync::Arc};
+
+use bytes::Bytes;
+use draftgate_bus::{Channel, ChannelError, Envelope, Gap, Hub, Listening, Mark};
+use http::{HeaderValue, Method, Response, StatusCode, header, request::Parts};
+use http_body_util::Full;
+use hyper::body::{Body as _, Incoming};
+use tracing::info;
+
+use crate::{
+    Refused,
+    access::shown,
+    config::{Overflow, Route},
+    front::Visit,
+    gate::Guest,
+    handshake,
+    peer::Peer,
+    slot::Slot,
+};
+
+use admit::Admitted;
+pub(crate) use events::Reply;
+use lane::Lane;
+use rings::Reading;
+pub(crate) use rings::{Rings, sweep};
+pub(crate) use skip::Skip;
+
+/// Where a route's channels are.
+#[derive(Debug)]
+pub(crate) struct Door {
+    pub(crate) hub: Hub,
+    pub(crate) rings: Arc<Rings>,
+    /// The one channel of a route on which only the gateway speaks.
+    pub(crate) own: Option<Channel>,
+}
+
+/// A request that is answered here.
+#[derive(Debug)]
+pub(crate) struct Errand {
+    /// The route's place in the configuration.
+    route: usize,
+    channel: Option<Box<str>>,
+    what: What,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum What {
+    Publish,
+    /// A browser asks whether its page may.
+    Preflight,
+    Events,
+    Poll,
+}
+
+/// What `parts` want here, if anything.
+pub(crate) fn look(visit: &Visit, parts: &Parts) -> Option<Errand> {
+    let fields = &parts.headers;
+    let what = match parts.method {
+        _ if handshake::is_websocket(parts) => return None,
+        Method::POST => What::Publish,
+        Method::OPTIONS if fields.contains_key("access-control-request-method") => What::Preflight,
+        Method::GET if poll::is_asked(parts) => What::Poll,
+        Method::GET if events::is_asked(parts) => What::Events,
+        _ => return None,
+    };
+    let inner = &visit.inner;
+    let (index, route, channel) = handshake::route(&inner.config, parts.uri.path())?;
+    let door = inner.doors.get(index)?.as_ref()?;
+    let served = route.http.enabled && (what != What::Publish || door.own.is_none());
+    served.then(|| Errand {
+        route: index,
+        channel: channel.map(Box::from),
+        what,
+    })
+}
+
+/// What every errand needs.
+struct Scene<'a> {
+    visit: &'a Visit,
+    route: &'a Route,
+    door: &'a Door,
+    parts: &'a Parts,
+    who: &'a Admitted,
+    channel: Channel,
+    slot: &'a Slot,
+}
+
+/// Does `errand`, for which `parts` and `body` came.
+pub(crate) async fn answer(
+    visit: &Visit,
+    errand: Errand,
+    parts: &Parts,
+    body: Incoming,
+    slot: &Slot,
+) -> Response<Reply> {
+    let mut peer = visit.peer;
+    let mut origin = None;
+    let empty = body.is_end_stream();
+    let answered = do_it(visit, errand, parts, body, slot, (&mut peer, &mut origin)).await;
+    let mut response = answered.unwrap_or_else(|refused| {
+        log(visit, parts, peer, &refused);
+        let mut response = refused.to_response(&visit.id);
+        if !empty {
+            // What is left of the body would have to be read to go on.
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(header::CONNECTION, close);
+            slot.linger();
+        }
+        response.map(Reply::Whole)
+    });
+    allow(response.headers_mut(), origin);
+    response
+}
+
+async fn do_it(
+    visit: &Visit,
+    errand: Errand,
+    parts: &Parts,
+    body: Incoming,
+    slot: &Slot,
+    (peer, origin): (&mut Peer, &mut Option<HeaderValue>),
+) -> Result<Response<Reply>, Refused> {
+    let inner = &visit.inner;
+    if inner.stop.is_cancelled() {
+        return Err(Refused::shutting_down().field("Retry-After", "10"));
+    }
+    let (Some(route), Some(Some(door))) = (
+        inner.config.routes.get(errand.route),
+        inner.doors.get(errand.route),
+    ) else {
+        return Err(Refused::path_unknown());
+    };
+    let who = admit::admit(visit, route, parts)?;
+    (*peer, *origin) = (who.peer, who.origin.clone());
+    let channel = match (&door.own, &errand.channel) {
+        (Some(own), _) => own.clone(),
+        (None, named) => {
+            let name = named.as_deref().unwrap_or_default();
+            name.parse()
+                .map_err(|e: ChannelError| Refused::channel_invalid().with(e.to_string()))?
+        }
+    };
+    let scene = Scene {
+        visit,
+        route,
+        door,
+        parts,
+        who: &who,
+        channel,
+        slot,
+    };
+    match errand.what {
+        What::Publish => publish::publish(&scene, body)
+            .await
+            .map(|it| it.map(Reply::Whole)),
+        What::Preflight => Ok(preflight(parts).map(Reply::Whole)),
+        What::Poll => poll::poll(&scene).await.map(|it| it.map(Reply::Whole)),
+        What::Events => events::stream(&scene),
+    }
+}
+
+impl Scene<'_> {
+    /// Counts a request that lasts for the client that a proxy speaks for, and
+    /// gives back the turn: what follows is no opening.
+    fn stay(&self) -> Result<Option<Guest>, Refused> {
+        self.slot.give_turn_back();
+        match self.who.announced {
+            true => self.visit.place.guest(self.who.peer.client.ip()).map(Some),
+            false => Ok(None),
+        }
+    }
+
+    /// Subscribes to the channel, from behind where the reader says it stands.
+    /// What its queue does when it is full is `overflow`.
+    fn listen(&self, overflow: Overflow) -> Ears {
+        let after = After::read(self.parts);
+        let reading = self.door.rings.read(&self.channel);
+        let hub = self.door.hub.clone();
+        let lane = Lane::new(hub, overflow, self.route.queue, self.slot.clone());
+        let mark = match after {
+            After::Nothing | After::Unknown => None,
+            After::Mark(mark) => Some(mark),
+        };
+        let (place, missed) = self.door.hub.listen(&self.channel, mark, lane.clone());
+        Ears {
+            place: Some(place),
+            lane,
+            now: missed.now,
+            gap: match after {
+                // Something else's id: whatever it stood for is gone.
+                After::Unknown => Gap::Unknown,
+                _ => missed.gap,
+            },
+            missed: missed.messages.into(),
+            _reading: reading,
+        }
+    }
+}
+
+/// A subscription of a reader over HTTP.
+#[derive(Debug)]
+struct Ears {
+    place: Option<Listening>,
+    lane: Arc<Lane>,
+    /// Where the channel stood when it began.
+    now: Mark,
+    missed: VecDeque<Arc<Envelope>>,
+    gap: Gap,
+    _reading: Option<Reading>,
+}
+
+impl Ears {
+    /// Message `sequence` of the channel as it is now.
+    fn mark(&self, sequence: u64) -> Mark {
+        Mark {
+            sequence,
+            ..self.now
+        }
+    }
+
+    /// Where the reader stands before the first of what it missed.
+    fn start(&self) -> Mark {
+        match self.missed.front() {
+            Some(first) => self.mark(first.sequence - 1),
+            None => self.now,
+        }
+    }
+
+    fn close(&mut self) {
+        // First nothing more comes, then what waits is booked.
+        self.place = None;
+        self.lane.close();
+    }
+}
+
+impl Drop for Ears {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// Where a reader says that it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum After {
+    /// It does not say.
+    Nothing,
+    /// It says, and it is no id of ours.
+    Unknown,
+    Mark(Mark),
+}
+
+impl After {
+    /// From the request's field, else from `after` of its query.
+    fn read(parts: &Parts) -> Self {
+        let field = parts
+            .headers
+            .get("last-event-id")
+            .map(HeaderValue::as_bytes);
+        let said = field.or_else(|| value(parts, "after").map(str::as_bytes));
+        match said {
+            None | Some(b"") => Self::Nothing,
+            Some(said) => std::str::from_utf8(said)
+                .ok()
+                .and_then(|text| text.trim().parse().ok())
+                .map_or(Self::Unknown, Self::Mark),
+        }
+    }
+}
+
+/// What the query says of `key`; empty where it stands without a value.
+fn value<'a>(parts: &'a Parts, key: &str) -> Option<&'a str> {
+    let pairs = parts.uri.query()?.split('&');
+    let mut values = pairs.filter_map(|pair| match pair.split_once('=') {
+        Some((name, value)) => (name == key).then_some(value),
+        None => (pair == key).then_some(""),
+    });
+    values.next()
+}
+
+fn preflight(parts: &Parts) -> Response<Full<Bytes>> {
+    let mut answer = Response::new(Full::default());
+    *answer.status_mut() = StatusCode::NO_CONTENT;
+    let fields = answer.headers_mut();
+    for (name, value) in [
+        ("access-control-allow-methods", "GET, POST"),
+        (
+            "access-control-allow-headers",
+            "Authorization, Content-Type, Last-Event-ID, Cache-Control",
+        ),
+        ("access-control-max-age", "600"),
+    ] {
+        fields.insert(name, HeaderValue::from_static(value));
+    }
+    const PRIVATE: &str = "access-control-request-private-network";
+    if parts.headers.contains_key(PRIVATE) {
+        let name = "access-control-allow-private-network";
+        fields.insert(name, HeaderValue::from_static("true"));
+    }
+    answer
+}
+
+/// Lets the page at `origin`, which was accepted, read the answer.
+fn allow(fields: &mut http::HeaderMap, origin: Option<HeaderValue>) {
+    fields.insert(header::VARY, HeaderValue::from_static("Origin"));
+    fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    let nosniff = HeaderValue::from_static("nosniff");
+    fields.insert(header::X_CONTENT_TYPE_OPTIONS, nosniff);
+    if let Some(origin) = origin {
+        fields.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        let exposed = HeaderValue::from_static("Last-Event-ID");
+        fields.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
+    }
+}
+
+fn log(visit: &Visit, parts: &Parts, peer: Peer, refused: &Refused) {
+    if visit.inner.refuse(refused.code, peer.client) {
+        info!(
+            id = visit.id,
+            %peer,
+            via = peer.via.map(display),
+            code = refused.code,
+            status = refused.status,
+            method = shown(parts.method.as_str()),
+            path = shown(parts.uri.path()),
+            detail = refused.detail.as_deref().map(shown),
+            "refused: {refused}"
+        );
+    }
+}

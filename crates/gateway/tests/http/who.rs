@@ -1,0 +1,396 @@
+//! Who may publish and who may read: tokens, loopback, proxies, web pages.
+
+use std::net::SocketAddr;
+
+use draftgate_gateway::config::{Config, Origins, Publish, Route, Token};
+
+use crate::{
+    client::{Answer, Reader, ask, get, post},
+    common::{self, Raw},
+};
+
+const TOKEN: &str = "0123456789abcdef-secret";
+
+fn with(change: impl FnOnce(&mut Route)) -> Config {
+    common::with_route("/bus/{channel}", change)
+}
+
+fn with_token() -> Config {
+    with(|route| route.http.token = Some(Token::new(TOKEN).unwrap()))
+}
+
+/// The address is that of a proxy, so that a client can be anybody.
+fn behind_a_proxy(mut config: Config) -> Config {
+    config.listeners[0].trusted_proxies =
+        vec!["127.0.0.1".parse::<std::net::IpAddr>().unwrap().into()];
+    config
+}
+
+async fn publish(address: SocketAddr, fields: &str) -> Answer {
+    ask(address, &post(address, "/bus/chat", fields, "x")).await
+}
+
+async fn read(address: SocketAddr, fields: &str) -> Answer {
+    ask(address, &get(address, "/bus/chat?poll=0", fields)).await
+}
+
+#[track_caller]
+fn refused(answer: &Answer, status: u16, code: &str) {
+    assert_eq!(
+        (answer.status, answer.code()),
+        (status, Some(code)),
+        "{answer:?}"
+    );
+}
+
+#[tokio::test]
+async fn another_machine_needs_the_token() {
+    let (_running, address) = common::gateway(behind_a_proxy(with_token()));
+    let client = "X-Forwarded-For: 192.0.2.1\r\n";
+    let told = publish(address, client).await;
+    refused(&told, 401, "token-missing");
+    assert_eq!(
+        told.field("www-authenticate"),
+        Some("Bearer realm=\"draftgate\"")
+    );
+    for wrong in [
+        "0123456789abcdef-secreu",
+        "0123456789abcdef",
+        "0123456789abcdef-secret0",
+        "x",
+    ] {
+        let told = publish(
+            address,
+            &format!("{client}Authorization: Bearer {wrong}\r\n"),
+        )
+        .await;
+        refused(&told, 401, "token-wrong");
+        assert!(
+            !told.body.contains(TOKEN) && !told.body.contains("abcdef"),
+            "{told:?}"
+        );
+    }
+    let told = publish(
+        address,
+        &format!("{client}Authorization: Basic {TOKEN}\r\n"),
+    )
+    .await;
+    refused(&told, 401, "token-missing");
+    for scheme in ["Bearer", "bearer"] {
+        let told = publish(
+            address,
+            &format!("{client}Authorization: {scheme} {TOKEN}\r\n"),
+        )
+        .await;
+        assert_eq!(told.status, 200, "{told:?}");
+    }
+    // To read it is not needed, as it is not over WebSocket.
+    assert_eq!(read(address, client).await.status, 204);
+    refused(
+        &read(address, &format!("{client}Authorization: Bearer no\r\n")).await,
+        401,
+        "token-wrong",
+    );
+}
+
+#[tokio::test]
+async fn without_a_token_only_this_machine_publishes() {
+    let (_running, address) = common::gateway(behind_a_proxy(common::config()));
+    let told = publish(address, "X-Forwarded-For: 192.0.2.1\r\n").await;
+    refused(&told, 403, "token-unset");
+    let (_running, address) = common::gateway(common::config());
+    assert_eq!(publish(address, "").await.status, 200);
+}
+
+#[tokio::test]
+async fn what_a_proxy_brings_is_not_this_machine() {
+    let (_running, address) = common::gateway(common::config());
+    for field in [
+        "Via: 1.1 nginx",
+        "X-Real-IP: 127.0.0.1",
+        "X-Forwarded-For: 127.0.0.1",
+        "X-Forwarded-Proto: http",
+        "X-Forwarded-Host: localhost",
+        "Forwarded: for=127.0.0.1",
+    ] {
+        refused(
+            &publish(address, &format!("{field}\r\n")).await,
+            403,
+            "token-unset",
+        );
+    }
+    let old = post(address, "/bus/chat", "", "x").replace("HTTP/1.1", "HTTP/1.0");
+    refused(&ask(address, &old).await, 403, "token-unset");
+    // Nor is one that is known for a proxy and names nobody, or says loopback.
+    let (_running, address) = common::gateway(behind_a_proxy(common::config()));
+    for fields in [
+        "",
+        "X-Forwarded-For: 127.0.0.1\r\n",
+        "X-Forwarded-For: ::1\r\n",
+    ] {
+        refused(&publish(address, fields).await, 403, "token-unset");
+    }
+}
+
+#[tokio::test]
+async fn loopback_can_be_made_to_show_the_token_too() {
+    let (_running, address) = common::gateway(with(|route| {
+        route.http.token = Some(Token::new(TOKEN).unwrap());
+        route.http.trust_loopback = false;
+    }));
+    refused(&publish(address, "").await, 401, "token-missing");
+    let told = publish(address, &format!("Authorization: Bearer {TOKEN}\r\n")).await;
+    assert_eq!(told.status, 200);
+}
+
+#[tokio::test]
+async fn a_wrong_token_is_refused_from_loopback_too() {
+    let (_running, address) = common::gateway(with_token());
+    assert_eq!(publish(address, "").await.status, 200);
+    refused(
+        &publish(address, "Authorization: Bearer no\r\n").await,
+        401,
+        "token-wrong",
+    );
+}
+
+#[tokio::test]
+async fn where_peers_may_not_publish_a_back_end_may() {
+    let (_running, address) = common::gateway(behind_a_proxy(with(|route| {
+        route.http.token = Some(Token::new(TOKEN).unwrap());
+        route.publish = Publish::None;
+    })));
+    let mut reader = Reader::open(address, "/bus/chat").await;
+    let fields = format!("X-Forwarded-For: 192.0.2.1\r\nAuthorization: Bearer {TOKEN}\r\n");
+    assert_eq!(publish(address, &fields).await.status, 200);
+    assert_eq!(reader.data().await, "x");
+    // From loopback a program may, and no page, whatever its origin.
+    let (_running, address) = common::gateway(with(|route| {
+        route.origins = Origins::any();
+        route.publish = Publish::None;
+    }));
+    assert_eq!(publish(address, "").await.status, 200);
+    for page in [
+        "Origin: http://localhost",
+        "Origin: null",
+        "Sec-Fetch-Site: same-origin",
+        "Referer: http://localhost/x",
+    ] {
+        refused(
+            &publish(address, &format!("{page}\r\n")).await,
+            403,
+            "token-unset",
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_page_of_another_site_neither_publishes_nor_reads() {
+    for config in [common::config(), with_token()] {
+        let (running, address) = common::gateway(config);
+        let mut reader = Reader::open(address, "/bus/chat").await;
+        for page in [
+            "Origin: https://evil.example",
+            "Origin: https://evil.example\r\nSec-Fetch-Site: same-origin",
+            "Origin: http://127.0.0.1.evil.example",
+            // Browsers that leave Origin away, and say so otherwise.
+            "Sec-Fetch-Site: cross-site",
+            "Sec-Fetch-Site: same-site",
+            "Referer: https://evil.example/page",
+        ] {
+            let fields = format!("{page}\r\nContent-Type: text/plain\r\n");
+            let told = publish(address, &fields).await;
+            refused(&told, 403, "origin-refused");
+            assert_eq!(told.field("access-control-allow-origin"), None, "{page}");
+            let told = read(address, &fields).await;
+            refused(&told, 403, "origin-refused");
+        }
+        // A form of a browser that knows none of these.
+        let form = "Accept: text/html,application/xhtml+xml\r\nContent-Type: text/plain\r\n";
+        refused(&publish(address, form).await, 403, "origin-refused");
+        assert_eq!(running.counts().published, 0);
+        assert_eq!(publish(address, "").await.status, 200);
+        assert_eq!(reader.data().await, "x");
+    }
+}
+
+#[tokio::test]
+async fn the_token_does_not_stand_in_for_the_origin_of_a_page() {
+    let (_running, address) = common::gateway(with_token());
+    let fields = format!("Origin: https://evil.example\r\nAuthorization: Bearer {TOKEN}\r\n");
+    refused(&publish(address, &fields).await, 403, "origin-refused");
+}
+
+#[tokio::test]
+async fn the_token_lets_a_program_in_where_only_pages_are_listed() {
+    let (_running, address) = common::gateway(with(|route| {
+        route.http.token = Some(Token::new(TOKEN).unwrap());
+        route.origins = Origins::new(["https://example.com".parse().unwrap()]);
+    }));
+    refused(&publish(address, "").await, 403, "origin-refused");
+    refused(&read(address, "").await, 403, "origin-refused");
+    let token = format!("Authorization: Bearer {TOKEN}\r\n");
+    assert_eq!(publish(address, &token).await.status, 200);
+    assert_eq!(read(address, &token).await.status, 204);
+}
+
+#[tokio::test]
+async fn a_page_that_is_accepted_may_read_the_answer_and_its_browser_is_told_before() {
+    let (_running, address) = common::gateway(common::config());
+    let origin = "http://localhost:3000";
+    for answer in [
+        publish(address, &format!("Origin: {origin}\r\n")).await,
+        read(address, &format!("Origin: {origin}\r\n")).await,
+        // It may read what is wrong, too.
+        ask(
+            address,
+            &get(
+                address,
+                "/bus/chat?poll=x",
+                &format!("Origin: {origin}\r\n"),
+            ),
+        )
+        .await,
+    ] {
+        assert_eq!(answer.field("access-control-allow-origin"), Some(origin));
+        assert_eq!(
+            answer.field("access-control-expose-headers"),
+            Some("Last-Event-ID")
+        );
+        assert_eq!(answer.field("vary"), Some("Origin"));
+    }
+    let reader = Reader::open_with(address, "/bus/chat", &format!("Origin: {origin}\r\n")).await;
+    assert_eq!(reader.field("access-control-allow-origin"), Some(origin));
+    let preflight = |origin: &str| {
+        format!(
+            "OPTIONS /bus/chat HTTP/1.1\r\nHost: {address}\r\nOrigin: {origin}\r\nAccess-Control-Request-Method: POST\r\n\
+             Access-Control-Request-Headers: authorization,content-type\r\nAccess-Control-Request-Private-Network: true\r\n\r\n"
+        )
+    };
+    let told = ask(address, &preflight(origin)).await;
+    assert_eq!(
+        (told.status, told.field("access-control-allow-origin")),
+        (204, Some(origin))
+    );
+    assert_eq!(
+        told.field("access-control-allow-methods"),
+        Some("GET, POST")
+    );
+    assert_eq!(
+        told.field("access-control-allow-private-network"),
+        Some("true")
+    );
+    assert!(
+        told.field("access-control-allow-headers")
+            .unwrap()
+            .contains("Authorization")
+    );
+    let told = ask(address, &preflight("https://evil.example")).await;
+    refused(&told, 403, "origin-refused");
+    for name in [
+        "access-control-allow-origin",
+        "access-control-allow-methods",
+        "access-control-allow-private-network",
+    ] {
+        assert_eq!(told.field(name), None);
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_is_turned_to_loopback_opens_nothing() {
+    for config in [
+        common::config(),
+        with(|route| route.origins = Origins::default()),
+    ] {
+        let (_running, address) = common::gateway(config);
+        let rebound = |request: String| request.replace(&address.to_string(), "evil.example");
+        // An old browser's page, which names no origin within its own site.
+        let told = ask(address, &rebound(get(address, "/bus/chat?poll=0", ""))).await;
+        refused(&told, 403, "host-foreign");
+        let told = ask(address, &rebound(post(address, "/bus/chat", "", "x"))).await;
+        refused(&told, 403, "host-foreign");
+        // With a named origin it is of its own host, and still not of this machine.
+        let origin = "Origin: http://evil.example\r\n";
+        let told = ask(address, &rebound(post(address, "/bus/chat", origin, "x"))).await;
+        assert_eq!(told.status, 403, "{told:?}");
+    }
+    for host in [
+        "localhost",
+        "LOCALHOST:80",
+        "127.0.0.1",
+        "127.1.2.3:9",
+        "[::1]:8080",
+    ] {
+        let (_running, address) = common::gateway(common::config());
+        let request = post(address, "/bus/chat", "", "x").replace(&address.to_string(), host);
+        assert_eq!(ask(address, &request).await.status, 200, "{host}");
+    }
+}
+
+#[tokio::test]
+async fn the_public_url_is_a_name_of_this_machine() {
+    let mut config = common::config();
+    config.listeners[0].public_url = Some("wss://push.example.com".parse().unwrap());
+    let (_running, address) = common::gateway(config);
+    let request =
+        post(address, "/bus/chat", "", "x").replace(&address.to_string(), "push.example.com");
+    assert_eq!(ask(address, &request).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_request_has_one_host() {
+    let (_running, address) = common::gateway(common::config());
+    for host in ["", "Host: a\r\nHost: b\r\n", "Host: a b\r\n"] {
+        let request = format!("POST /bus/chat HTTP/1.1\r\n{host}Content-Length: 1\r\n\r\nx");
+        refused(&ask(address, &request).await, 400, "host-missing");
+    }
+}
+
+#[tokio::test]
+async fn no_token_is_in_the_log() {
+    let (lines, _guard) = common::captured();
+    let (running, address) = common::gateway(with_token());
+    publish(address, &format!("Authorization: Bearer {TOKEN}\r\n")).await;
+    publish(address, "Authorization: Bearer not-the-token-at-all\r\n").await;
+    running.drain().await;
+    let text = format!("{:?}", lines.all());
+    assert!(text.contains("token-wrong"), "{text}");
+    assert!(
+        !text.contains("secret") && !text.contains("not-the-token"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn readers_count_for_the_client_that_a_proxy_names() {
+    let mut config = behind_a_proxy(common::config());
+    config.listeners[0].limits.per_ip = Some(2);
+    let (running, address) = common::gateway(config);
+    let from = |client: &str| format!("X-Forwarded-For: {client}\r\n");
+    let mut readers = Vec::new();
+    for _ in 0..2 {
+        readers.push(Reader::open_with(address, "/bus/chat", &from("192.0.2.1")).await);
+    }
+    let accept = format!("{}Accept: text/event-stream\r\n", from("192.0.2.1"));
+    let told = ask(address, &get(address, "/bus/chat", &accept)).await;
+    refused(&told, 429, "too-many-from-address");
+    readers.push(Reader::open_with(address, "/bus/chat", &from("192.0.2.2")).await);
+    readers.remove(0);
+    common::until("one has left", || running.counts().streaming == 2).await;
+    readers.push(Reader::open_with(address, "/bus/chat", &from("192.0.2.1")).await);
+}
+
+#[tokio::test]
+async fn streams_take_no_turns_of_openings() {
+    let mut config = common::config();
+    let listener = &mut config.listeners[0];
+    listener.limits.half_open_per_ip_loopback = Some(1);
+    listener.timeouts.turn = std::time::Duration::from_secs(10);
+    let (_running, address) = common::gateway(config);
+    let mut readers = Vec::new();
+    for _ in 0..5 {
+        readers.push(Reader::open(address, "/bus/chat").await);
+    }
+    let mut raw = Raw::say(address, common::HYBI_13).await;
+    assert!(raw.head().await.starts_with("HTTP/1.1 101 "));
+}
