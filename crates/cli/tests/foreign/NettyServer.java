@@ -2,7 +2,8 @@
 // Output and stdin are those of server.js.
 //
 // It reads no hixie frame that does not come in one read, and after it has
-// answered a close of hixie it leaves the end of TCP to the client.
+// answered a close of hixie it leaves the end of TCP to the client. Held to one
+// draft of hybi, it answers others with the list of its one version.
 
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.buffer.Unpooled;
@@ -14,9 +15,13 @@ import io.netty.channel.group.ChannelGroup;
 import io.netty.channel.group.DefaultChannelGroup;
 import io.netty.channel.nio.NioEventLoopGroup;
 import io.netty.channel.socket.nio.NioServerSocketChannel;
+import io.netty.handler.codec.http.DefaultFullHttpResponse;
 import io.netty.handler.codec.http.FullHttpRequest;
+import io.netty.handler.codec.http.FullHttpResponse;
 import io.netty.handler.codec.http.HttpObjectAggregator;
+import io.netty.handler.codec.http.HttpResponseStatus;
 import io.netty.handler.codec.http.HttpServerCodec;
+import io.netty.handler.codec.http.HttpVersion;
 import io.netty.handler.codec.http.websocketx.BinaryWebSocketFrame;
 import io.netty.handler.codec.http.websocketx.CloseWebSocketFrame;
 import io.netty.handler.codec.http.websocketx.PingWebSocketFrame;
@@ -44,13 +49,16 @@ public class NettyServer {
         new PrintStream(new FileOutputStream(FileDescriptor.out), true, StandardCharsets.UTF_8);
     static final ChannelGroup CLIENTS = new DefaultChannelGroup(GlobalEventExecutor.INSTANCE);
     static String subprotocol;
+    static String only;
     static volatile boolean closing;
 
     public static void main(String[] args) throws Exception {
         if (args.length == 2 && args[0].equals("--subprotocol")) {
             subprotocol = args[1];
+        } else if (args.length == 2 && args[0].equals("--only")) {
+            only = args[1];
         } else if (args.length != 0) {
-            System.err.println("usage: NettyServer [--subprotocol NAME]");
+            System.err.println("usage: NettyServer [--subprotocol NAME | --only DRAFT]");
             System.exit(2);
         }
         NioEventLoopGroup group = new NioEventLoopGroup(1);
@@ -109,6 +117,16 @@ public class NettyServer {
                 .newHandshaker(request);
             if (opening == null) {
                 WebSocketServerHandshakerFactory.sendUnsupportedVersionResponse(context.channel());
+                return;
+            }
+            if (only != null && !only.equals(DRAFTS.get(opening.version()))) {
+                FullHttpResponse answer = new DefaultFullHttpResponse(HttpVersion.HTTP_1_1,
+                    HttpResponseStatus.UPGRADE_REQUIRED);
+                String version = only.substring(only.indexOf('-') + 1);
+                answer.headers().set("Sec-WebSocket-Version", Integer.parseInt(version));
+                answer.headers().set("Content-Length", 0);
+                context.writeAndFlush(answer);
+                opening = null;
                 return;
             }
             opening.handshake(context.channel(), request);

@@ -17,6 +17,7 @@ mod compare;
 mod connect;
 mod expected;
 mod gateway;
+mod ladder;
 mod octets;
 mod ours;
 mod peers;

@@ -146,7 +146,8 @@ peers! {
     worlize: "websocket (Worlize)", "1.0.35, npm";
         client Some(|| node("worlize-client.js")), [hybi_08 hybi_13];
         server Some(|| node("worlize-server.js")), [hybi_08 hybi_13];
-        beware "sends messages above 16 KiB in fragments";
+        beware "sends messages above 16 KiB in fragments; as a server it lists version 13 alone to a \
+            client of another one, although it speaks 8";
     ws_of_2014: "ws of 2014", "0.4.32, npm";
         client Some(|| node("ws04-client.js")), [hybi_08 hybi_13];
         server Some(|| node("ws04-server.js")), [hixie_76 hybi_08 hybi_13];

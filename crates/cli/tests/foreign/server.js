@@ -3,21 +3,24 @@
 // languages do likewise. Prints `PORT n`, then one JSON line per event: a
 // connection, a pong, an end. The line "ping" on stdin pings the client that
 // came last; "binary" sends it the octets 0 to 255; "close" closes it as its
-// draft closes, with 1000 and "bye" if it can. The server stops when stdin closes. `--subprotocol NAME` names the one it speaks.
+// draft closes, with 1000 and "bye" if it can. The server stops when stdin closes.
+// `--subprotocol NAME` names the one it speaks, `--only DRAFT` the one draft, of
+// a server that can be held to one.
 
 const http = require('http');
 const readline = require('readline');
 const { print, fail } = require('./conversation.js');
 
 const [flag, name] = process.argv.slice(2);
-if (flag !== undefined && (flag !== '--subprotocol' || name === undefined)) {
-  process.stderr.write('usage: SCRIPT [--subprotocol NAME]\n');
+if (flag !== undefined && (!['--subprotocol', '--only'].includes(flag) || name === undefined)) {
+  process.stderr.write('usage: SCRIPT [--subprotocol NAME | --only DRAFT]\n');
   process.exit(2);
 }
 
 let last;
 
-exports.subprotocol = name;
+exports.subprotocol = flag === '--subprotocol' ? name : undefined;
+exports.only = flag === '--only' ? name : undefined;
 exports.fail = fail;
 exports.pong = (body) => print({ event: 'pong', text: body.toString('utf8') });
 exports.closed = (code) => print({ event: 'close', code: code === undefined ? null : code });

@@ -1,6 +1,7 @@
 'use strict';
 // Echo server of hixie-76, hybi-08 and hybi-13: the npm package `ws` 0.4.32, of
-// 2014. It agrees to the first subprotocol that is asked for. See server.js.
+// 2014. It agrees to the first subprotocol that is asked for. Held to one draft,
+// it answers others as it answers versions that it does not know. See server.js.
 
 require('./hashes-of-octets.js');
 const WebSocket = require('ws04');
@@ -10,6 +11,13 @@ const DRAFTS = { 'hixie-76': 'hixie-76', 8: 'hybi-08', 13: 'hybi-13' };
 
 server.listen((http) => {
   const sockets = new WebSocket.Server({ server: http });
+  const [answer] = http.listeners('upgrade');
+  http.removeListener('upgrade', answer);
+  http.on('upgrade', (request, socket, head) => {
+    const draft = DRAFTS[request.headers['sec-websocket-version'] || 'hixie-76'];
+    if (server.only !== undefined && server.only !== draft) request.headers['sec-websocket-version'] = '99';
+    answer(request, socket, head);
+  });
   sockets.on('error', (error) => server.fail(error.message));
   sockets.on('connection', (socket) => {
     server.opened(DRAFTS[socket.protocolVersion], socket.protocol || null, {
