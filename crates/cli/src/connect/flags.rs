@@ -52,6 +52,9 @@ Examples:
     group(ArgGroup::new("kind").args(["text", "binary", "hex", "base64"])),
 )]
 pub(crate) struct Connect {
+    /// Where to: `ws://HOST:PORT/PATH`, or `wss://` for TLS; the port is 80 or 443
+    /// if left out, `NAME:PASSWORD@` may stand before the host
+    pub(crate) url: String,
     /// The drafts to try, in order, with commas between
     #[arg(long, value_name = "DRAFTS", default_value = "hybi-13", value_parser = drafts,
         help = format!("The drafts to try, in order, with commas between, or `auto` for all that have a version, newest first: {}", spoken_names()))]
@@ -75,10 +78,6 @@ pub(crate) struct Connect {
     pub(crate) end: End,
     #[command(flatten)]
     pub(crate) show: Show,
-
-    /// Where to: `ws://HOST:PORT/PATH`, or `wss://` for TLS; the port is 80 or 443
-    /// if left out, `NAME:PASSWORD@` may stand before the host
-    pub(crate) url: String,
 }
 
 /// What becomes of input, and how messages are printed.

@@ -10,6 +10,18 @@ use draftgate_wire::dissect::{Kind, Unit, hex, printed};
 
 use super::screen::Screen;
 
+/// `octets` as text; what does not print, and what is no UTF-8, is escaped.
+fn spelt(octets: &[u8]) -> String {
+    let mut text = String::new();
+    for chunk in octets.utf8_chunks() {
+        text.push_str(&printed(chunk.valid().as_bytes()));
+        for octet in chunk.invalid() {
+            text.push_str(&format!("\\x{octet:02x}"));
+        }
+    }
+    text
+}
+
 /// Shows each opening on standard error.
 #[derive(Debug)]
 pub(crate) struct Heads {
@@ -56,8 +68,8 @@ fn lines(draft: Draft, from: Role, octets: &[u8], secrets: bool) -> String {
         let begin = shown.len() - shown.trim_ascii_end().len() + value.len();
         let before = &shown[..shown.len() - begin.min(shown.len())];
         put(match hidden && !value.is_empty() {
-            true => format!("{}<{} octets hidden>{end}", printed(before), value.len()),
-            false => format!("{}{end}", printed(shown)),
+            true => format!("{}<{} octets hidden>{end}", spelt(before), value.len()),
+            false => format!("{}{end}", spelt(shown)),
         });
     }
     let behind = &octets[head.octets.len()..];
@@ -78,7 +90,7 @@ mod tests {
     #[test]
     fn a_head_is_shown_line_by_line_and_what_belongs_to_it_in_hexadecimal() {
         let head = b"GET /a HTTP/1.1\r\nHost:  a \r\nX: \x1b\xff\nY\r\n\r\n\0\x01k3 y\xff\x0a";
-        let wanted = "> GET /a HTTP/1.1\n> Host:  a \n> X: \\u{1b}\u{fffd}\\n\n> Y\n>\n> 00 01 6b 33 20 79 ff 0a\n";
+        let wanted = "> GET /a HTTP/1.1\n> Host:  a \n> X: \\u{1b}\\xff\\n\n> Y\n>\n> 00 01 6b 33 20 79 ff 0a\n";
         assert_eq!(shown(head, false), wanted);
         let cut = lines(Draft::Hybi13, Role::Server, b"HTTP/1.1 1", false);
         assert_eq!(cut, "< HTTP/1.1 1 (cut off)\n");

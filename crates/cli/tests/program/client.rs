@@ -103,10 +103,24 @@ fn fields_and_a_password_are_sent() {
         assert_eq!(field(&head, "X-Device"), "7: b");
         assert_eq!(field(&head, "Cookie"), "a=b");
         assert_eq!(field(&head, "Authorization"), "Basic bWU6cHc=");
+        assert_eq!(field(&head, "Origin"), "http://tv");
+        assert_eq!(field(&head, "Sec-WebSocket-Protocol"), "a, b");
         peer.close_13();
     });
     let url = format!("ws://me:pw@127.0.0.1:{}/", script.port);
-    let flags = ["-v", "-H", "X-Device: 7: b", "-H", "Cookie:a=b"];
+    let flags = [
+        "-v",
+        "-H",
+        "X-Device: 7: b",
+        "-H",
+        "Cookie:a=b",
+        "-o",
+        "http://tv",
+        "-s",
+        "a",
+        "-s",
+        "b",
+    ];
     let ended = draftgate(["connect"].into_iter().chain(flags).chain([&*url])).run();
     script.finish();
     ended.expect(0, &["connected to ws://127.0.0.1:"]);

@@ -11,7 +11,11 @@ use super::{
     Fault, Frames, Kind, Unit, What, hybi, sentinel,
     values::{Fields, hex, meaning, noted_hex, quoted},
 };
-use crate::{Breach, Dialect, Opcode, assembly, machine, utf8::repair};
+use crate::{
+    Breach, Dialect, Opcode, assembly, machine,
+    sentinel::{BINARY, END},
+    utf8::repair,
+};
 
 /// The frames that one side sent, as an iterator over its octets. They cover
 /// all of them: what is no frame comes last, as [`What::Unknown`].
@@ -122,6 +126,15 @@ impl Stream {
         let mut rest = rest.try_into_mut().unwrap_or_else(|rest| rest[..].into());
         rest.extend_from_slice(octets);
         self.rest = rest.freeze();
+        // What is known not to hold the end of a text is not searched again.
+        if self.wanted > 0 && self.up_to_end() && memchr::memchr(END, octets).is_none() {
+            self.wanted = self.rest.len() + 1;
+        }
+    }
+
+    /// Whether the frame at the front goes up to the next `FF`.
+    fn up_to_end(&self) -> bool {
+        matches!(self.frames, Frames::Sentinel { .. }) && self.rest.first() < Some(&BINARY)
     }
 
     /// As [`next`](Iterator::next), but nothing that is cut off: there may be
