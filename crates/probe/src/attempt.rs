@@ -208,9 +208,9 @@ impl Attempt {
     ) -> io::Result<Option<Verdict>> {
         let request = self.request.clone();
         let mut rest = &request[head..];
+        let begun = Instant::now();
         stream.write_all(&request[..head]).await?;
         stream.flush().await?;
-        let begun = Instant::now();
         let held = match way {
             Way::Parted(held) if !rest.is_empty() => held,
             _ => Duration::MAX,

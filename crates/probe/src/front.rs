@@ -175,9 +175,9 @@ pub(crate) fn tells_of_tls(octets: &[u8]) -> bool {
     octets.starts_with(&[21, 3]) || WORDS.iter().any(|word| says(word))
 }
 
-/// Whether TLS is spoken at `url`, whose scheme says that it is not; by whatever
-/// certificate. Which version.
-pub(crate) async fn speaks_tls(client: &Client, url: &Url) -> Option<&'static str> {
+/// Whether TLS is spoken at `url`, whose scheme says that it is not, by whatever
+/// certificate and in whatever version; by what that is told.
+pub(crate) async fn speaks_tls(client: &Client, url: &Url, within: Duration) -> Option<String> {
     let options = Options {
         tls: Tls {
             insecure: true,
@@ -189,6 +189,17 @@ pub(crate) async fn speaks_tls(client: &Client, url: &Url) -> Option<&'static st
         secure: true,
         ..url.clone()
     };
-    let stream = Client::new(options).dial(&secure).await.ok()?;
-    stream.tls_version()
+    if let Ok(stream) = Client::new(options).dial(&secure).await {
+        let version = stream.tls_version()?;
+        return Some(format!("{version} is agreed upon on this port"));
+    }
+    let mut stream = client.dial(url).await.ok()?;
+    match hello::ask(&mut stream, &url.name, within).await {
+        Said::Version(version) => Some(format!(
+            "a hello of TLS 1.1 is answered with {}",
+            hello::name(version)
+        )),
+        Said::Alert(alert) => Some(format!("a hello of TLS is answered with alert {alert}")),
+        Said::Other => None,
+    }
 }

@@ -121,7 +121,8 @@ fn beside(attempt: &Attempt, answer: &Answer) -> Vec<Finding> {
         let line = quote::octets(answer.status_line().as_bytes());
         found.push(new(attempt, Kind::HttpOld, line));
     }
-    if let Some(first) = attempt.first.filter(|first| *first >= SLOW) {
+    let opened = attempt.first.filter(|_| answer.status == 101);
+    if let Some(first) = opened.filter(|first| *first >= SLOW) {
         let seen = format!("its first octet came after {:.1} s", first.as_secs_f32());
         found.push(new(attempt, Kind::AnswerSlow, seen));
     }
@@ -298,7 +299,7 @@ fn listed(attempt: &Attempt, seen: String, versions: &str) -> Finding {
 }
 
 /// The status line, who says so, and the beginning of the body.
-fn said(answer: &Answer, body: &[u8]) -> String {
+pub(crate) fn said(answer: &Answer, body: &[u8]) -> String {
     let line = quote::octets(answer.status_line().as_bytes());
     let by = who(answer, body).map_or_else(String::new, |who| format!(" by {who}"));
     let body = body.trim_ascii();

@@ -194,9 +194,9 @@ findings! {
         "a proxy in front takes hop-by-hop fields out of the answer";
         "let the proxy pass Upgrade and Connection on, or let it pass TCP through; or forgive it: --answer-checks lenient, in a proxy route `upstream-answer-checks = \"lenient\"`"
     /// What the server sends breaks the draft.
-    DraftBroken "draft-broken" Fault Shown;
+    DraftBroken "draft-broken" Fault Likely;
         "what the server sends breaks the draft";
-        "";
+        "it accepts requests of any version and speaks another draft, or is at fault";
         "correct the server, or use another draft"
     /// An extension is accepted that was not offered.
     ExtensionUnasked "extension-unasked" Fault Shown;
@@ -216,8 +216,8 @@ findings! {
     /// Something in front of the server answers in its place.
     GatewayError "gateway-error" Fault Likely;
         "something in front of the server answers in its place";
-        "it does not reach the server, or waits for an answer in vain";
-        "see that the server runs and is reached from there; a draft that it does not know needs TCP mode"
+        "it does not reach the server, does not pass Upgrade on to it, or waits for its answer in vain";
+        "see that the server runs and is reached from there, and that Upgrade and Connection are passed on; or let TCP through"
     /// HAProxy refuses the request itself: the server never saw it.
     HaproxyRefuses "haproxy-refuses" Fault Shown;
         "HAProxy refuses the request itself: the server never saw it";
@@ -293,6 +293,11 @@ findings! {
         "the request went through a proxy";
         "the fields are those that proxies add";
         "let that proxy pass TCP through, if the draft is an old one"
+    /// A body is announced that no opening has.
+    RecordedBody "recorded-body" Fault Shown;
+        "a body is announced that no opening has";
+        "";
+        "send a GET without Content-Length and without Transfer-Encoding"
     /// The eight octets behind the head are announced as a body.
     RecordedContentLength "recorded-content-length" Note Likely;
         "the eight octets behind the head are announced as a body";

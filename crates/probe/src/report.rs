@@ -89,10 +89,16 @@ impl Term {
 }
 
 impl Report {
-    /// Whether anything works: a draft, or the recorded request.
+    /// Whether anything works: a draft, or the recorded request, which must be
+    /// whole.
     pub fn works(&self) -> bool {
         match &self.request {
-            Some(request) => request.refused.is_empty(),
+            Some(request) => {
+                const BAD: [FindingKind; 2] =
+                    [FindingKind::RecordedBody, FindingKind::RecordedKey3Missing];
+                let bad = |found: &Finding| BAD.contains(&found.kind);
+                request.refused.is_empty() && !self.findings.iter().any(bad)
+            }
             None => self.drafts.iter().any(|tried| tried.verdict.is_good()),
         }
     }

@@ -236,16 +236,19 @@ fn on_its_way(asked: &Asked, draft: Option<Draft>, behind: usize) -> Vec<Finding
         let seen = quote::plain(names.join(", ").as_bytes());
         found.push(new(Kind::RecordedLowerCase, seen));
     }
-    if !draft.is_some_and(judge::goes_on) {
+    let wanted = draft
+        .and_then(|draft| draftgate_drafts::acceptor(draft).ok())
+        .map_or(0, |acceptor| acceptor.octets_after_head());
+    if let Some(seen) = body(asked, wanted) {
+        found.push(new(Kind::RecordedBody, seen));
+    }
+    if wanted == 0 {
         return found;
     }
     if let Some(length) = asked.field("content-length") {
         let seen = format!("Content-Length: {}", quote::plain(length.as_bytes()));
         found.push(new(Kind::RecordedContentLength, seen));
     }
-    let wanted = draft
-        .and_then(|draft| draftgate_drafts::acceptor(draft).ok())
-        .map_or(0, |acceptor| acceptor.octets_after_head());
     if behind < wanted {
         let seen = format!("{behind} of {wanted} octets follow the head");
         found.push(new(Kind::RecordedKey3Missing, seen));
@@ -257,6 +260,19 @@ fn on_its_way(asked: &Asked, draft: Option<Draft>, behind: usize) -> Vec<Finding
         }
     }
     found
+}
+
+/// A body that is announced where a request has none, or one of another length
+/// than the octets that follow it.
+fn body(asked: &Asked, wanted: usize) -> Option<String> {
+    if let Some(coding) = asked.field("transfer-encoding") {
+        let coding = quote::plain(coding.as_bytes());
+        return Some(format!("Transfer-Encoding: {coding}"));
+    }
+    let length = asked.field("content-length")?;
+    let as_it_should = [0, wanted].map(|length| length.to_string());
+    let wrong = !as_it_should.contains(&length.trim().to_owned());
+    wrong.then(|| format!("Content-Length: {}", quote::plain(length.as_bytes())))
 }
 
 /// Whether `key` looks as if runs of spaces in it had become one: no run is

@@ -110,6 +110,7 @@ impl Probe<'_> {
             let tried = self.draft(draft).await;
             self.drafts.push(tried);
         }
+        self.perhaps_the_gateway();
         self.perhaps_tls().await;
     }
 
@@ -142,7 +143,7 @@ impl Probe<'_> {
         if let Some(held) = held {
             // It explains what else was seen.
             let finding = found.remove(held);
-            found.insert(0, finding);
+            found = vec![finding];
         }
         let mut tried = Tried {
             draft,
@@ -238,8 +239,8 @@ impl Probe<'_> {
             return Vec::new();
         }
         let announced = self.attempt(client, draft, Way::Announced).await;
-        let first = match whole.status() {
-            Some(status) => format!("the answer is {status}"),
+        let first = match whole.answer() {
+            Some(answer) => judge::said(&answer, b""),
             None => format!("no answer came in {:?}", self.settings.within),
         };
         let mut seen = first;
@@ -261,6 +262,30 @@ impl Probe<'_> {
         vec![Finding::new(Kind::Key3Held, &[draft], seen).shown()]
     }
 
+    /// Whether something in front gives an error in every draft: then it is not
+    /// the octets behind the head that it waits for.
+    fn perhaps_the_gateway(&mut self) {
+        let why = |tried: &Tried| match tried.verdict {
+            Verdict::Fails(why) => Some(why),
+            _ => None,
+        };
+        let either = [Some(Kind::GatewayError), Some(Kind::Key3Held)];
+        let all = self.drafts.iter().all(|tried| either.contains(&why(tried)));
+        let some = self.drafts.iter().any(|tried| why(tried) == either[0]);
+        if !all || !some {
+            return;
+        }
+        for tried in &mut self.drafts {
+            tried.verdict = Verdict::Fails(Kind::GatewayError);
+        }
+        self.findings.retain(|found| found.kind != Kind::Key3Held);
+        for found in &mut self.findings {
+            if found.kind == Kind::GatewayError {
+                found.drafts.clear();
+            }
+        }
+    }
+
     /// Whether a port that answers no draft over plain TCP speaks TLS.
     async fn perhaps_tls(&mut self) {
         const MUTE: [Kind; 4] = [
@@ -274,8 +299,8 @@ impl Probe<'_> {
         if self.url.secure || !self.drafts.iter().all(mute) {
             return;
         }
-        if let Some(version) = front::speaks_tls(&self.client, self.url).await {
-            let seen = format!("{version} is agreed upon on this port");
+        let within = self.settings.within;
+        if let Some(seen) = front::speaks_tls(&self.client, self.url, within).await {
             for tried in &mut self.drafts {
                 tried.verdict = Verdict::Fails(Kind::TlsExpected);
             }

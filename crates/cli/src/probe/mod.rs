@@ -44,7 +44,7 @@ pub(crate) fn run(args: &Probe) -> Result<(), Failure> {
     quiet_pipe(io::stdout().lock().write_all(answer.as_bytes()))?;
     match (report.works(), &report.request) {
         (true, _) => Ok(()),
-        (false, Some(_)) => Err(Failure::new("the request is refused")),
+        (false, Some(_)) => Err(Failure::new("the request is refused, or not whole")),
         (false, None) => Err(Failure::new("no draft works")),
     }
 }

@@ -22,6 +22,7 @@ mod explain;
 mod hostile;
 mod messages;
 mod opening;
+mod probe;
 mod proxy;
 mod record;
 mod replay;

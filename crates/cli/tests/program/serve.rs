@@ -37,7 +37,7 @@ pub(crate) fn gateway(arguments: &[&str]) -> Gateway {
 }
 
 impl Gateway {
-    fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("ws://{}{path}", self.address)
     }
 

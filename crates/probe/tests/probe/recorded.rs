@@ -139,6 +139,11 @@ fn what_proxies_do_to_a_request_is_found() {
             .collect();
         finding(&looked_at(lower), Kind::RecordedLowerCase);
 
+        for body in ["Content-Length: 9", "Transfer-Encoding: chunked"] {
+            let report = looked_at(format!("{head}\r\n{body}\r\n\r\n{rest}"));
+            assert_eq!(finding(&report, Kind::RecordedBody).seen, body);
+            assert!(!report.works(), "{draft}");
+        }
         if behind(draft) == 0 {
             continue;
         }

@@ -20,7 +20,7 @@ use tokio_rustls::{
     },
 };
 
-use crate::server::{Server, echo, finding};
+use crate::server::{Server, echo, end, finding};
 
 /// An authority of our own, and a file with its certificate.
 struct Authority {
@@ -203,9 +203,10 @@ async fn what_agrees_on_tls_1_0_is_too_old() {
     let server = Server::start(move |mut tcp| {
         let hello = hello.clone();
         async move {
-            if tcp.read(&mut [0; 1024]).await.is_ok_and(|count| count > 0) {
-                let _ = tcp.write_all(&hello).await;
-                let _ = tcp.read_to_end(&mut Vec::new()).await;
+            let mut first = [0; 1];
+            if tcp.read(&mut first).await.is_ok_and(|count| count > 0) {
+                let said = if first == [22] { &hello[..] } else { b"" };
+                end(tcp, said).await;
             }
         }
     })
@@ -214,6 +215,10 @@ async fn what_agrees_on_tls_1_0_is_too_old() {
     fails(&report, Kind::TlsTooOld);
     let seen = &report.findings[0].seen;
     assert!(seen.contains("it answers with TLS 1.0 (03 01)"), "{seen}");
+
+    let report = probed(&server, "ws", Tls::default()).await;
+    let seen = &finding(&report, Kind::TlsExpected).seen;
+    assert!(seen.contains("TLS 1.0"), "{seen}");
 }
 
 #[tokio::test]
