@@ -87,7 +87,8 @@ impl Outcome {
         if let Some(Close { code, reason }) = complaint {
             let reason = match reason.as_str() {
                 "" => String::new(),
-                reason => format!(" ({reason})"),
+                // It comes from the server, and must not steer the terminal.
+                reason => format!(" ({})", reason.escape_debug()),
             };
             return Err(Failure::protocol(format_args!(
                 "the server closed with code {code}{reason} while we closed: what was sent last may not have been taken"

@@ -96,6 +96,8 @@ fn a_complaint_that_crosses_our_close_is_told() {
             peer.end();
         })
     };
+    close(b"\x88\x05\x03\xf1\x1b[m")
+        .expect(76, &["closed with code 1009 (\\u{1b}[m) while we closed"]);
     close(b"\x88\x06\x03\xf1long").expect(76, &["closed with code 1009 (long) while we closed"]);
     close(b"\x88\x02\x03\xf1").expect(76, &["closed with code 1009 while we closed"]);
     // An answer is what repeats our code, has none, or one that nobody may send.
