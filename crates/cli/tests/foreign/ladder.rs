@@ -160,13 +160,13 @@ fn gateway(name: &str, relay: &Relay, drafts: &str) -> Gateway {
 }
 
 /// Passes every octet on, and counts.
-struct Relay {
-    address: String,
+pub(crate) struct Relay {
+    pub(crate) address: String,
     connections: Arc<AtomicUsize>,
 }
 
 impl Relay {
-    fn to(host: String) -> Self {
+    pub(crate) fn to(host: String) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let relay = Self {
             address: listener.local_addr().unwrap().to_string(),
@@ -185,7 +185,7 @@ impl Relay {
         relay
     }
 
-    fn connections(&self) -> usize {
+    pub(crate) fn connections(&self) -> usize {
         self.connections.load(SeqCst)
     }
 }

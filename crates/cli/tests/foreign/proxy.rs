@@ -1,6 +1,6 @@
 //! Debian's HAProxy and nginx with the recipes of docs/operating.md: the fenced
 //! block behind a recipe's mark, as it stands there but for addresses, ports
-//! and paths. And Debian's tinyproxy, a proxy for clients.
+//! and paths. And Debian's tinyproxy and squid, proxies for clients.
 
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -44,14 +44,41 @@ impl Proxy {
         Self::run("nginx", command, "-c", recipe, changes)
     }
 
-    /// tinyproxy, for who says `user`, which is a name, a space and a password.
-    pub(crate) fn tinyproxy(user: &str) -> Self {
+    /// tinyproxy, for who says `user`, which is a name, a space and a password,
+    /// or for everybody.
+    pub(crate) fn tinyproxy(user: Option<&str>) -> Self {
         let address = free_address();
         let (host, port) = address.rsplit_once(':').unwrap();
-        let text = format!("Listen {host}\nPort {port}\nBasicAuth {user}\n");
+        let user = user.map(|user| format!("BasicAuth {user}\n"));
+        let user = user.unwrap_or_default();
+        let text = format!("Listen {host}\nPort {port}\n{user}");
         let mut command = Command::new(installed("/usr/bin/tinyproxy"));
         command.arg("-d");
         Self::start("tinyproxy", command, "-c", address, &text)
+    }
+
+    /// squid, as one process that keeps nothing, for who says `user`, likewise.
+    pub(crate) fn squid(user: Option<&str>) -> Self {
+        let address = free_address();
+        let mut text = format!(
+            "http_port {address}\npid_filename none\npinger_enable off\ncache deny all\n\
+            access_log none\ncache_log stdio:/dev/stderr\ncoredump_dir none\n\
+            shutdown_lifetime 0 seconds\n"
+        );
+        text += &match user {
+            // It asks a program, line by line; sed answers without a file, which
+            // squid's own user might not be let read.
+            Some(user) => format!(
+                "auth_param basic program /bin/sed -u s/^{}$/OK/;t;s/.*/ERR/\n\
+                auth_param basic children 1\nacl known proxy_auth REQUIRED\n\
+                http_access allow known\nhttp_access deny all\n",
+                user.replace(' ', ".")
+            ),
+            None => "http_access allow all\n".to_owned(),
+        };
+        let mut command = Command::new(installed("/usr/sbin/squid"));
+        command.arg("-N");
+        Self::start("squid", command, "-f", address, &text)
     }
 
     fn run(

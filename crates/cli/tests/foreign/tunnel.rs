@@ -1,11 +1,15 @@
-//! `draftgate connect` through Debian's tinyproxy, and by OpenSSL's TLS, which
-//! HAProxy speaks in front of a gateway: every draft that is spoken.
+//! `draftgate connect` through Debian's tinyproxy and squid, and by OpenSSL's TLS,
+//! which HAProxy speaks in front of a gateway: every draft that is spoken. And a
+//! proxy route that reaches its upstream in this way.
 
 use std::process::Command;
 
 use crate::child::{Child, Ended};
 use crate::gateway::{Gateway, draftgate};
+use crate::ladder::Relay;
+use crate::peers;
 use crate::proxy::{Proxy, block, certificate};
+use crate::servers::started;
 
 /// Says one line over `draftgate connect` with these arguments and hears it
 /// again; how it ended.
@@ -29,13 +33,80 @@ fn connect<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Command {
 }
 
 #[test]
-fn foreign_tinyproxy_tunnels_every_draft() {
+fn foreign_tinyproxy_and_squid_tunnel_every_draft() {
     let gateway = Gateway::start();
     let url = gateway.url("/echo");
-    let proxy = Proxy::tinyproxy("me pw");
-    let known = format!("http://me:pw@{}", proxy.address);
-    for draft in draftgate_drafts::spoken() {
-        echoed(["--proxy", &known, "--draft", draft.name(), &url]);
+    for proxy in [Proxy::tinyproxy, Proxy::squid] {
+        let proxy = proxy(Some("me pw"));
+        let known = format!("http://me:pw@{}", proxy.address);
+        for draft in draftgate_drafts::spoken() {
+            echoed(["--proxy", &known, "--draft", draft.name(), &url]);
+        }
+    }
+}
+
+/// em-websocket speaks every draft, but no TLS: HAProxy does for it. It knows
+/// nothing of that, so its hixie Location is another one.
+#[test]
+fn foreign_a_proxy_route_reaches_its_upstream_through_tinyproxy_and_squid() {
+    let em_websocket = peers::servers().find(|it| it.peer.name == "em_websocket");
+    let (_server, host) = started("em-websocket", &mut em_websocket.unwrap().command());
+    let pem = certificate();
+    let changes = [
+        ("127.0.0.1:8081", &*host),
+        ("/etc/haproxy/example.com.pem", pem.to_str().unwrap()),
+        (" send-proxy-v2-ssl", ""),
+    ];
+    let tls = Proxy::haproxy("haproxy with tls", &changes);
+    let ways = [Proxy::tinyproxy, Proxy::squid];
+    let users = [None, Some("me pw")];
+    for (proxy, user) in ways
+        .iter()
+        .flat_map(|way| users.map(|user| (way(user), user)))
+    {
+        // Counts: what went past the proxy would be missing.
+        let relay = Relay::to(proxy.address.clone());
+        let login = user.map_or("", |_| "me:pw@");
+        let via = format!("http://{login}{}", relay.address);
+        let mut text = "drafts = \"all\"\norigins = [\"any\"]\n\n\
+            [[listeners]]\naddress = \"127.0.0.1:0\"\n"
+            .to_owned();
+        let mut route = |path: &str, upstream: &str, more: &str| {
+            text += &format!(
+                "\n[[routes]]\npath = \"{path}\"\nservice = \"proxy\"\nupstream = \"{upstream}\"\n{more}\n"
+            );
+        };
+        for draft in draftgate_drafts::spoken() {
+            let name = draft.name();
+            let drafts = format!("upstream-drafts = \"{name}\"\nupstream-proxy = \"{via}\"");
+            route(&format!("/ws/{name}"), &format!("ws://{host}"), &drafts);
+            let tolerant = "upstream-insecure = true\nupstream-answer-checks = \"lenient\"";
+            let upstream = format!("wss://{}", tls.address);
+            route(
+                &format!("/wss/{name}"),
+                &upstream,
+                &format!("{drafts}\n{tolerant}"),
+            );
+        }
+        let wrong = via.replace("me:pw@", "").replace("//", "//me:wrong@");
+        let wrong = format!("upstream-proxy = \"{wrong}\"");
+        route("/wrong", &format!("ws://{host}"), &wrong);
+        let gateway = Gateway::with("way-out", &text);
+        let mut count = 0;
+        for scheme in ["ws", "wss"] {
+            for draft in draftgate_drafts::spoken() {
+                echoed([&*gateway.url(&format!("/{scheme}/{}", draft.name()))]);
+                count += 1;
+                assert_eq!(relay.connections(), count, "{scheme} {draft}");
+            }
+        }
+        if user.is_some() {
+            let ended = refused([&*gateway.url("/wrong")]);
+            assert!(ended.stderr.contains("502 Bad Gateway"), "{}", ended.stderr);
+            let said = "does not take this name and password";
+            assert!(ended.stderr.contains(said), "{}", ended.stderr);
+            assert!(!ended.stderr.contains("wrong@"), "{}", ended.stderr);
+        }
     }
 }
 
@@ -43,7 +114,7 @@ fn foreign_tinyproxy_tunnels_every_draft() {
 fn foreign_tinyproxy_refuses_and_is_understood() {
     let gateway = Gateway::start();
     let url = gateway.url("/echo");
-    let proxy = Proxy::tinyproxy("me pw");
+    let proxy = Proxy::tinyproxy(Some("me pw"));
     let known = format!("http://me:pw@{}", proxy.address);
     let wrong = format!("http://me:wrong@{}", proxy.address);
     for (user, target, said) in [

@@ -8,7 +8,7 @@ use super::fetched::Python;
 use super::{InstallError, is_root, on_path, run};
 
 /// Debian's packages, always needed.
-const DEBIAN: [&str; 16] = [
+const DEBIAN: [&str; 18] = [
     "chromium",
     "fonts-dejavu-core",
     "haproxy",
@@ -22,9 +22,11 @@ const DEBIAN: [&str; 16] = [
     "python3-jsonschema",
     "ruby-em-websocket",
     "ruby-websocket",
+    "squid",
     "tcpdump",
     "tinyproxy-bin",
     "tshark",
+    "websockify",
 ];
 
 const APT_INSTALL: [&str; 4] = ["apt-get", "install", "--yes", "--no-install-recommends"];
