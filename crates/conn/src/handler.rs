@@ -88,6 +88,7 @@ pub struct Peer<'a> {
     pub(crate) buffer: usize,
     pub(crate) failed: Option<Rule>,
     pub(crate) held: bool,
+    pub(crate) closed_for: Option<Why>,
 }
 
 impl Peer<'_> {
@@ -122,6 +123,12 @@ impl Peer<'_> {
     /// timeout.
     pub fn hold(&mut self) {
         self.held = true;
+    }
+
+    /// Why we have closed, if we have: the peer's Close is then the answer to
+    /// ours. [`Handler::ended`] follows, and says with which Close.
+    pub fn closed_for(&self) -> Option<Why> {
+        self.closed_for
     }
 
     /// The peer broke `rule`, one that its codec does not know of: the

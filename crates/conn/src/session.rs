@@ -310,7 +310,9 @@ impl Session {
                 self.because(By::Peer, close.clone(), Why::PeerClosed);
             }
         }
+        let closed_for = self.verdict.as_ref().filter(|_| self.we_closed);
         let mut peer = Peer {
+            closed_for: closed_for.map(|verdict| verdict.why),
             codec: self.codec.as_mut(),
             out: &mut self.out,
             queue: &self.queue,

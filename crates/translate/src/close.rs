@@ -53,6 +53,36 @@ pub fn received(close: Option<Close>, capabilities: &Capabilities) -> Close {
     })
 }
 
+/// One of two peers that are relayed to each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Side {
+    /// Whoever connected to us.
+    Client,
+    /// Whom we connected to on its behalf.
+    Upstream,
+}
+
+impl Side {
+    /// Its name in the log.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Upstream => "upstream",
+        }
+    }
+}
+
+/// What the loss of the peer on `side` means for the other, in codes of RFC
+/// 6455: that it went away. A server that `broke` its draft is an error that
+/// its client did not make; of a client that did, its server learns no more
+/// than that it is gone.
+pub fn lost(side: Side, broke: bool) -> Close {
+    match (side, broke) {
+        (Side::Upstream, true) => Close::new(Close::INTERNAL_ERROR, "the upstream broke its draft"),
+        (side, _) => Close::new(Close::ABNORMAL, format!("the {} is gone", side.name())),
+    }
+}
+
 /// The code under which the log has a peer's proper end, in those of RFC 6455:
 /// as [`received`]; `None` where the draft has no closing handshake (hixie-75),
 /// which leaves nothing to tell.

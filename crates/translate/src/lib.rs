@@ -24,7 +24,7 @@ mod policy;
 mod render;
 pub mod table;
 
-pub use close::{REASON_OCTETS, close, logged, received};
+pub use close::{REASON_OCTETS, Side, close, logged, lost, received};
 pub use message::{DropReason, Outcome, inbound, message};
 pub use policy::{BASE64, BinaryPolicy, ENVELOPE, Policy, UnknownBinaryPolicy};
 pub use render::{greeting, render};

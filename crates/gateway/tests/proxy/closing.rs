@@ -33,10 +33,10 @@ async fn what_the_upstream_says_between_the_two_closes_arrives() {
                 "{near}, {far}"
             );
         }
-        // The upstream's own code, where both drafts have codes.
+        // The upstream's own code, where it has one, else the client's.
         let told = match closing(far) {
             Closing::Coded => coded(near, 4002).map(|_| Close::new(4002, "all said")),
-            _ => coded(near, 1000),
+            _ => coded(near, 4001),
         };
         assert_eq!(
             client.event().await,

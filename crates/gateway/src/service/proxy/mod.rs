@@ -17,7 +17,7 @@ use draftgate_client::{Options, Stream, Tls, TlsFailure};
 use draftgate_conn::{Conn, End, Handler, Overflow, Peer, Settings, Start};
 use draftgate_core::{Close, Message};
 use draftgate_drafts::opening::LengthFrames;
-use draftgate_translate::{BASE64, Policy};
+use draftgate_translate::{BASE64, Policy, Side};
 use draftgate_upstream::{Ask, Failure, Link, Slot};
 use http::{HeaderName, HeaderValue, header};
 use tracing::{debug, info};
@@ -25,7 +25,7 @@ use tracing::{debug, info};
 pub(super) use self::fields::written;
 use self::{
     octets::Octets,
-    pair::{Half, Other, Side},
+    pair::{Half, Other},
 };
 use super::{Accept, Answer, Opening, Service, Tally};
 use crate::{

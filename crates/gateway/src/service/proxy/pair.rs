@@ -12,8 +12,8 @@ use std::{
 };
 
 use draftgate_conn::{By, End, Handler, Peer, Queued, Sender, Why};
-use draftgate_core::{Capabilities, Close, Draft, Message, Shared};
-use draftgate_translate::{self as translate, DropReason, Outcome, Policy};
+use draftgate_core::{Capabilities, Close, Closing, Draft, Message, Shared};
+use draftgate_translate::{self as translate, DropReason, Outcome, Policy, Side};
 use tracing::{debug, info};
 
 use crate::service::{Tally, UNDELIVERABLE};
@@ -30,22 +30,6 @@ pub(super) struct Half {
     tally: Arc<Tally>,
     /// The other knows that this one is over.
     told: bool,
-}
-
-/// Which of the two peers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Side {
-    Client,
-    Upstream,
-}
-
-impl Side {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Client => "client",
-            Self::Upstream => "upstream",
-        }
-    }
 }
 
 /// How a peer is spoken to.
@@ -147,8 +131,17 @@ impl Handler for Half {
     }
 
     fn closing(&mut self, close: Option<&Close>, peer: &mut Peer<'_>) {
-        peer.hold();
-        self.closed(translate::received(close.cloned(), &peer.capabilities()));
+        let able = peer.capabilities();
+        match peer.closed_for() {
+            // It answers the other's Close, without words of its own.
+            Some(Why::UpstreamClosed) if able.closing != Closing::Coded => {}
+            None | Some(Why::UpstreamClosed) => {
+                peer.hold();
+                self.closed(translate::received(close.cloned(), &able));
+            }
+            // It answers a Close of ours, and not the other's: that both are to know.
+            Some(_) => {}
+        }
     }
 
     fn ended(&mut self, end: &End<'_>) {
@@ -164,7 +157,8 @@ impl Handler for Half {
             }
             why => {
                 debug!(id = %self.id, side = self.side.name(), code = why.code(), "one side of a proxied connection was lost: {why}");
-                self.lost(Some(gone(self.side, why)), Why::UpstreamLost);
+                let broke = matches!(why, Why::Violation(_));
+                self.lost(Some(translate::lost(self.side, broke)), Why::UpstreamLost);
             }
         }
     }
@@ -173,18 +167,7 @@ impl Handler for Half {
 impl Drop for Half {
     fn drop(&mut self) {
         if !self.told {
-            self.lost(Some(gone(self.side, Why::Aborted)), Why::UpstreamLost);
+            self.lost(Some(translate::lost(self.side, false)), Why::UpstreamLost);
         }
-    }
-}
-
-/// What the other side is told where one was lost `why`: that it went away, or,
-/// where a server talks nonsense, that the error is not the client's.
-fn gone(side: Side, why: Why) -> Close {
-    match (side, why) {
-        (Side::Upstream, Why::Violation(_)) => {
-            Close::new(Close::INTERNAL_ERROR, "the upstream broke its draft")
-        }
-        (side, _) => Close::new(Close::ABNORMAL, format!("the {} is gone", side.name())),
     }
 }
