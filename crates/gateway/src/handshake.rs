@@ -160,19 +160,23 @@ pub(crate) async fn decide(request: &Request, asked: Asked<'_>) -> Result<Opened
         origin,
         tally: &tally,
     };
+    // What the draft itself refuses reaches no service, and no server behind it.
+    let accepted = |subprotocol: Option<&str>| {
+        let terms = Terms {
+            subprotocol,
+            public_url: &url,
+            limits: route.limits,
+            length_frames,
+        };
+        draftgate_drafts::accept(draft, parts, &terms, &mut RandomKeys).map_err(refuse)
+    };
+    accepted(None)?;
     let accept = asked.services[index].open(&opening).await?;
     let subprotocol = match accept.subprotocol {
         Some(chosen) => chosen.filter(|name| asked_for.contains(&name.as_str())),
         None => subprotocol,
     };
-    let terms = Terms {
-        subprotocol: subprotocol.as_deref(),
-        public_url: &url,
-        limits: route.limits,
-        length_frames,
-    };
-    let mut accepted =
-        draftgate_drafts::accept(draft, parts, &terms, &mut RandomKeys).map_err(refuse)?;
+    let mut accepted = accepted(subprotocol.as_deref())?;
     for (name, value) in accept.fields {
         let name = Cow::Owned(name.as_str().to_owned());
         accepted.head.fields.push((name, value));
@@ -190,7 +194,7 @@ pub(crate) async fn decide(request: &Request, asked: Asked<'_>) -> Result<Opened
         settings,
         about: About {
             draft,
-            capabilities: acceptor.capabilities(terms.length_frames),
+            capabilities: acceptor.capabilities(length_frames),
             path: shown(path),
             origin: origin.map(shown),
             subprotocol: subprotocol.as_deref().map(shown),

@@ -4,7 +4,7 @@ use draftgate_core::Draft;
 use draftgate_gateway::config::{HostField, Upstream};
 
 use crate::{
-    common::{Client, HYBI_13, Raw, gateway, soon, spoken, until},
+    common::{Client, HIXIE_76, HYBI_13, Raw, gateway, soon, spoken, until},
     rig::{Rig, to},
 };
 
@@ -117,6 +117,19 @@ async fn the_upstreams_refusal_is_the_clients() {
         assert_eq!(rig.front.counts().refused_for("upstream-answered"), 1);
         rig.end().await;
     }
+}
+
+#[tokio::test]
+async fn what_the_draft_refuses_reaches_no_upstream() {
+    let rig = Rig::new(Draft::Hybi13);
+    let short = HYBI_13.replace("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZQ==");
+    let spaceless = HIXIE_76.replace("4 @1  46546xW%0l 1 5", "4@146546xW%0l15") + "^n:ds[4U";
+    for request in [short, spaceless] {
+        let (head, _) = Raw::say(rig.address, &request).await.refusal().await;
+        assert!(head.starts_with("HTTP/1.1 400 "), "{head}");
+    }
+    rig.behind.seen(|seen| assert_eq!(seen.openings.len(), 0));
+    rig.end().await;
 }
 
 #[tokio::test]
