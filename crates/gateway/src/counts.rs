@@ -25,6 +25,8 @@ pub struct Counts {
     pub connections: u64,
     /// WebSocket connections open now.
     pub open: u64,
+    /// Connections to upstreams of proxy routes open now.
+    pub upstream: u64,
     /// Upgrades answered since the start, by draft.
     pub upgrades: BTreeMap<Draft, u64>,
     /// Refusals since the start, by code.
@@ -118,6 +120,14 @@ pub(crate) struct Counters {
     pub(crate) polls: AtomicU64,
 }
 
+/// What there is at the moment.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Now {
+    pub(crate) connections: usize,
+    pub(crate) open: usize,
+    pub(crate) upstream: usize,
+}
+
 #[derive(Debug, Default)]
 struct Handshakes {
     upgrades: BTreeMap<Draft, u64>,
@@ -138,13 +148,14 @@ impl Counters {
         *self.handshakes().refused.entry(code).or_default() += 1;
     }
 
-    pub(crate) fn read(&self, accepted: u64, connections: usize, open: usize) -> Counts {
+    pub(crate) fn read(&self, accepted: u64, now: Now) -> Counts {
         let handshakes = self.handshakes();
         Counts {
             accepted,
             accept_errors: self.accept_errors.load(Relaxed),
-            connections: connections as u64,
-            open: open as u64,
+            connections: now.connections as u64,
+            open: now.open as u64,
+            upstream: now.upstream as u64,
             upgrades: handshakes.upgrades.clone(),
             refused: handshakes.refused.clone(),
             policies: handshakes.policies.clone(),
@@ -170,7 +181,10 @@ mod tests {
     #[test]
     fn counts_are_one_line_of_what_happened() {
         let counters = Counters::default();
-        assert_eq!(counters.read(0, 0, 0).to_string(), "0 connections");
+        assert_eq!(
+            counters.read(0, Now::default()).to_string(),
+            "0 connections"
+        );
         counters.upgrade(Draft::Hixie76);
         counters.upgrade(Draft::Hybi13);
         counters.upgrade(Draft::Hixie76);
@@ -180,7 +194,7 @@ mod tests {
         counters.published.fetch_add(4, Relaxed);
         counters.polls.fetch_add(5, Relaxed);
         assert_eq!(
-            counters.read(5, 0, 0).to_string(),
+            counters.read(5, Now::default()).to_string(),
             "5 connections; upgraded: 2 hixie-76, 1 hybi-13; refused: 1 path-unknown; \
              policies: 1 Flash; 3 messages of peers that may not publish; \
              over HTTP: 4 messages published, 5 polls"

@@ -27,7 +27,7 @@ use tracing::{debug, info, warn};
 use crate::{
     Counts,
     config::{Config, Listener, Plugin, Route},
-    counts::Counters,
+    counts::{Counters, Now},
     http::{Door, sweep},
     listen,
     policy::Policies,
@@ -276,11 +276,13 @@ impl Running {
 
     /// What was counted so far.
     pub fn counts(&self) -> Counts {
-        let open = self.inner.open().len();
+        let now = Now {
+            connections: self.inner.tasks.len(),
+            open: self.inner.open().len(),
+            upstream: self.inner.beyond.len(),
+        };
         let accepted = self.inner.accepted.load(Relaxed);
-        self.inner
-            .counts
-            .read(accepted, self.inner.tasks.len(), open)
+        self.inner.counts.read(accepted, now)
     }
 
     /// Stops accepting and ends every connection as its draft says (1001,

@@ -40,6 +40,8 @@ fn what_every_draft_is_told_stands_in_the_page_on_translation() {
         ("policies", table::policy_table(&drafts)),
         ("replies", table::reply_table(&drafts)),
         ("codes", table::code_table(&drafts)),
+        ("partings", table::parting_table(&drafts)),
+        ("answers", table::answer_table(&drafts)),
     ] {
         holds("docs/translation.md", name, &table);
     }

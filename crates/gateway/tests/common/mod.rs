@@ -15,8 +15,8 @@ use std::{
 use bytes::{Buf, BytesMut};
 use draftgate_core::{Close, Closing, Codec, Draft, Event, Limits, Message, Outbox, Outgoing};
 use draftgate_drafts::{
-    RandomKeys,
-    opening::{Ask, LengthFrames},
+    Detection, RandomKeys,
+    opening::{Ask, LengthFrames, Terms},
 };
 use draftgate_gateway::{
     Gateway, Running,
@@ -196,7 +196,21 @@ impl Raw {
     }
 }
 
-/// A client of some draft.
+fn parsed(head: &[u8]) -> http::request::Parts {
+    let head = std::str::from_utf8(head).unwrap();
+    let mut lines = head.split("\r\n").take_while(|line| !line.is_empty());
+    let mut first = lines.next().unwrap().split(' ');
+    let mut request = http::Request::builder()
+        .method(first.next().unwrap())
+        .uri(first.next().unwrap());
+    for line in lines {
+        let (name, value) = line.split_once(':').unwrap();
+        request = request.header(name, value.trim());
+    }
+    request.body(()).unwrap().into_parts().0
+}
+
+/// A client of some draft, or the server of one.
 #[derive(Debug)]
 pub(crate) struct Client {
     pub(crate) tcp: TcpStream,
@@ -266,6 +280,49 @@ impl Client {
         client.codec.start(&mut client.out);
         assert_eq!(client.event().await, Some(Event::Opened), "{draft}");
         client
+    }
+
+    /// The other end, as a server: answers the opening that comes over `tcp`, in
+    /// its draft, with the subprotocol that it asks for last.
+    pub(crate) async fn serve(mut tcp: TcpStream) -> Self {
+        tcp.set_nodelay(true).unwrap();
+        let mut read = BytesMut::new();
+        let at = loop {
+            match memchr::memmem::find(&read, b"\r\n\r\n") {
+                Some(at) => break at + 4,
+                None => assert!(
+                    soon("read", tcp.read_buf(&mut read)).await.unwrap() > 0,
+                    "closed inside a request: {read:?}"
+                ),
+            }
+        };
+        let request = parsed(&read.split_to(at));
+        let draft = draftgate_drafts::detect(&request, Detection::default()).unwrap();
+        let asked = draftgate_drafts::subprotocols(draft, &request.headers);
+        let host = request.headers["host"].to_str().unwrap();
+        let terms = Terms {
+            subprotocol: asked.last().copied(),
+            public_url: &format!("ws://{host}{}", request.uri),
+            limits: Limits::default(),
+            length_frames: LengthFrames {
+                send: false,
+                accept: true,
+            },
+        };
+        let accepted = draftgate_drafts::accept(draft, &request, &terms, &mut RandomKeys).unwrap();
+        let mut out = Outbox::new();
+        out.put(&accepted.head.to_bytes());
+        let mut server = Self {
+            tcp,
+            codec: accepted.codec,
+            subprotocol: terms.subprotocol.map(str::to_owned),
+            read,
+            out,
+        };
+        server.codec.start(&mut server.out);
+        server.flush().await;
+        assert_eq!(server.event().await, Some(Event::Opened), "{draft}");
+        server
     }
 
     pub(crate) async fn send(&mut self, message: impl Into<Message>) {

@@ -75,7 +75,7 @@ async fn every_code_reaches_every_draft_as_the_nearest_that_it_has() {
 /// The policy between the codes, written down a second time: what is too
 /// large changed its number, what blames the peer is a protocol error, what
 /// is our own fault is going away.
-fn nearest(code: u16, draft: Draft) -> Option<u16> {
+pub(crate) fn nearest(code: u16, draft: Draft) -> Option<u16> {
     match (code, draft) {
         (1000..=1003 | 3000..=4999, _) => Some(code),
         (1004 | 1009, Draft::Hybi13) => Some(1009),

@@ -14,6 +14,7 @@ mod common;
 mod endings;
 mod octets;
 mod peer;
+mod relay;
 mod scene;
 mod stage;
 mod wanted;

@@ -3,7 +3,8 @@
 
 use std::{collections::BTreeMap, sync::LazyLock};
 
-use draftgate_core::Draft;
+use bytes::BytesMut;
+use draftgate_core::{Draft, Role};
 use draftgate_translate::table::{CLOSE_CODE, Case, Ending, PING, REASON};
 
 /// The limit for messages in the gateways of this test.
@@ -75,10 +76,14 @@ fn plain(fin: bool, frame: Frame, payload: &[u8], layout: Layout) -> (Vec<u8>, u
 const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
 fn masked(octets: &[u8]) -> Vec<u8> {
+    under(KEY, octets)
+}
+
+fn under(bytes: [u8; 4], octets: &[u8]) -> Vec<u8> {
     let mut masked = Vec::with_capacity(octets.len());
-    let key = u32::from_ne_bytes(KEY);
+    let key = u32::from_ne_bytes(bytes);
     let words = octets.chunks_exact(4);
-    let rest = words.remainder().iter().zip(KEY);
+    let rest = words.remainder().iter().zip(bytes);
     for word in words {
         let word = u32::from_ne_bytes([word[0], word[1], word[2], word[3]]);
         masked.extend_from_slice(&(word ^ key).to_ne_bytes());
@@ -101,6 +106,77 @@ fn clients(fin: bool, frame: Frame, payload: &[u8], layout: Layout) -> Vec<u8> {
 /// A server's frame in a draft with headers.
 fn servers(frame: Frame, payload: &[u8], layout: Layout) -> Vec<u8> {
     plain(true, frame, payload, layout).0
+}
+
+/// What clients have written of whole frames, taken out of `octets` and
+/// without their masks: as a server would have written it.
+pub(crate) fn unmasked(octets: &mut BytesMut, draft: Draft) -> Vec<u8> {
+    let layout = layout(draft);
+    if matches!(layout, Layout::Sentinel { .. }) {
+        return octets.split().to_vec();
+    }
+    let mut plain = Vec::new();
+    while let Some(frame) = unmask(octets, layout) {
+        plain.extend(frame);
+    }
+    plain
+}
+
+fn unmask(octets: &mut BytesMut, layout: Layout) -> Option<Vec<u8>> {
+    // In hybi-06 the key comes first, and the mask covers the header.
+    let first = layout == Layout::Hybi06;
+    let front = if first { 4 } else { 0 };
+    let key_at = |header: usize| if first { 0 } else { header };
+    let bare = |at: usize| {
+        let octet = *octets.get(front + at)?;
+        Some(if first { octet ^ octets[at % 4] } else { octet })
+    };
+    let seven = bare(1)?;
+    assert_eq!(
+        seven & 0x80 == 0,
+        first,
+        "a client masks, as its draft says"
+    );
+    let (header, mut length) = match seven & 0x7f {
+        126 => (4, 0),
+        127 => (10, 0),
+        short => (2, usize::from(short)),
+    };
+    for at in 2..header {
+        length = length << 8 | usize::from(bare(at)?);
+    }
+    if octets.len() < 4 + header + length {
+        return None;
+    }
+    let frame = octets.split_to(4 + header + length);
+    let at = key_at(header);
+    let key = [frame[at], frame[at + 1], frame[at + 2], frame[at + 3]];
+    let mut plain = frame[..at].to_vec();
+    plain.extend(under(key, &frame[at + 4..]));
+    plain[1] &= 0x7f;
+    Some(plain)
+}
+
+/// A text from `role`.
+pub(crate) fn text_of(role: Role, text: &[u8], draft: Draft) -> Vec<u8> {
+    match role {
+        Role::Client => text_of_client(text, draft),
+        Role::Server => text_to(text, draft),
+    }
+}
+
+/// A close from `role`: hixie-75's is the end of TCP, and no octet.
+pub(crate) fn close_of(role: Role, close: Option<(u16, &str)>, draft: Draft) -> Vec<u8> {
+    let layout = layout(draft);
+    let body = close.map_or_else(Vec::new, |(code, reason)| {
+        [&code.to_be_bytes(), reason.as_bytes()].concat()
+    });
+    match (layout, role) {
+        (Layout::Sentinel { marker: false }, _) => Vec::new(),
+        (Layout::Sentinel { marker: true }, _) => vec![0xff, 0x00],
+        (_, Role::Client) => clients(true, Frame::Close, &body, layout),
+        (_, Role::Server) => servers(Frame::Close, &body, layout),
+    }
 }
 
 /// A text from a client.
@@ -161,23 +237,34 @@ pub(crate) fn ending_to(ending: &Ending, draft: Draft) -> Vec<u8> {
 
 /// What a client of `draft` writes for `case`; `None` if it cannot.
 pub(crate) fn of_client(case: Case, draft: Draft) -> Option<&'static [u8]> {
-    SAID.get(&(layout(draft), case))
+    of(Role::Client, case, draft)
+}
+
+/// What `role` writes for `case`; `None` if it cannot.
+pub(crate) fn of(role: Role, case: Case, draft: Draft) -> Option<&'static [u8]> {
+    SAID.get(&(role == Role::Client, layout(draft), case))
         .expect("the layouts and cases below")
         .as_deref()
 }
 
-type Said = BTreeMap<(Layout, Case), Option<Vec<u8>>>;
+type Said = BTreeMap<(bool, Layout, Case), Option<Vec<u8>>>;
+
+/// Writes a frame in one role.
+type Write = fn(bool, Frame, &[u8], Layout) -> Vec<u8>;
 
 /// Made once: some are long.
 static SAID: LazyLock<Said> = LazyLock::new(|| {
     let mut said = Said::new();
     for case in Case::ALL {
-        for marker in [false, true] {
-            let octets = of_hixie(case, marker);
-            said.insert((Layout::Sentinel { marker }, case), octets);
-        }
-        for layout in [Layout::Hybi06, Layout::Hybi07] {
-            said.insert((layout, case), of_hybi(case, layout));
+        let unmasked: Write = |fin, frame, payload, layout| plain(fin, frame, payload, layout).0;
+        for (client, write) in [(true, clients as Write), (false, unmasked)] {
+            for marker in [false, true] {
+                let octets = of_hixie(case, marker);
+                said.insert((client, Layout::Sentinel { marker }, case), octets);
+            }
+            for layout in [Layout::Hybi06, Layout::Hybi07] {
+                said.insert((client, layout, case), of_hybi(case, layout, write));
+            }
         }
     }
     said
@@ -206,15 +293,15 @@ fn of_hixie(case: Case, marker: bool) -> Option<Vec<u8>> {
     }
 }
 
-fn of_hybi(case: Case, layout: Layout) -> Option<Vec<u8>> {
-    let whole = |frame, payload: &[u8]| clients(true, frame, payload, layout);
+fn of_hybi(case: Case, layout: Layout, write: Write) -> Option<Vec<u8>> {
+    let whole = |frame, payload: &[u8]| write(true, frame, payload, layout);
     let fragments = |frame| {
         let (front, rest) = payload(case).split_at(3);
         let (middle, back) = rest.split_at(9);
         [
-            clients(false, frame, front, layout),
-            clients(false, Frame::Continuation, middle, layout),
-            clients(true, Frame::Continuation, back, layout),
+            write(false, frame, front, layout),
+            write(false, Frame::Continuation, middle, layout),
+            write(true, Frame::Continuation, back, layout),
         ]
         .concat()
     };

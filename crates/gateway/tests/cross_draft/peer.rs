@@ -1,13 +1,13 @@
-//! A client of some draft whose octets are looked at as they come off the
-//! socket, and what the gateway must have in its books about it.
+//! A client of some draft, or a server, whose octets are looked at as they come
+//! off the socket, and what the gateway must have in its books about it.
 
 use std::net::SocketAddr;
 
 use bytes::{Buf, BytesMut};
-use draftgate_core::Draft;
+use draftgate_core::{Draft, Role};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    net::{TcpListener, TcpStream},
 };
 
 use crate::{
@@ -20,8 +20,12 @@ pub(crate) struct Peer {
     pub(crate) draft: Draft,
     /// Where it connects from.
     pub(crate) address: SocketAddr,
+    pub(crate) role: Role,
     tcp: TcpStream,
+    /// What came, without masks.
     read: BytesMut,
+    /// Of a server: what came of a frame that is not whole.
+    masked: BytesMut,
     /// Messages it said.
     pub(crate) said: u64,
     /// Notices it caused.
@@ -34,11 +38,30 @@ impl Peer {
     pub(crate) async fn open(address: SocketAddr, draft: Draft, path: &str) -> Self {
         // The opening is other tests' concern; from here on no codec is asked.
         let (tcp, read) = Client::open(address, draft, path).await.into_octets();
+        Self::new(Role::Client, draft, tcp, read)
+    }
+
+    /// The server of `draft` that is connected to next.
+    pub(crate) async fn accept(listener: &TcpListener, draft: Draft) -> Self {
+        let (tcp, _) = soon("accept", listener.accept()).await.unwrap();
+        let served = Client::serve(tcp).await;
+        assert_eq!(served.codec.draft(), draft);
+        let (tcp, read) = served.into_octets();
+        Self::new(Role::Server, draft, tcp, read)
+    }
+
+    fn new(role: Role, draft: Draft, tcp: TcpStream, read: BytesMut) -> Self {
+        let (read, masked) = match role {
+            Role::Client => (read, BytesMut::new()),
+            Role::Server => (BytesMut::new(), read),
+        };
         Self {
             draft,
+            role,
             address: tcp.local_addr().unwrap(),
             tcp,
             read,
+            masked,
             said: 0,
             noticed: 0,
             missed: 0,
@@ -51,8 +74,13 @@ impl Peer {
 
     pub(crate) async fn say(&mut self, text: &str) {
         self.said += 1;
-        self.write(&octets::text_of_client(text.as_bytes(), self.draft))
+        self.write(&octets::text_of(self.role, text.as_bytes(), self.draft))
             .await;
+    }
+
+    /// Ends TCP by an RST.
+    pub(crate) fn reset(self) {
+        self.tcp.set_zero_linger().unwrap();
     }
 
     /// Ends our half of TCP.
@@ -60,11 +88,26 @@ impl Peer {
         self.tcp.shutdown().await.unwrap();
     }
 
+    /// Writes `octets` to one that may have gone.
+    pub(crate) async fn answer(&mut self, octets: &[u8]) {
+        let _ = soon("write", self.tcp.write_all(octets)).await;
+    }
+
+    /// Ends our half of TCP, if there is still one.
+    pub(crate) async fn hang_up(&mut self) {
+        let _ = self.tcp.shutdown().await;
+    }
+
     /// The next octets are exactly these.
     pub(crate) async fn hears(&mut self, wanted: &[u8], what: &str) {
+        // Each octet is looked at once, however many reads it takes.
+        let mut alike = 0;
         loop {
             let there = self.read.len().min(wanted.len());
-            self.same(&wanted[..there], wanted, what);
+            if self.read[alike..there] != wanted[alike..there] {
+                self.same(&wanted[..there], wanted, what);
+            }
+            alike = there;
             if there == wanted.len() {
                 return self.read.advance(there);
             }
@@ -87,10 +130,19 @@ impl Peer {
     }
 
     async fn more(&mut self, what: &str) -> bool {
-        match soon(what, self.tcp.read_buf(&mut self.read)).await {
+        let into = match self.role {
+            Role::Client => &mut self.read,
+            Role::Server => &mut self.masked,
+        };
+        let more = match soon(what, self.tcp.read_buf(into)).await {
             Ok(count) => count > 0,
             Err(error) => panic!("{what}: {error} after {:02x?}", shown(&self.read, 0)),
+        };
+        if self.role == Role::Server {
+            let plain = octets::unmasked(&mut self.masked, self.draft);
+            self.read.extend_from_slice(&plain);
         }
+        more
     }
 
     /// What was read begins with `front`, the beginning of `wanted`.

@@ -129,7 +129,7 @@ fn table(rows: &[Row], drafts: &[Traits], sides: &[usize]) -> String {
     table
 }
 
-fn header(titles: &[&str], columns: &[Vec<usize>], drafts: &[Traits]) -> String {
+pub(super) fn header(titles: &[&str], columns: &[Vec<usize>], drafts: &[Traits]) -> String {
     let mut table = format!("| {} |", titles.join(" | "));
     for column in columns {
         let _ = write!(table, " to {} |", names(column, drafts));
@@ -143,7 +143,7 @@ fn header(titles: &[&str], columns: &[Vec<usize>], drafts: &[Traits]) -> String 
     table
 }
 
-fn finish(table: &mut String, row: &Row, columns: &[Vec<usize>]) {
+pub(super) fn finish(table: &mut String, row: &Row, columns: &[Vec<usize>]) {
     for column in columns {
         let _ = write!(table, " {} |", row.cells[column[0]]);
     }
@@ -163,7 +163,7 @@ fn policies(numbers: &[usize]) -> String {
     words.join(", ")
 }
 
-fn names(numbers: &[usize], drafts: &[Traits]) -> String {
+pub(super) fn names(numbers: &[usize], drafts: &[Traits]) -> String {
     if numbers.len() == drafts.len() {
         return "every draft".to_owned();
     }

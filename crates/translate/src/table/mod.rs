@@ -10,6 +10,8 @@
 mod case;
 mod fold;
 mod markdown;
+mod pairs;
+mod relay;
 
 use std::fmt;
 
@@ -21,6 +23,8 @@ use crate::{BinaryPolicy, DropReason, Outcome, Policy, close, logged, message};
 
 pub use case::{CLOSE_CODE, Case, PING, REASON};
 pub use markdown::{code_table, message_table, policy_table, reply_table};
+pub use pairs::{answer_table, parting_table};
+pub use relay::{CODES, Parted, Parting, parted};
 
 /// What becomes of one case.
 #[derive(Debug, Clone, PartialEq, Eq)]

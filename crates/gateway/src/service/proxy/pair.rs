@@ -81,9 +81,9 @@ impl Half {
     /// What the other peer is told of a close. The code is the one that is
     /// meant, for the log: the driver says the nearest that the draft has.
     fn words(&self, close: Close) -> Option<Close> {
-        let code = close.code;
+        let Close { code, reason } = close.clone();
         let told = translate::close(Some(close), &self.other.capabilities, self.other.draft);
-        let reason = told.map(|told| told.reason).unwrap_or_default();
+        let reason = told.map_or(reason, |told| told.reason);
         (code != Close::NO_STATUS).then_some(Close { code, reason })
     }
 
@@ -124,8 +124,7 @@ impl Handler for Half {
                     DropReason::NoBinary,
                     "the connection is closed: a message came that the other side's draft cannot carry, and `binary` of the route is `close`",
                 );
-                let said = self.words(close.clone());
-                other.sender.close(said.or(Some(close)));
+                other.sender.close(Some(close));
             }
         }
     }
