@@ -118,7 +118,7 @@ fn echo_serves_its_drafts_and_no_others() {
     }
     draftgate(["connect", "--draft", "13", &gateway.url("/")])
         .run()
-        .expect(1, &["[answer-status]", "draft-not-enabled"]);
+        .expect(77, &["[answer-status]", "draft-not-enabled"]);
     gateway.stop();
 }
 
@@ -149,7 +149,7 @@ fn on_a_network_pages_are_same_host_and_that_is_warned_of() {
     let line = process.stdout.line_with("ws://127.0.0.1:");
     let address = line.split('/').nth(2).unwrap();
     process.stderr.line_with("same host");
-    foreign(address).expect(1, &["[answer-status]", "403"]);
+    foreign(address).expect(77, &["[answer-status]", "403"]);
 
     let mut process = draftgate(["--listen", "0.0.0.0:0", "--any-origin"]).start();
     let line = process.stdout.line_with("ws://127.0.0.1:");
