@@ -105,6 +105,27 @@ async fn clients_of_a_server_with_one_slot_wait_for_their_turn() {
 }
 
 #[tokio::test]
+async fn a_queue_that_is_full_is_said_to_be() {
+    let (server, at) = gateway(config());
+    let keys = format!(
+        "upstream = \"ws://{at}/echo\"\nmax-upstream-connections = 1\nupstream-waiting = 1"
+    );
+    let (front, address) = proxy(&keys);
+    let _first = converse(address, spoken()[0]).await;
+    let request = HYBI_13.replace("/echo", "/near");
+    let _second = Raw::say(address, &request).await;
+    until("the second client", || front.counts().connections == 2).await;
+    let (head, body) = Raw::say(address, &request).await.refusal().await;
+    assert!(head.starts_with("HTTP/1.1 503 "), "{head}");
+    assert!(
+        body.contains("its one connection is taken, and one client is waiting already"),
+        "{body}"
+    );
+    front.shutdown().await;
+    server.shutdown().await;
+}
+
+#[tokio::test]
 async fn the_draft_that_worked_is_told_once_and_tried_first() {
     for draft in spoken() {
         let (lines, _guard) = captured();

@@ -41,7 +41,8 @@ impl Busy {
         let queue = match (waited.is_zero(), waiting) {
             (false, _) => format!("and none became free in {waited:?}"),
             (true, 0) => "and none may wait".to_owned(),
-            (true, _) => format!("and {waiting} are waiting already"),
+            (true, 1) => "and one client is waiting already".to_owned(),
+            (true, _) => format!("and {waiting} clients are waiting already"),
         };
         format!("{taken}, {queue}; try later, or raise its maximum if the server bears more")
     }
@@ -162,7 +163,7 @@ mod tests {
         let busy = slots.take().await.unwrap_err();
         assert_eq!(
             busy.to_string(),
-            "its one connection is taken, and 5 are waiting already; try later, or raise its maximum if the server bears more"
+            "its one connection is taken, and 5 clients are waiting already; try later, or raise its maximum if the server bears more"
         );
         drop(first);
         while let Some(done) = tasks.join_next().await {

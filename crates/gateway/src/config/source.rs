@@ -8,11 +8,13 @@ use super::{
 };
 
 /// Keys about requests of clients, and about several connections.
-const OF_CLIENTS: [&str; 4] = [
+const OF_CLIENTS: [&str; 6] = [
     "max-upstream-connections",
+    "upstream-one-at-a-time",
     "upstream-pass",
     "upstream-remove",
     "upstream-wait",
+    "upstream-waiting",
 ];
 
 /// Checks what `keys` say beside `source`, and lets nobody else publish unless

@@ -35,6 +35,12 @@ pub struct Upstream {
     /// How long a client waits for one of those; zero: not at all. Below the
     /// time after which browsers give an opening up.
     pub wait: Duration,
+    /// How many clients may wait for one.
+    pub waiting: u32,
+    /// Whether only one opening at a time goes to one host, as a client of
+    /// hixie or RFC 6455 must have it. Off: a proxy speaks for many clients, and
+    /// one opening that hangs would hold up all.
+    pub one_at_a_time: bool,
     /// Fields of the client's request that are passed on besides `Cookie` and
     /// `Authorization`.
     pub pass: Vec<HeaderName>,
@@ -91,6 +97,8 @@ impl Upstream {
             remember: Duration::from_secs(3600),
             max_connections: None,
             wait: Duration::from_secs(10),
+            waiting: 100,
+            one_at_a_time: false,
             pass: Vec::new(),
             add: Vec::new(),
             remove: Vec::new(),
@@ -170,6 +178,8 @@ fn keys<'t>(table: &mut Table<'t>, upstream: &mut Upstream) -> Vec<(&'static str
         "upstream-remember",
         "max-upstream-connections",
         "upstream-wait",
+        "upstream-waiting",
+        "upstream-one-at-a-time",
         "upstream-host",
         "upstream-origin",
         "upstream-answer-checks",
@@ -218,6 +228,8 @@ fn keys<'t>(table: &mut Table<'t>, upstream: &mut Upstream) -> Vec<(&'static str
     if let Some(Pause(said)) = table.value("upstream-wait") {
         upstream.wait = said;
     }
+    table.set("upstream-waiting", &mut upstream.waiting);
+    table.set("upstream-one-at-a-time", &mut upstream.one_at_a_time);
     table.set("upstream-host", &mut upstream.host);
     if let Some(Origin(said)) = table.value("upstream-origin") {
         upstream.origin = said;

@@ -317,6 +317,8 @@ pub(super) fn settings(route: &Route, upstream: &config::Upstream) -> draftgate_
         remember: upstream.remember,
         max_connections: upstream.max_connections.map(limit),
         wait: upstream.wait,
+        waiting: limit(upstream.waiting),
+        one_at_a_time: upstream.one_at_a_time,
         sources: upstream.sources.clone(),
         proxy_protocol: upstream.proxy_protocol,
         ..draftgate_upstream::Settings::default()
