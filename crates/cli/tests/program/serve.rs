@@ -185,7 +185,7 @@ fn the_soft_limit_of_open_files_is_raised_and_too_few_are_warned_of() {
     );
     let ended = draftgate(["check"]).limited("-n 300").run();
     assert!(
-        ended.stdout.contains("can have only 300 files open"),
+        ended.stdout.contains("can have only 300 open"),
         "{}",
         ended.stdout
     );

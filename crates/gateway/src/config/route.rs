@@ -120,7 +120,7 @@ pub enum Service {
 
 impl fmt::Display for Service {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+        f.pad(match self {
             Self::Bus => "bus",
             Self::Clock => "clock",
             Self::Echo => "echo",
