@@ -202,15 +202,19 @@ impl Upstream {
         Err(Failure::Unreachable(failed))
     }
 
-    /// The addresses in the order in which this connection tries them.
+    /// The addresses in the order in which this connection tries them. Those
+    /// that are up take turns among themselves: whoever stands behind one that
+    /// is passed over does not get its share.
     fn in_turn(&self) -> Vec<&Place> {
-        let count = self.places.len().max(1);
-        let first = self.next.fetch_add(1, Ordering::Relaxed) % count;
-        let (behind, from) = self.places.split_at(first.min(self.places.len()));
         let now = Instant::now();
-        let mut order: Vec<&Place> = from.iter().chain(behind).collect();
-        // Stable: those that are up keep their turn.
-        order.sort_by_key(|place| place.health.out_until(now));
+        let out = |place: &Place| place.health.out_until(now);
+        let (mut order, mut passed_over): (Vec<_>, Vec<_>) =
+            self.places.iter().partition(|place| out(place).is_none());
+        let turn = self.next.fetch_add(1, Ordering::Relaxed);
+        let up = order.len().max(1);
+        order.rotate_left(turn % up);
+        passed_over.sort_by_key(|place| out(place));
+        order.append(&mut passed_over);
         order
     }
 

@@ -50,6 +50,18 @@ async fn connections_go_round_the_addresses() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn the_share_of_one_that_failed_goes_to_all_others_alike() {
+    let servers = [Server::of_all().await, Server::of_all().await];
+    let [first, second] = servers.each_ref().map(|server| server.ws(""));
+    let upstream = Upstream::new(settings(&[&nobody().await, &first, &second]));
+    assert_eq!(connect(&upstream).await.unwrap().failed.len(), 1);
+    let (before_first, before_second) = (servers[0].count(), servers[1].count());
+    order(&upstream, 10).await;
+    assert_eq!(servers[0].count() - before_first, 5);
+    assert_eq!(servers[1].count() - before_second, 5);
+}
+
 /// What goes wrong before there is an answer.
 async fn faulty(fault: &'static str) -> Server {
     Server::start(move |mut tcp, seen| async move {
