@@ -28,7 +28,7 @@ closes, a second Ctrl-C cuts the connection.
 
 Exit codes:
   0    opened, and ended as it should: by us, or by the server with code 1000,
-       1001 or none; with --count, after that many messages
+       1001 or none; with --count, after that many messages, however it ended
   1    anything else: input that cannot be sent, fewer messages than --count
   2    wrong usage; what the draft that is named cannot say
   69   no connection: no such host, nobody listens, no tunnel, no TLS, no answer

@@ -62,9 +62,19 @@ impl Outcome {
         let (count, wanted) = (self.count.unwrap_or(0), self.wanted.unwrap_or(0));
         let came = format!("{} of {count} messages came", count - wanted.min(count));
         let theirs = matches!(self.stop, Stop::Theirs);
+        // What was waited for is here, however the server takes its leave.
+        let reached = self.count.is_some() && wanted == 0;
         match (self.stop, self.ended) {
             (Stop::Mistake(error), _) => return Err(Failure::new(error)),
             (_, Err(cut @ CutOff::Interrupted)) => return Err(Failure::new(cut)),
+            (_, ended) if reached && self.unsaid == 0 => {
+                match ended {
+                    Err(cut) => say(cut),
+                    Ok(()) if verbose || theirs || !as_it_should(&self.closed) => say(self.closed),
+                    Ok(()) => {}
+                }
+                return Ok(());
+            }
             (Stop::TimedOut(deadline), _) => {
                 return Err(deadline.failure(match self.count {
                     Some(_) => &came,

@@ -76,6 +76,27 @@ fn what_comes_after_the_last_message_wanted_is_not_printed() {
 }
 
 #[test]
+fn however_the_server_leaves_the_messages_wanted_have_come() {
+    for (octets, said) in [
+        (&b"\x81\x01a"[..], "the peer went away without closing"),
+        (b"\x81\x01a\x88\x02\x03\xf3", "code 1011"),
+        (b"\x81\x01a\x83\x00", "the peer broke its draft"),
+    ] {
+        let script = script(move |peer| {
+            peer.say(octets);
+            peer.end();
+            peer.expect_any();
+        });
+        let ended = draftgate(["connect", "--count", "1", &script.url("/")])
+            .start()
+            .finish();
+        script.finish();
+        ended.expect(0, &[said]);
+        assert_eq!(ended.stdout, "a\n");
+    }
+}
+
+#[test]
 fn out_of_time_it_closes_as_the_draft_closes() {
     let (gateway, url) = echo();
     for (draft, _) in drafts_with(|_| true) {
