@@ -41,7 +41,7 @@ fn the_examples_of_connect_are_what_they_print() {
 
 /// Checks the examples in the document `name` whose blocks begin with one of
 /// `verbs`, or writes them anew; how many blocks there are.
-fn holds(name: &str, verbs: &[&str], run: impl Fn(&str) -> String) -> usize {
+pub(crate) fn holds(name: &str, verbs: &[&str], run: impl Fn(&str) -> String) -> usize {
     let path = root().join(name);
     let document = fs::read_to_string(&path).unwrap();
     let (renewed, count) = played(&document, verbs, run);
@@ -84,12 +84,12 @@ fn played(document: &str, verbs: &[&str], run: impl Fn(&str) -> String) -> (Stri
     (renewed + rest, count)
 }
 
-fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
 /// What `command` prints in a shell whose `draftgate` is ours.
-fn printed(command: &str) -> String {
+pub(crate) fn printed(command: &str) -> String {
     let program = Path::new(env!("CARGO_BIN_EXE_draftgate"));
     let path = format!(
         "{}:{}",

@@ -22,6 +22,7 @@ mod explain;
 mod hostile;
 mod messages;
 mod opening;
+mod over_http;
 mod probe;
 mod proxy;
 mod record;

@@ -102,7 +102,10 @@ fn message(octets: Bytes, kind: Kind) -> Result<Message, Refused> {
         Kind::Text | Kind::Either => match Text::from_utf8(octets) {
             Ok(text) => Ok(Message::Text(text)),
             Err(not) if kind == Kind::Either => Ok(Message::Binary(not.octets)),
-            Err(not) => Err(Refused::not_text().with(not.to_string())),
+            Err(not) => {
+                let at = format!("octet {} is the first that does not fit", not.at);
+                Err(Refused::not_text().with(at))
+            }
         },
     }
 }

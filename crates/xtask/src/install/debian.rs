@@ -8,8 +8,9 @@ use super::fetched::Python;
 use super::{InstallError, is_root, on_path, run};
 
 /// Debian's packages, always needed.
-const DEBIAN: [&str; 18] = [
+const DEBIAN: [&str; 19] = [
     "chromium",
+    "curl",
     "fonts-dejavu-core",
     "haproxy",
     "libfontconfig1",
