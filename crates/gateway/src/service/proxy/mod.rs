@@ -106,6 +106,7 @@ impl Proxy {
         for attempt in &reached.failed {
             info!(id = opening.id, upstream = attempt.address, why = %attempt.why, "an upstream was passed over");
         }
+        let over_tcp = matches!(reached.link, Link::Raw(_));
         let (agreed, back, beyond) = match reached.link {
             Link::WebSocket(connection) => {
                 let agreed = self.agreed(opening, connection.subprotocol.clone());
@@ -149,6 +150,7 @@ impl Proxy {
                 address,
             })),
             policy: agreed.policy,
+            over_tcp,
             id: opening.id.into(),
             tally: Arc::clone(opening.tally),
             tasks: self.tasks.clone(),
@@ -223,6 +225,8 @@ struct Client {
     half: Half,
     beyond: Option<Box<Beyond>>,
     policy: Policy,
+    /// The upstream speaks no WebSocket.
+    over_tcp: bool,
     id: Arc<str>,
     tally: Arc<Tally>,
     tasks: Tasks,
@@ -260,7 +264,8 @@ impl Handler for Client {
             policy: self.policy,
         };
         let (id, tally) = (Arc::clone(&self.id), Arc::clone(&self.tally));
-        self.run(Half::new(Side::Upstream, id, client, false, tally));
+        let half = Half::new(Side::Upstream, id, client, false, tally);
+        self.run(if self.over_tcp { half.of_tcp() } else { half });
     }
 
     fn poll_ready(&mut self, cx: &mut std::task::Context<'_>) -> std::task::Poll<()> {

@@ -28,6 +28,8 @@ pub(super) struct Half {
     /// What this peer says in text is base64, by agreement.
     base64: bool,
     tally: Arc<Tally>,
+    /// What it means that TCP ended properly, in the codes of RFC 6455.
+    end: u16,
     /// The other knows that this one is over.
     told: bool,
 }
@@ -56,8 +58,17 @@ impl Half {
             other,
             base64,
             tally,
+            end: Close::NO_STATUS,
             told: false,
         }
+    }
+
+    /// The same for a peer that knows no other way to close: to the other peer
+    /// it is an ordinary close, as programs say that put WebSocket in front of
+    /// a TCP server.
+    pub(super) fn of_tcp(mut self) -> Self {
+        self.end = Close::NORMAL;
+        self
     }
 
     /// The other peer is told that this one closed, with `close` in the codes
@@ -149,7 +160,7 @@ impl Handler for Half {
         }
         match end.why {
             // A draft without a closing handshake: TCP ended, and that is proper.
-            Why::PeerClosed => self.closed(Close::new(Close::NO_STATUS, "")),
+            Why::PeerClosed => self.closed(Close::new(self.end, "")),
             // We closed, on behalf of the other, which has its answer by this.
             Why::Requested | Why::UpstreamClosed | Why::UpstreamLost => {
                 self.lost(end.close.cloned(), Why::UpstreamClosed);
