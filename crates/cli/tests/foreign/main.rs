@@ -28,3 +28,4 @@ mod proxy;
 mod replay;
 mod servers;
 mod tunnel;
+mod websockify;

@@ -133,6 +133,8 @@ pub(crate) struct Client {
     octets: Octets,
     codec: Box<dyn Codec>,
     out: Outbox,
+    /// What the server chose.
+    pub(crate) subprotocol: Option<String>,
 }
 
 impl Client {
@@ -142,18 +144,33 @@ impl Client {
     /// # Errors
     /// Why the answer is none to such a request.
     pub(crate) fn open(
+        octets: Octets,
+        secure: bool,
+        host: &str,
+        draft: Draft,
+        path: &str,
+    ) -> Result<Self, String> {
+        Self::open_asking(octets, secure, host, draft, path, &[])
+    }
+
+    /// The same, asking for `subprotocols`.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub(crate) fn open_asking(
         mut octets: Octets,
         secure: bool,
         host: &str,
         draft: Draft,
         path: &str,
+        subprotocols: &[&str],
     ) -> Result<Self, String> {
         let ask = Ask {
             secure,
             host,
             resource: path,
             origin: Some("http://localhost"),
-            subprotocols: &[],
+            subprotocols,
             fields: &[("X-Forwarded-For", HeaderValue::from_static("198.51.100.1"))],
             limits: Limits::default(),
             length_frames: LengthFrames {
@@ -175,6 +192,7 @@ impl Client {
             octets,
             codec: connected.codec,
             out: Outbox::new(),
+            subprotocol: connected.subprotocol,
         };
         client.codec.start(&mut client.out);
         match client.event() {

@@ -1,6 +1,7 @@
 //! Debian's HAProxy and nginx with the recipes of docs/operating.md: the fenced
 //! block behind a recipe's mark, as it stands there but for addresses, ports
-//! and paths. And Debian's tinyproxy and squid, proxies for clients.
+//! and paths. Debian's tinyproxy and squid, proxies for clients; and its
+//! websockify.
 
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -22,7 +23,7 @@ pub(crate) struct Proxy {
     _child: Child,
     /// Where it listens.
     pub(crate) address: String,
-    config: PathBuf,
+    config: Option<PathBuf>,
 }
 
 impl Proxy {
@@ -81,6 +82,14 @@ impl Proxy {
         Self::start("squid", command, "-f", address, &text)
     }
 
+    /// websockify in front of the TCP server at `target`.
+    pub(crate) fn websockify(target: &str) -> Self {
+        let address = free_address();
+        let mut command = Command::new(installed("/usr/bin/websockify"));
+        command.args([&address, target]);
+        Self::started("websockify", command, address, None)
+    }
+
     fn run(
         name: &str,
         command: Command,
@@ -107,7 +116,13 @@ impl Proxy {
         let file = format!("{}.cfg", unique(name));
         let config = Path::new(env!("CARGO_TARGET_TMPDIR")).join(file);
         fs::write(&config, text).unwrap();
-        let mut child = Child::start(name, command.arg(flag).arg(&config));
+        command.arg(flag).arg(&config);
+        Self::started(name, command, address, Some(config))
+    }
+
+    /// Starts `command`, by which something listens at `address`.
+    fn started(name: &str, mut command: Command, address: String, config: Option<PathBuf>) -> Self {
+        let mut child = Child::start(name, &mut command);
         let mut looks = 0..LOOKS;
         while TcpStream::connect(&address).is_err() {
             if looks.next().is_none() || child.has_ended() {
@@ -125,7 +140,9 @@ impl Proxy {
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.config);
+        if let Some(config) = &self.config {
+            let _ = fs::remove_file(config);
+        }
     }
 }
 
@@ -172,7 +189,7 @@ fn unique(name: &str) -> String {
 
 /// An address that nobody else takes until the proxy has it: of all loopback
 /// addresses one that only this process and this call would think of.
-fn free_address() -> String {
+pub(crate) fn free_address() -> String {
     static NUMBER: AtomicU32 = AtomicU32::new(1);
     let number = NUMBER.fetch_add(1, Relaxed);
     let [.., high, low] = process::id().to_be_bytes();
