@@ -59,6 +59,11 @@ impl Gateway {
         format!("ws://{}{path}", self.host)
     }
 
+    /// The same for plain HTTP.
+    pub(crate) fn http(&self, path: &str) -> String {
+        format!("http://{}{path}", self.host)
+    }
+
     /// Host and port.
     pub(crate) fn host(&self) -> &str {
         &self.host

@@ -15,6 +15,7 @@ mod child;
 mod clients;
 mod compare;
 mod connect;
+mod events;
 mod expected;
 mod gateway;
 mod ladder;
