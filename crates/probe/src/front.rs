@@ -114,6 +114,12 @@ pub(crate) async fn no_way(
             TlsFailure::NotYetValid => found(Kind::CertificateTooEarly),
             TlsFailure::WrongName(_) | TlsFailure::Name(_) => found(Kind::CertificateName),
             TlsFailure::UnknownIssuer => found(Kind::CertificateIssuer),
+            // What `openssl req -x509` makes unless it is told otherwise.
+            TlsFailure::Certificate(why) if why.contains("CaUsedAsEndEntity") => {
+                found(Kind::CertificateOther).with_fix(
+                    "it is the certificate of an authority, used as a server's: make one with `-addext basicConstraints=critical,CA:FALSE`; for a test, --insecure",
+                )
+            }
             TlsFailure::Certificate(_) => found(Kind::CertificateOther),
             TlsFailure::NoRoots(_) | TlsFailure::File { .. } => {
                 found(Kind::ConnectFailed).with_fix("name a file with certificates in PEM")

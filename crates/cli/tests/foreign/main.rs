@@ -22,6 +22,7 @@ mod ladder;
 mod octets;
 mod ours;
 mod peers;
+mod probe;
 mod programs;
 mod proxied;
 mod proxies;

@@ -141,6 +141,7 @@ async fn each_trouble_of_a_certificate_has_its_name() {
     let server = authority.server("127.0.0.1", is_ca).await;
     let report = probed(&server, "wss", authority.trusted()).await;
     fails(&report, Kind::CertificateOther);
+    assert!(report.findings[0].fix().contains("CA:FALSE"));
 
     let stranger = Authority::new("troubles-stranger");
     let server = authority.server("127.0.0.1", |_| ()).await;
