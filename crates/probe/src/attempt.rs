@@ -11,7 +11,7 @@ use draftgate_client::{AnswerChecks, Client, ConnectError, Stream, Url};
 use draftgate_core::{Draft, Limits};
 use draftgate_drafts::{
     RandomKeys,
-    opening::{Answer, Connected, LengthFrames, Pending, Refusal, Resume},
+    opening::{Answer, Asked, Connected, LengthFrames, Pending, Refusal, Resume},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -120,7 +120,11 @@ impl Attempt {
     /// The opening that a recorded request and answer were; `None` if no client
     /// of the draft sends such a request, or the answer is not whole.
     pub(crate) fn recorded(draft: Draft, request: Bytes, answer: Bytes) -> Option<Self> {
-        let secure = answer.windows(8).any(|w| w == b": wss://");
+        // Nothing says under which scheme it went; a page under TLS opens no other.
+        let asked = Asked::read(&request).ok()?;
+        let secure = asked
+            .field("origin")
+            .is_some_and(|origin| origin.starts_with("https://"));
         let mut judges = Judges::new(draft, &request, secure, None).ok()?;
         let refused = match judges.hear(&answer)? {
             Verdict::Opened(connected, _) => connected.forgiven,

@@ -4,7 +4,11 @@
 use bytes::BytesMut;
 use draftgate_core::Draft;
 use draftgate_drafts::{
-    opening::{Answer, Asked, Refusal, RefusalKind, parts},
+    opening::{
+        Answer, Asked, Challenge, Refusal, RefusalKind,
+        challenge::{ANSWER, KEY3},
+        parts,
+    },
     recorded,
 };
 
@@ -212,14 +216,50 @@ fn rewritten(attempt: &Attempt) -> String {
     )
 }
 
-/// The octets in the place of the proof.
+/// The octets in the place of the proof, and what they prove instead.
 fn challenge(attempt: &Attempt, otherwise: String) -> Finding {
     let behind = attempt.body();
-    let seen = format!(
-        "{otherwise}: {}",
-        quote::hex(&behind[..behind.len().min(16)])
-    );
-    new(attempt, Kind::ChallengeWrong, seen)
+    let behind = &behind[..behind.len().min(ANSWER)];
+    let seen = format!("{otherwise}: {}", quote::hex(behind));
+    match mistaken(attempt, behind) {
+        Some(what) => new(attempt, Kind::ChallengeWrong, format!("{seen}; {what}")).shown(),
+        None => new(attempt, Kind::ChallengeWrong, seen),
+    }
+}
+
+/// What `found` is the answer to, if it is one of what is often made of a
+/// challenge on its way.
+fn mistaken(attempt: &Attempt, found: &[u8]) -> Option<&'static str> {
+    let asked = Asked::read(&attempt.request).ok()?;
+    let keys = [
+        asked.field("sec-websocket-key1")?,
+        asked.field("sec-websocket-key2")?,
+    ];
+    let key3 = *asked.body.first_chunk::<KEY3>()?;
+    let is = |keys: [&str; 2], key3| {
+        let [one, two] = keys.map(str::as_bytes);
+        Challenge::from_keys(one, two).is_ok_and(|challenge| challenge.answer(key3) == found)
+    };
+    let trimmed = || {
+        let begun = key3
+            .iter()
+            .take_while(|octet| octet.is_ascii_whitespace())
+            .count();
+        let mut shifted = [0; KEY3];
+        shifted[..KEY3 - begun].copy_from_slice(&key3[begun..]);
+        shifted
+    };
+    if is(keys, [0; KEY3]) {
+        return Some(
+            "they answer eight zeros in the place of the octets behind our head, which did not arrive",
+        );
+    }
+    let squeezed = keys.map(|key| key.split_ascii_whitespace().collect::<Vec<_>>().join(" "));
+    if is([&*squeezed[0], &*squeezed[1]], key3) {
+        return Some("they answer our keys with one space where there were several");
+    }
+    is(keys, trimmed())
+        .then_some("they answer the octets behind our head without the white space in front")
 }
 
 /// What another status than 101 means.

@@ -93,11 +93,10 @@ impl Report {
             self.finding(&mut out, finding, look);
         }
         if !self.advice.sentences.is_empty() {
-            out.push('\n');
+            out.push_str("\nWhat to do\n");
         }
-        for (at, sentence) in self.advice.sentences.iter().enumerate() {
-            let lead = if at == 0 { "What to do: " } else { "" };
-            look.block(&mut out, lead, 12, sentence);
+        for sentence in &self.advice.sentences {
+            look.block(&mut out, "  -", 4, sentence);
         }
         out
     }

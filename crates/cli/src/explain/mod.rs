@@ -41,7 +41,7 @@ Examples:
   draftgate explain 81 05 48 65 6c 6c 6f      a frame of RFC 6455
   draftgate explain --draft hixie-76 --from server capture.bin
   draftgate explain - < request.txt           which draft is it, or why none
-  draftgate explain interop-vectors/hixie-76/text.client-faye01.server-faye01.toml";
+  draftgate explain interop-vectors/hixie-76/text.client-phantomjs19.server-faye01.toml";
 
 /// `draftgate explain`
 #[derive(Debug, clap::Args)]

@@ -29,7 +29,7 @@ Examples:
   draftgate probe --draft hixie-76 --origin http://tv.example ws://tv.example/
   draftgate probe --send Hello --format json ws://127.0.0.1:8080/echo
   draftgate probe request.txt                 which draft is it, and is it whole
-  draftgate probe interop-vectors/hixie-76/text.client-faye01.server-faye01.toml";
+  draftgate probe interop-vectors/hixie-76/text.client-phantomjs19.server-faye01.toml";
 
 /// `draftgate probe`
 #[derive(Debug, clap::Args)]

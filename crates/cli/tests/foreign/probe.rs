@@ -75,6 +75,16 @@ fn with_version() -> impl Iterator<Item = Draft> {
     draftgate_drafts::spoken().filter(|draft| draft.version().is_some())
 }
 
+/// What the document says that others do with a request in `draft`: HAProxy,
+/// nginx, a server for RFC 6455.
+fn documented(draft: Draft) -> [String; 3] {
+    let table = draftgate_probe::others_table();
+    let row = format!("| {} |", draft.with_alias());
+    let line = table.lines().find(|line| line.starts_with(&row)).unwrap();
+    let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+    [2, 3, 4].map(|cell| cells[cell].to_owned())
+}
+
 /// Whether octets follow the head of a request of `draft`.
 fn goes_on(draft: Draft) -> bool {
     let acceptor = draftgate_drafts::acceptor(draft).unwrap();
@@ -114,12 +124,16 @@ fn foreign_ws_opens_two_drafts_and_answers_400_to_the_rest() {
     let (_server, host) = start(&peers::server("ws", "hybi_13"));
     let report = probed(&format!("ws://{host}/"), &[]);
     for draft in draftgate_drafts::spoken() {
-        let wanted = match draft.version() {
-            None => "fails version-refused",
-            Some(8 | 13) => "works",
-            Some(_) => "fails versions-listed",
+        let (wanted, does) = match draft.version() {
+            None => (
+                "fails version-refused",
+                "answers 400 for want of Sec-WebSocket-Key",
+            ),
+            Some(8 | 13) => ("works", "opens"),
+            Some(_) => ("fails versions-listed", "answers 400 and lists 13, 8"),
         };
         assert_eq!(verdict(&report, draft), wanted, "{draft}: {report:#}");
+        assert_eq!(documented(draft)[2], does);
     }
     assert_eq!(report["advice"]["drafts"][1], "hybi-08");
 }
@@ -136,9 +150,11 @@ fn foreign_haproxy_is_known_by_its_400_and_passes_the_rest() {
             "{report:#}"
         );
         assert_eq!(found(&report, draft), ["haproxy-refuses"]);
+        assert_eq!(documented(draft)[0], "answers 400 itself");
     }
     for draft in with_version() {
         assert_eq!(verdict(&report, draft), "works", "{draft}: {report:#}");
+        assert_eq!(documented(draft)[0], "passes it on");
     }
 }
 
@@ -178,6 +194,7 @@ fn foreign_nginx_writes_its_own_head_and_lets_key3_through_once_there_is_an_answ
     for draft in without_version().filter(|draft| !goes_on(*draft)) {
         assert_eq!(verdict(&report, draft), "works-if", "{draft}: {report:#}");
         assert_eq!(found(&report, draft), ["answer-rewritten"]);
+        assert!(documented(draft)[1].ends_with("before those that are compared"));
     }
     for draft in with_version().chain(without_version().filter(|draft| goes_on(*draft))) {
         assert_eq!(verdict(&report, draft), "works", "{draft}: {report:#}");
@@ -204,6 +221,7 @@ fn foreign_nginx_holds_key3_back_from_a_server_that_waits_for_it() {
         assert_eq!(verdict(&direct, draft), "works", "{direct:#}");
         assert_eq!(found(&direct, draft), ["key3-awaited"], "{direct:#}");
         assert_eq!(verdict(&report, draft), "fails key3-held", "{report:#}");
+        assert!(documented(draft)[1].contains("holds the eight octets back"));
         let finding = &report["findings"].as_array().unwrap().iter();
         let held = finding.clone().find(|f| f["code"] == "key3-held").unwrap();
         assert_eq!(held["shown"], true, "{held:#}");

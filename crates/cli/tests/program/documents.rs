@@ -1,5 +1,5 @@
-//! The examples of `draftgate compare`, `explain` and `connect` in the documents
-//! are what they print: each block of `console` that runs one of them is run,
+//! The examples of `draftgate compare`, `explain`, `probe` and `connect` in the
+//! documents are what they print: each block of `console` that runs one of them is run,
 //! command by command, and compared; `WRITE_DOCUMENTS=1` writes the answers anew.
 
 use std::{
@@ -16,14 +16,14 @@ const OPEN: &str = "```console\n";
 const CLOSE: &str = "```\n";
 
 #[test]
-fn the_examples_of_compare_and_explain_are_what_they_print() {
-    let verbs = ["draftgate compare", "draftgate explain"];
-    let documents = ["README.md", "docs/comparing.md"];
+fn the_examples_of_compare_explain_and_probe_are_what_they_print() {
+    let verbs = ["draftgate compare", "draftgate explain", "draftgate probe"];
+    let documents = ["README.md", "docs/comparing.md", "docs/probing.md"];
     let blocks: usize = documents
         .iter()
         .map(|name| holds(name, &verbs, printed))
         .sum();
-    assert!(blocks >= 14, "only {blocks} examples were found");
+    assert!(blocks >= 15, "only {blocks} examples were found");
 }
 
 #[test]

@@ -173,6 +173,24 @@ fn a_request_that_is_refused_is_a_failure_and_one_that_is_none_wrong_usage() {
     ended.expect(2, &["the request's head is not whole"]);
 }
 
+#[test]
+fn the_commands_of_the_document_work_with_the_gateway_that_is_built_in() {
+    let gateway = gateway(&["serve"]);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let document = fs::read_to_string(root.join("docs/probing.md")).unwrap();
+    let (_, block) = document.split_once("\n```\n").unwrap();
+    let (block, _) = block.split_once("```").unwrap();
+    let commands: Vec<&str> = block.lines().collect();
+    assert!(commands.len() >= 5, "{commands:?}");
+    for command in commands {
+        let command = command.replace("127.0.0.1:8080", &gateway.address);
+        let mut words = command.split(' ');
+        assert_eq!(words.next(), Some("draftgate"));
+        let ended = draftgate(words).directory(&root).run();
+        ended.expect(0, &[]);
+    }
+}
+
 /// What the archive says of each recorded request is what the probe says: which
 /// draft it is, or all the rules that it breaks.
 #[test]

@@ -178,6 +178,35 @@ fn a_key_whose_spaces_were_squeezed_is_found() {
 }
 
 #[test]
+fn a_proof_of_something_else_is_told_by_what_it_proves() {
+    let request = "GET /demo HTTP/1.1\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\n\
+        Host: example.com\r\nOrigin: http://example.com\r\n\
+        Sec-WebSocket-Key1: 1  2\r\nSec-WebSocket-Key2: 3 4\r\n\r\n  ds[4U\0";
+    let head = "HTTP/1.1 101 WebSocket Protocol Handshake\r\nUpgrade: WebSocket\r\n\
+        Connection: Upgrade\r\nSec-WebSocket-Origin: http://example.com\r\n\
+        Sec-WebSocket-Location: ws://example.com/demo\r\n\r\n";
+    let proved = |number1, key3: &[u8; 8]| {
+        let number2 = 34;
+        let challenge = draftgate_drafts::opening::Challenge { number1, number2 };
+        let octets = [head.as_bytes(), &challenge.answer(*key3)].concat();
+        answered(request, octets)
+    };
+    // 12 over two spaces.
+    assert_eq!(proved(6, b"  ds[4U\0").findings, []);
+    for (number, key3, said) in [
+        (6, [0; 8], "eight zeros"),
+        (12, *b"  ds[4U\0", "one space where there were several"),
+        (6, *b"ds[4U\0\0\0", "without the white space in front"),
+    ] {
+        let report = proved(number, &key3);
+        let found = finding(&report, Kind::ChallengeWrong);
+        assert!(found.shown && found.seen.contains(said), "{}", found.seen);
+    }
+    let report = proved(7, b"  ds[4U\0");
+    assert!(!finding(&report, Kind::ChallengeWrong).shown);
+}
+
+#[test]
 fn the_answer_of_an_exchange_is_judged_too() {
     for draft in draftgate_drafts::spoken() {
         let request = request(draft);
