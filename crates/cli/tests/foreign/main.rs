@@ -18,6 +18,7 @@ mod connect;
 mod events;
 mod expected;
 mod gateway;
+mod hops;
 mod ladder;
 mod octets;
 mod ours;

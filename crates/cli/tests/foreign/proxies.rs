@@ -31,7 +31,7 @@ fn draftgate(name: &str, changes: &[(&str, &str)]) -> Gateway {
 }
 
 /// Where the recipes expect draftgate.
-const INNER: &str = "127.0.0.1:8081";
+pub(crate) const INNER: &str = "127.0.0.1:8081";
 
 /// Pages of every host may connect, and a client hears itself: the tests have
 /// one client each.
@@ -245,21 +245,27 @@ fn got_through(name: &str, proxy: impl Fn(&str) -> Proxy) -> Vec<bool> {
     draftgate_drafts::spoken().map(through).collect()
 }
 
+/// nginx that understands HTTP, in front of `inner`.
+pub(crate) fn nginx_of_http(inner: &str) -> Proxy {
+    // As another user than root it may write to none of its folders.
+    let folder = env!("CARGO_TARGET_TMPDIR");
+    let paths: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+        .iter()
+        .map(|kind| format!("{kind}_temp_path {folder}/nginx-{kind};"))
+        .collect();
+    let http = format!("http {{ access_log off; {paths}");
+    Proxy::nginx("nginx for http", &[(INNER, inner), ("http {", &http)])
+}
+
+/// HAProxy that understands HTTP, in front of `inner`.
+pub(crate) fn haproxy_of_http(inner: &str) -> Proxy {
+    Proxy::haproxy("haproxy for http", &[(INNER, inner)])
+}
+
 #[test]
 fn foreign_http_proxies_pass_what_the_document_says() {
-    let nginx = got_through("nginx-http", |inner| {
-        // As another user than root it may write to none of its folders.
-        let folder = env!("CARGO_TARGET_TMPDIR");
-        let paths: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-            .iter()
-            .map(|kind| format!("{kind}_temp_path {folder}/nginx-{kind};"))
-            .collect();
-        let http = format!("http {{ access_log off; {paths}");
-        Proxy::nginx("nginx for http", &[(INNER, inner), ("http {", &http)])
-    });
-    let haproxy = got_through("haproxy-http", |inner| {
-        Proxy::haproxy("haproxy for http", &[(INNER, inner)])
-    });
+    let nginx = got_through("nginx-http", nginx_of_http);
+    let haproxy = got_through("haproxy-http", haproxy_of_http);
     let mut table =
         "| draft | nginx, `proxy_pass` | HAProxy, `mode http` |\n| --- | --- | --- |\n".to_owned();
     let word = |passes| if passes { "passes" } else { "does not" };
