@@ -219,7 +219,11 @@ fn foreign_nginx_holds_key3_back_from_a_server_that_waits_for_it() {
     let direct = probed(&format!("ws://{host}/echo"), &["--draft", &names.join(",")]);
     for draft in without_version().filter(|draft| goes_on(*draft)) {
         assert_eq!(verdict(&direct, draft), "works", "{direct:#}");
-        assert_eq!(found(&direct, draft), ["key3-awaited"], "{direct:#}");
+        // Its parser takes octets that come by themselves for another request,
+        // and fails or not by what they are.
+        let late = found(&direct, draft);
+        let known = [["key3-awaited"], ["key3-alone"]];
+        assert!(known.iter().any(|known| late == known), "{direct:#}");
         assert_eq!(verdict(&report, draft), "fails key3-held", "{report:#}");
         assert!(documented(draft)[1].contains("holds the eight octets back"));
         let finding = &report["findings"].as_array().unwrap().iter();
