@@ -196,7 +196,8 @@ impl Raw {
     }
 }
 
-fn parsed(head: &[u8]) -> http::request::Parts {
+/// A request, from the octets of its head.
+pub(crate) fn parsed(head: &[u8]) -> http::request::Parts {
     let head = std::str::from_utf8(head).unwrap();
     let mut lines = head.split("\r\n").take_while(|line| !line.is_empty());
     let mut first = lines.next().unwrap().split(' ');
@@ -383,6 +384,11 @@ impl Client {
     /// The socket, and what was read of it: from here on without a codec.
     pub(crate) fn into_octets(self) -> (TcpStream, BytesMut) {
         (self.tcp, self.read)
+    }
+
+    /// All that it is made of, to be driven by the test itself.
+    pub(crate) fn into_parts(self) -> (TcpStream, Box<dyn Codec>, BytesMut) {
+        (self.tcp, self.codec, self.read)
     }
 
     async fn flush(&mut self) {

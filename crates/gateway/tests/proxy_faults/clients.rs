@@ -1,0 +1,158 @@
+//! What a client may do: vanish, at every point; both sides at once; and the
+//! gateway that is drained meanwhile.
+
+use draftgate_core::{Close, Draft};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::{
+    common::{HIXIE_76, Raw, soon, spoken},
+    stage::{Stage, asking, farewell, half_a_frame, has_codes, pairs, reset},
+    vitals::{Vitals, alone, rest, steady},
+};
+
+#[tokio::test]
+async fn a_client_that_goes_inside_a_frame_leaves_nothing() {
+    let _alone = alone().await;
+    let stage = Stage::new(|_| {}).await;
+    for by_reset in [true, false] {
+        steady("in a frame", &stage.running, async || {
+            for (near, far) in pairs() {
+                let (mut client, mut upstream) = stage.open(near, far).await;
+                let half = half_a_frame(&mut client);
+                client.tcp.write_all(&half).await.unwrap();
+                match by_reset {
+                    true => reset(client.tcp),
+                    false => drop(client),
+                }
+                farewell(&mut upstream).await;
+            }
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_goes_during_its_opening_leaves_nothing() {
+    let _alone = alone().await;
+    let stage = Stage::new(|_| {}).await;
+    for by_reset in [true, false] {
+        steady("in its head", &stage.running, async || {
+            for (near, far) in pairs() {
+                let octets = asking(near, far);
+                let half = &octets[..octets.len() / 2];
+                let client = Raw::say(stage.address, half).await;
+                match by_reset {
+                    true => reset(client.tcp),
+                    false => drop(client),
+                }
+            }
+        })
+        .await;
+        steady("before its key3", &stage.running, async || {
+            for far in spoken() {
+                let head = HIXIE_76.replace("/echo", &format!("/{far}/x"));
+                let client = Raw::say(stage.address, head + "^n:").await;
+                match by_reset {
+                    true => reset(client.tcp),
+                    false => drop(client),
+                }
+            }
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_goes_while_its_upstream_hangs_takes_that_with_it() {
+    let _alone = alone().await;
+    let stage = Stage::new(|_| {}).await;
+    steady("in the upstream's opening", &stage.running, async || {
+        for (near, far) in pairs() {
+            let client = Raw::say(stage.address, asking(near, far)).await;
+            let mut hung = stage.accept().await;
+            reset(client.tcp);
+            let mut rest = Vec::new();
+            let _ = soon("the gateway goes", hung.read_to_end(&mut rest)).await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_upstream_that_hangs_for_good_is_left_5_s_after_its_client() {
+    let _alone = alone().await;
+    let stage = Stage::new(|_| {}).await;
+    steady("open", &stage.running, async || {
+        for (near, far) in pairs() {
+            let (client, upstream) = stage.open(near, far).await;
+            drop((client, upstream));
+        }
+    })
+    .await;
+    let before = Vitals::now();
+    let mut hung = Vec::new();
+    for (near, far) in pairs() {
+        let (client, upstream) = stage.open(near, far).await;
+        reset(client.tcp);
+        // Open, and never looked at again.
+        hung.push(upstream);
+    }
+    rest(&stage.running).await;
+    drop(hung);
+    before.again("all were left").await;
+}
+
+#[tokio::test]
+async fn both_sides_that_go_at_once_leave_nothing() {
+    let _alone = alone().await;
+    let stage = Stage::new(|_| {}).await;
+    steady("both", &stage.running, async || {
+        for (near, far) in pairs() {
+            let (mut client, mut upstream) = stage.open(near, far).await;
+            for peer in [&mut client, &mut upstream] {
+                let half = half_a_frame(peer);
+                peer.tcp.write_all(&half).await.unwrap();
+            }
+            reset(client.tcp);
+            reset(upstream.tcp);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_drain_tells_both_sides_of_every_pair() {
+    let _alone = alone().await;
+    drained().await;
+    let before = Vitals::now();
+    drained().await;
+    before.again("drained").await;
+}
+
+async fn drained() {
+    let stage = Stage::new(|_| {}).await;
+    let mut tasks = Vec::new();
+    for (near, far) in pairs() {
+        let (client, upstream) = stage.open(near, far).await;
+        for (mut peer, draft) in [(client, near), (upstream, far)] {
+            tasks.push(tokio::spawn(async move {
+                let told = farewell(&mut peer).await;
+                let want = match draft {
+                    Draft::Hixie75 => None,
+                    draft if has_codes(draft) => {
+                        Some(Some(Close::new(1001, "the gateway is shutting down")))
+                    }
+                    _ => Some(None),
+                };
+                assert_eq!(told, want, "{near} to {far}, {draft}");
+            }));
+        }
+    }
+    // One more is still being opened.
+    let _late = Raw::say(stage.address, asking(Draft::Hybi13, Draft::Hybi13)).await;
+    let _hung = stage.accept().await;
+    soon("the drain", stage.running.drain()).await;
+    for task in tasks {
+        task.await.unwrap();
+    }
+}
