@@ -9,11 +9,14 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
 
+use draftgate_core::{Capabilities, Draft};
 use serde_json::json;
 
 use crate::child::Child;
 use crate::gateway::Gateway;
 use crate::programs::{chromium, folder, phantomjs, phantomjs_2};
+use crate::servers::started;
+use crate::{clients, peers};
 
 /// A browser, what the page says it speaks, and what its person says.
 struct Visitor {
@@ -152,6 +155,76 @@ fn foreign_phantomjs_2_speaks_hybi_13_to_echo_without_the_compression_it_offers(
         (&json!("peer-closed"), &json!(4000)),
         "{line}"
     );
+}
+
+/// A modern back end for a browser of 2011, an old one for the browser of 2013,
+/// and one of 2010 for today's.
+#[test]
+fn foreign_browsers_reach_servers_of_other_drafts_through_the_proxy() {
+    let (mut server, mut gateway) = proxied("ws", Draft::Hybi13);
+    let mut command = phantomjs("phantom-echo.js");
+    let mut browser = Child::start("PhantomJS", command.arg(gateway.url("/echo")));
+    assert_eq!(server.event("open")["draft"], "hybi-13");
+    browser.event("open");
+    hears_echoes(&mut browser);
+    browser.event("close");
+    browser.end_well();
+    // It leaves without the closing handshake: the server hears that it went.
+    assert_eq!(server.event("close")["code"], 1001);
+    assert_eq!(gateway.access_line()["why"], "peer-gone");
+
+    let (mut server, mut gateway) = proxied("em_websocket", Draft::Hybi06);
+    let mut command = phantomjs_2("phantom-echo.js");
+    command.args([&gateway.url("/echo"), "--hybi"]);
+    let mut browser = Child::start("PhantomJS 2", &mut command);
+    assert_eq!(server.event("open")["draft"], "hybi-06");
+    browser.event("open");
+    hears_echoes(&mut browser);
+    assert_eq!(browser.event("binary")["length"], 256);
+    assert_eq!(browser.event("close")["code"], 4000);
+    browser.end_well();
+    assert_eq!(server.event("close")["code"], 4000);
+    assert_eq!(gateway.access_line()["why"], "peer-closed");
+
+    for (peer, draft) in [
+        ("websocket_driver", Draft::Hixie75),
+        ("netty", Draft::Hybi07),
+    ] {
+        let (mut server, mut gateway) = proxied(peer, draft);
+        let able = peers::capabilities(draft);
+        let mut command = chromium("chromium-client.js");
+        command.args([&gateway.url("/echo"), "--at-once", "100"]);
+        command.args(able.binary.then_some("--binary"));
+        let mut browser = Child::start("Chromium", &mut command);
+        assert_eq!(server.event("open")["draft"], draft.name());
+        browser.event("open");
+        let at_once: Vec<String> = (1..=100).map(|number| number.to_string()).collect();
+        let said = Capabilities {
+            ping: false,
+            ..able
+        };
+        for answer in clients::expected_answers(said, usize::MAX, &at_once) {
+            let event = browser.event(answer["event"].as_str().unwrap());
+            assert_eq!(event, answer);
+        }
+        assert_eq!(browser.event("close")["code"], 1000);
+        browser.end_well();
+        server.event("close");
+        assert_eq!(gateway.access_line()["why"], "peer-closed");
+    }
+}
+
+/// A server and a gateway whose `/echo` relays to it in `draft`.
+fn proxied(peer: &str, draft: Draft) -> (Child, Gateway) {
+    let server = peers::servers().find(|it| it.peer.name == peer && it.draft == draft);
+    let (server, host) = started(peer, &mut server.unwrap().command());
+    let text = format!(
+        "drafts = \"all\"\norigins = [\"any\"]\n\n[[listeners]]\naddress = \"127.0.0.1:0\"\n\n\
+        [[routes]]\npath = \"/echo\"\nservice = \"proxy\"\nupstream = \"ws://{host}\"\n\
+        upstream-drafts = \"{}\"\n",
+        draft.name()
+    );
+    (server, Gateway::with(&format!("browser-{peer}"), &text))
 }
 
 fn hears_echoes(browser: &mut Child) {
