@@ -25,6 +25,7 @@ use super::{
     editor::Typed,
     form::Form,
     output::Pings,
+    plan::Stay,
     screen::Screen,
 };
 
@@ -120,11 +121,22 @@ pub(crate) struct Feeder {
 }
 
 impl Feeder {
-    /// Sends what `source` gives, until its end.
+    /// Sends what `source` gives, until its end, and stays behind it.
     ///
     /// # Errors
     /// Something cannot be sent, or not read.
-    pub(crate) async fn run(&self, source: &mut Source) -> Result<Ended, InputError> {
+    pub(crate) async fn run(&self, source: &mut Source, stay: Stay) -> Result<Ended, InputError> {
+        let ended = self.feed(source).await?;
+        if ended == Ended::Out {
+            tokio::select! {
+                () = stay.over() => {}
+                () = source.interrupted() => {}
+            }
+        }
+        Ok(ended)
+    }
+
+    async fn feed(&self, source: &mut Source) -> Result<Ended, InputError> {
         for number in 1_u64.. {
             self.sender.ready().await?;
             let line = match source.next().await? {

@@ -1,14 +1,20 @@
 //! An open connection between standard input and output, to its end.
 
 use std::{
+    future::Future,
     io::{self, IsTerminal},
     sync::Arc,
 };
 
 use draftgate_client::{Connection, HalfClose};
-use draftgate_conn::{By, Conn, Sender, Why};
+use draftgate_conn::{By, Closed, Conn, Sender, Settings, Why};
 use draftgate_core::{Close, Closing, Role};
-use tokio::{io::BufReader, sync::Notify, time::timeout};
+use tokio::{
+    io::BufReader,
+    sync::Notify,
+    task::{JoinError, JoinHandle},
+    time::timeout,
+};
 
 use super::{
     Deadline,
@@ -41,117 +47,67 @@ impl Session<'_> {
     /// It did not end as it should.
     pub(crate) async fn run(self, mut signals: Signals) -> Result<(), Failure> {
         let verbose = self.args.show.verbose || io::stderr().is_terminal();
-        let greeting = self.greeting();
         let draft = self.connection.draft();
-        let closing = self.connection.codec.capabilities().closing;
         let (terminal, mut source) = self.source();
+        let edited = terminal.is_some();
         let screen = match &terminal {
             Some(editor) => editor.screen.clone(),
             None => Screen::pipes(),
         };
-
-        let mut greetings = Vec::new();
-        if verbose {
-            greetings.push(greeting);
-        }
-        if terminal.is_some() {
-            greetings.push("/help lists what may be typed besides messages".to_owned());
-        }
-        let mut frames = None;
-        if self.args.show.show_frames {
-            frames = Frames::new(draft, screen.clone(), self.args.show.show_handshake);
-        }
-        let (mut stream, start) = self.connection.start();
-        let our_half = stream.half_close();
-        if let Some(frames) = &mut frames {
-            frames.said(Role::Server, &start.received);
-        }
-        let settings = self.plan.settings();
-        let (room, pings, unsaid) = (settings.queue, Pings::default(), Unsaid::default());
-        let conn = Conn::new(Tapped::new(stream, frames), start, settings);
-        let sender = conn.sender();
-        let enough = Arc::new(Notify::new());
-        let mut printer = Printer {
+        let (pings, unsaid) = (Pings::default(), Unsaid::default());
+        let printer = Printer {
             screen: screen.clone(),
             print: self.plan.print,
             pings: pings.clone(),
-            greetings,
+            greetings: self.greetings(verbose, edited),
             wanted: self.args.end.count,
-            enough: Arc::clone(&enough),
+            enough: Arc::new(Notify::new()),
             close: None,
             broken: None,
         };
-        let running = tokio::spawn(async move {
-            let closed = conn.run(&mut printer).await;
-            (closed, printer)
+        let Self {
+            args,
+            plan,
+            deadline,
+            connection,
+            ..
+        } = self;
+        let settings = plan.settings();
+        let room = settings.queue;
+        let frames = args.show.show_frames.then(|| {
+            // What was shown of the opening is parted from them.
+            Frames::new(draft, screen.clone(), args.show.show_handshake)
         });
-
+        let live = Live::start(connection, frames.flatten(), settings, printer);
         let feeder = Feeder {
-            sender: sender.clone(),
+            sender: live.sender.clone(),
             room,
-            form: self.plan.form,
-            slash: self.args.messages.slash || terminal.is_some(),
+            form: plan.form,
+            slash: args.messages.slash || edited,
             screen: screen.clone(),
             pings,
             unsaid: unsaid.clone(),
         };
-        let feeding = async {
-            let ended = feeder.run(&mut source).await?;
-            if ended == Ended::Out {
-                tokio::select! {
-                    () = self.plan.stay.over() => {}
-                    () = source.interrupted() => {}
-                }
-            }
-            Ok(ended)
-        };
         let stop = tokio::select! {
-            () = sender.ended() => Stop::Theirs,
-            () = enough.notified() => Stop::Enough,
-            () = self.deadline.passed() => Stop::TimedOut(self.deadline),
-            fed = feeding => match fed {
-                Ok(Ended::Out) => Stop::Input(None),
-                Ok(Ended::Close(close)) => Stop::Input(close),
-                Err(InputError::Refused(_)) => Stop::Theirs,
-                Err(error) => Stop::Mistake(error),
-            },
+            stop = live.stop(feeder.run(&mut source, plan.stay), deadline) => stop,
             _ = signals.next() => Stop::Input(None),
-        };
-        let words = match &stop {
-            Stop::Input(Some(close)) => close,
-            _ => &self.plan.close,
         };
         if let Stop::Input(Some(close)) = &stop
             && let Some(lack) = cannot_close(close, draft)
         {
             screen.say(format_args!("{lack}: it is closed as the draft can"));
         }
-        let ending = async {
-            // The server's close is the driver's to answer.
-            let ours = !matches!(stop, Stop::Theirs);
-            let our_fin = ours && close(&sender, closing, words, &our_half).await?;
-            sender.ended().await;
-            Ok(our_fin)
-        };
         let ended = tokio::select! {
-            ended = ending => ended,
+            ended = live.close(&stop, &plan.close) => ended,
             _ = signals.next() => Err(CutOff::Interrupted),
             () = source.interrupted() => Err(CutOff::Interrupted),
         };
-        if ended.is_err() {
-            sender.abort();
-        }
-        let done = running.await;
-        let edited = terminal.is_some();
+        let done = live.end(&ended).await;
         if let (Some(editor), Source::Typed(typed)) = (terminal, source) {
             editor.stop(typed);
         }
         let broken = |error| Failure::new(format_args!("the connection's task broke: {error}"));
-        let (mut closed, printer) = done.map_err(broken)?;
-        if closed.why == Why::PeerClosed && matches!(ended, Ok(true)) {
-            // The driver saw the server's FIN alone, which answered ours.
-            (closed.by, closed.why) = (By::Us, Why::Requested);
-        }
+        let (closed, printer) = done.map_err(broken)?;
         Outcome {
             closed,
             draft,
@@ -159,7 +115,7 @@ impl Session<'_> {
             ended: ended.map(drop),
             output: printer.broken,
             answer: printer.close,
-            count: self.args.end.count,
+            count: args.end.count,
             wanted: printer.wanted,
             unsaid: if edited { 0 } else { unsaid.count() },
         }
@@ -183,39 +139,120 @@ impl Session<'_> {
         }
     }
 
-    fn greeting(&self) -> String {
+    /// What is said when the connection opens.
+    fn greetings(&self, verbose: bool, edited: bool) -> Vec<String> {
         let draft = self.connection.draft().with_alias();
         let subprotocol = match &self.connection.subprotocol {
             Some(name) => format!(", subprotocol {name}"),
             None => String::new(),
         };
-        format!("connected to {} in {draft}{subprotocol}", self.url)
+        let connected = format!("connected to {} in {draft}{subprotocol}", self.url);
+        let help = "/help lists what may be typed besides messages".to_owned();
+        let said = [verbose.then_some(connected), edited.then_some(help)];
+        said.into_iter().flatten().collect()
     }
 }
 
-/// Closes as the draft closes, behind everything that is queued, and with
-/// `words` where it has any. Says whether that was our FIN, of which the driver
-/// does not know.
-///
-/// # Errors
-/// The server does not end the connection, where the driver does not see to that.
-async fn close(
-    sender: &Sender,
+/// The connection while it is driven.
+struct Live {
+    sender: Sender,
+    /// How it ended, and who printed.
+    running: JoinHandle<(Closed, Printer)>,
+    /// Told when all messages that were wanted have come.
+    enough: Arc<Notify>,
     closing: Closing,
-    words: &Close,
-    our_half: &HalfClose,
-) -> Result<bool, CutOff> {
-    if closing != Closing::Absent {
-        sender.close((closing == Closing::Coded).then(|| words.clone()));
-        return Ok(false);
+    our_half: HalfClose,
+}
+
+impl Live {
+    fn start(
+        connection: Connection,
+        mut frames: Option<Frames>,
+        settings: Settings,
+        mut printer: Printer,
+    ) -> Self {
+        let closing = connection.codec.capabilities().closing;
+        let (mut stream, start) = connection.start();
+        if let Some(frames) = &mut frames {
+            frames.said(Role::Server, &start.received);
+        }
+        let our_half = stream.half_close();
+        let conn = Conn::new(Tapped::new(stream, frames), start, settings);
+        Self {
+            sender: conn.sender(),
+            enough: Arc::clone(&printer.enough),
+            running: tokio::spawn(async move {
+                let closed = conn.run(&mut printer).await;
+                (closed, printer)
+            }),
+            closing,
+            our_half,
+        }
     }
-    // hixie-75 closes by TCP alone, and what the server still has to say to
-    // the last lines comes after our FIN: the driver must not know of it, for
-    // it reads nothing more from a connection that it closed.
-    if sender.drained().await.is_err() {
-        return Ok(false);
+
+    /// Waits for whatever comes first of all that can end it.
+    async fn stop(
+        &self,
+        feeding: impl Future<Output = Result<Ended, InputError>>,
+        deadline: Deadline,
+    ) -> Stop {
+        tokio::select! {
+            () = self.sender.ended() => Stop::Theirs,
+            () = self.enough.notified() => Stop::Enough,
+            () = deadline.passed() => Stop::TimedOut(deadline),
+            fed = feeding => match fed {
+                Ok(Ended::Out) => Stop::Input(None),
+                Ok(Ended::Close(close)) => Stop::Input(close),
+                Err(InputError::Refused(_)) => Stop::Theirs,
+                Err(error) => Stop::Mistake(error),
+            },
+        }
     }
-    our_half.end();
-    let ended = timeout(CLOSE_TIMEOUT, sender.ended()).await;
-    ended.map(|()| true).map_err(|_| CutOff::TimedOut)
+
+    /// Closes as the draft closes, behind everything that is queued, with what
+    /// `stop` says or else `words`, where it has any; and waits for the end.
+    /// Says whether we closed by our FIN, of which the driver does not know.
+    ///
+    /// # Errors
+    /// The server does not end the connection, where the driver does not see to
+    /// that.
+    async fn close(&self, stop: &Stop, words: &Close) -> Result<bool, CutOff> {
+        let words = match stop {
+            Stop::Input(Some(close)) => close,
+            _ => words,
+        };
+        match self.closing {
+            // The server's close is the driver's to answer.
+            _ if matches!(stop, Stop::Theirs) => {}
+            // hixie-75 closes by TCP alone, and what the server still has to say
+            // to the last lines comes after our FIN: the driver must not know of
+            // it, for it reads nothing more from a connection that it closed.
+            Closing::Absent if self.sender.drained().await.is_ok() => {
+                self.our_half.end();
+                let ended = timeout(CLOSE_TIMEOUT, self.sender.ended()).await;
+                return ended.map(|()| true).map_err(|_| CutOff::TimedOut);
+            }
+            Closing::Absent => {}
+            Closing::Coded => self.sender.close(Some(words.clone())),
+            _ => self.sender.close(None),
+        }
+        self.sender.ended().await;
+        Ok(false)
+    }
+
+    /// How it ended, and who printed; cut off unless it `ended` in order.
+    ///
+    /// # Errors
+    /// The task of the connection panicked.
+    async fn end(self, ended: &Result<bool, CutOff>) -> Result<(Closed, Printer), JoinError> {
+        if ended.is_err() {
+            self.sender.abort();
+        }
+        let (mut closed, printer) = self.running.await?;
+        if closed.why == Why::PeerClosed && matches!(ended, Ok(true)) {
+            // The driver saw the server's FIN alone, which answered ours.
+            (closed.by, closed.why) = (By::Us, Why::Requested);
+        }
+        Ok((closed, printer))
+    }
 }
