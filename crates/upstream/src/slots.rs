@@ -94,9 +94,8 @@ impl Slots {
             waiting,
             waited,
         };
-        let most = if self.wait.is_zero() { 0 } else { self.most };
-        let Ok(turn) = Turn::take(&self.waiting, most) else {
-            return Err(busy(most, Duration::ZERO));
+        let Ok(turn) = Turn::take(&self.waiting, self.most) else {
+            return Err(busy(self.most, Duration::ZERO));
         };
         let begun = Instant::now();
         let permit = timeout(self.wait, Arc::clone(semaphore).acquire_owned()).await;

@@ -114,28 +114,70 @@ async fn a_draft_that_was_named_alone_is_not_remembered_and_auto_names_those_wit
     }
 }
 
+/// What a server does for now.
+#[derive(Debug, Clone, Copy)]
+enum Mood {
+    Speaks(Draft),
+    Answers(&'static str),
+    Silent,
+}
+
+async fn moody(mood: Mood) -> (Server, Arc<Mutex<Mood>>) {
+    let now = Arc::new(Mutex::new(mood));
+    let shared = Arc::clone(&now);
+    let server = Server::start(move |mut tcp, seen| {
+        let mood = *shared.lock().unwrap();
+        async move {
+            let input = BytesMut::new();
+            match mood {
+                Mood::Speaks(draft) => echo(tcp, input, seen, &[draft], b"").await,
+                Mood::Answers(answer) => echo(tcp, input, seen, &[], answer.as_bytes()).await,
+                Mood::Silent => {
+                    let _ = tcp.read_to_end(&mut Vec::new()).await;
+                }
+            }
+        }
+    })
+    .await;
+    (server, now)
+}
+
 #[tokio::test]
 async fn an_answer_about_something_else_forgets_nothing() {
     let old = all().pop().unwrap();
-    let (server, speaks) = of_one(old).await;
-    let refusing = Server::answering("HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n").await;
-    let settings = settings(&[server.ws("")]);
-    let upstream = Upstream::new(Settings {
-        addresses: vec![
-            server.ws("").parse().unwrap(),
-            refusing.ws("").parse().unwrap(),
-        ],
-        client: Options {
-            drafts: Drafts::Named(all()),
-            ..settings.client
-        },
-        ..settings
-    });
+    let (server, mood) = moody(Mood::Speaks(old)).await;
+    let upstream = upstream(&server, Drafts::Named(all()));
     assert_eq!(spoken(&upstream, &server).await.0, old);
-    assert_eq!(connect(&upstream).await.unwrap_err().status(), 403);
-    assert_eq!(refusing.count(), 1);
-    assert_eq!(spoken(&upstream, &server).await, (old, 1));
-    assert_eq!(*speaks.lock().unwrap(), old);
+    for answer in ["HTTP/1.1 403 No\r\n\r\n", "HTTP/1.1 503 Busy\r\n\r\n"] {
+        *mood.lock().unwrap() = Mood::Answers(answer);
+        let before = server.count();
+        assert_eq!(
+            connect(&upstream).await.unwrap_err().code(),
+            "upstream-answered"
+        );
+        assert_eq!(server.count(), before + 1);
+        *mood.lock().unwrap() = Mood::Speaks(old);
+        assert_eq!(spoken(&upstream, &server).await, (old, 1));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn silence_in_the_draft_that_worked_makes_it_forgotten() {
+    let (newest, old) = (all()[0], all().pop().unwrap());
+    let (server, mood) = moody(Mood::Speaks(old)).await;
+    let upstream = upstream(&server, Drafts::Named(all()));
+    assert_eq!(spoken(&upstream, &server).await.0, old);
+    *mood.lock().unwrap() = Mood::Silent;
+    let before = server.count();
+    assert_eq!(
+        connect(&upstream).await.unwrap_err().code(),
+        "upstream-timeout"
+    );
+    assert_eq!(server.count(), before + 1);
+    assert_eq!(upstream.remembered().count(), 0);
+    // It came back as another one, and is not asked in the old one's draft.
+    *mood.lock().unwrap() = Mood::Speaks(newest);
+    assert_eq!(spoken(&upstream, &server).await, (newest, 1));
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use draftgate_upstream::{Failure, Settings, Upstream};
 use socket2::SockRef;
 use tokio::{
     io::AsyncReadExt,
-    net::TcpStream,
+    net::{TcpListener, TcpStream},
     time::{Instant, advance},
 };
 
@@ -116,6 +116,23 @@ async fn who_fails_before_the_answer_is_passed_over_by_the_same_connection() {
         let (connection, _slot) = websocket(reached);
         converse(connection, fault).await;
     }
+}
+
+#[tokio::test]
+async fn who_is_gone_before_the_last_draft_has_failed_and_not_answered() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let going = format!("ws://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        // It answers one request of several, and stops.
+        let (tcp, _) = listener.accept().await.unwrap();
+        drop(listener);
+        let answer = b"HTTP/1.1 400 Bad Request\r\n\r\n";
+        echo(tcp, BytesMut::new(), Arc::default(), &[], answer).await;
+    });
+    let good = Server::of_all().await;
+    let upstream = Upstream::new(settings(&[&going, &good.ws("")]));
+    let reached = connect(&upstream).await.unwrap();
+    assert_eq!((reached.address, reached.failed.len()), (good.ws(""), 1));
 }
 
 #[tokio::test]
@@ -245,6 +262,28 @@ async fn those_that_failed_are_tried_all_the_same_if_there_are_no_others() {
     }
     first_fails.store(false, Ordering::Relaxed);
     assert_eq!(connect(&upstream).await.unwrap().address, first.ws(""));
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_those_that_failed_the_one_whose_time_is_over_soonest_comes_first() {
+    let (often, _) = fickle().await;
+    let (once, once_fails) = fickle().await;
+    once_fails.store(false, Ordering::Relaxed);
+    let upstream = Upstream::new(one_draft(settings(&[often.ws(""), once.ws("")])));
+    // By now it is passed over for at least eight seconds.
+    while often.count() < 5 {
+        assert!(connect(&upstream).await.is_ok());
+        advance(Duration::from_millis(100)).await;
+    }
+    once_fails.store(true, Ordering::Relaxed);
+    for _ in 0..4 {
+        let failure = connect(&upstream).await.unwrap_err();
+        let Failure::Unreachable(attempts) = failure else {
+            panic!("{failure}");
+        };
+        let tried = attempts.iter().map(|attempt| attempt.address.clone());
+        assert_eq!(tried.collect::<Vec<_>>(), [once.ws(""), often.ws("")]);
+    }
 }
 
 #[tokio::test]
