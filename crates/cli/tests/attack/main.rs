@@ -24,6 +24,7 @@ mod garbage;
 mod giants;
 mod heads;
 mod honest;
+mod over_http;
 mod peer;
 mod readers;
 mod resets;
