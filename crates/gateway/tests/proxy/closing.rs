@@ -5,7 +5,7 @@ use draftgate_core::{Close, Closing, Draft, Event, Message, Outgoing};
 
 use crate::{
     common::Client,
-    rig::{Rig, pairs},
+    rig::{LONG, Rig, pairs},
 };
 
 fn closing(draft: Draft) -> Closing {
@@ -46,6 +46,31 @@ async fn what_the_upstream_says_between_the_two_closes_arrives() {
         let heard = coded(far, if coded(near, 0).is_some() { 4001 } else { 1000 });
         rig.behind
             .seen(|seen| assert_eq!(seen.closes, [heard], "{near}, {far}"));
+        rig.end().await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_long_reaches_a_slow_client_between_the_two_closes() {
+    // Each draft once on either side: it is many octets.
+    let mut drafts = crate::common::spoken();
+    drafts.retain(|draft| closing(*draft) != Closing::Absent);
+    let others = drafts.clone().into_iter().cycle().skip(1);
+    for (near, far) in drafts.into_iter().zip(others) {
+        let rig = Rig::with(far, |route| route.queue = 64 << 10);
+        // Little at a time: the whole way is full until it is read.
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        let tcp = socket.connect(rig.address).await.unwrap();
+        let mut client = Client::over(tcp, "a", near, "/talks-long", &[]).await;
+        client.close(None).await;
+        for n in 0..100 {
+            let text = Message::from(format!("after the close {n}{}", *LONG));
+            let event = client.event().await;
+            assert!(event == Some(Event::Message(text)), "{near}, {far}: {n}");
+        }
+        let closed = client.event().await;
+        assert!(matches!(closed, Some(Event::Close(_))), "{near}, {far}");
         rig.end().await;
     }
 }

@@ -81,6 +81,10 @@ impl Service for Behind {
     }
 }
 
+/// What is said behind a close on `/talks-long`, besides.
+pub(crate) static LONG: std::sync::LazyLock<String> =
+    std::sync::LazyLock::new(|| "-".repeat(64 << 10));
+
 struct Session {
     behind: Behind,
     path: String,
@@ -103,7 +107,11 @@ impl Handler for Session {
 
     fn closing(&mut self, close: Option<&Close>, peer: &mut Peer<'_>) {
         self.behind.seen(|seen| seen.closes.push(close.cloned()));
-        if self.path == "/talks" {
+        if self.path.starts_with("/talks") {
+            let long = match self.path.as_str() {
+                "/talks" => "",
+                _ => &LONG,
+            };
             // A hundred more, and only then its own Close.
             peer.hold();
             let sender = peer.sender();
@@ -112,7 +120,7 @@ impl Handler for Session {
                     if sender.ready().await.is_err() {
                         return;
                     }
-                    let _ = sender.send(Message::from(format!("after the close {n}")));
+                    let _ = sender.send(Message::from(format!("after the close {n}{long}")));
                     tokio::task::yield_now().await;
                 }
                 sender.close(Some(Close::new(4002, "all said")));

@@ -337,6 +337,9 @@ pub(super) fn driven(route: &Route, upstream: &config::Upstream) -> Settings {
         overflow: Overflow::Wait,
         keep_alive: upstream.ping,
         idle_timeout: upstream.idle,
+        // What is short for browsers that never answer FF 00 would cut off what
+        // a server still has to say.
+        marker_timeout: Settings::client().close_timeout,
         ..Settings::client()
     }
 }

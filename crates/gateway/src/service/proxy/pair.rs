@@ -18,6 +18,10 @@ use tracing::{debug, info};
 
 use crate::service::{Tally, UNDELIVERABLE};
 
+#[cfg(test)]
+#[path = "pair_tests.rs"]
+mod tests;
+
 /// Hands on what one peer of a pair says to the other.
 #[derive(Debug)]
 pub(super) struct Half {
