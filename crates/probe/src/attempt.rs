@@ -172,16 +172,10 @@ impl Attempt {
         };
         let mut all = BytesMut::new();
         let begun = Instant::now();
-        let told = self
-            .exchange(
-                &mut stream,
-                &mut judges,
-                head,
-                way,
-                &mut all,
-                begun + within,
-            )
-            .await;
+        let until = begun + within;
+        let told = self.exchange(&mut stream, &mut judges, head, way, &mut all, until);
+        // Whoever does not read is not waited for either.
+        let told = timeout_at(until, told).await.unwrap_or(Ok(None));
         self.outcome = match told {
             Err(error) => Outcome::Ended {
                 reset: error.kind() == io::ErrorKind::ConnectionReset

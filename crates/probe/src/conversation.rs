@@ -146,7 +146,7 @@ impl Talk {
         let half = self.stream.half_close();
         let begun = Instant::now();
         if closing == Closing::Absent {
-            let _ = self.flush().await;
+            let _ = timeout_at(begun + within, self.flush()).await;
             half.end();
             if self.until(begun + within, |talk| talk.ended).await {
                 let after = Some(begun.elapsed());

@@ -30,7 +30,7 @@ impl Finding {
         Self {
             kind,
             drafts: drafts.to_vec(),
-            seen: seen.into(),
+            seen: harmless(&seen.into()),
             shown: kind.is_shown(),
             fix: None,
         }
@@ -58,5 +58,31 @@ impl Finding {
             Some(fix) => fix.into(),
             None => self.kind.fix().into(),
         }
+    }
+}
+
+/// `text` as one line in which nothing steers a terminal: much of it is a
+/// stranger's.
+fn harmless(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' => shown.push(' '),
+            c if c.is_control() => shown.extend(c.escape_default()),
+            c => shown.push(c),
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_seen_is_one_line_that_steers_no_terminal() {
+        let seen = "a\nb\u{1b}[2J\u{9b}2J";
+        let finding = Finding::new(FindingKind::StatusOther, &[], seen);
+        assert_eq!(finding.seen, "a b\\u{1b}[2J\\u{9b}2J");
     }
 }

@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use bytes::Bytes;
 use draftgate_client::Url;
 use draftgate_core::Role;
-use draftgate_probe::{Look, Recorded, Report, probe, recorded};
+use draftgate_probe::{FindingKind, Look, Recorded, Report, Verdict, probe, recorded};
 use tokio::runtime::Builder;
 
 use flags::Format;
@@ -42,6 +42,11 @@ pub(crate) fn run(args: &Probe) -> Result<(), Failure> {
         }),
     };
     quiet_pipe(io::stdout().lock().write_all(answer.as_bytes()))?;
+    let unspeakable = Verdict::Fails(FindingKind::Unspeakable);
+    let drafts = &report.drafts;
+    if !drafts.is_empty() && drafts.iter().all(|tried| tried.verdict == unspeakable) {
+        return Err(Failure::usage("that cannot be asked for in any draft"));
+    }
     match (report.works(), &report.request) {
         (true, _) => Ok(()),
         (false, Some(_)) => Err(Failure::new("the request is refused, or not whole")),

@@ -102,6 +102,14 @@ fn nobody_there_is_a_failure_and_wrong_usage_is_another() {
 }
 
 #[test]
+fn what_no_draft_can_ask_for_is_wrong_usage() {
+    let (_gateway, url) = echo();
+    let ended = draftgate(["probe", "-H", "Host: b", &url]).run();
+    ended.expect(2, &["cannot be asked for in any draft"]);
+    assert!(ended.stdout.contains("Host is written by the draft itself"));
+}
+
+#[test]
 fn a_password_is_sent_and_never_shown() {
     let script = Script::start_in_turn(vec![
         // The plain GET, then the opening.

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
 mod answers;
+mod any_octets;
 mod conversations;
 mod documents;
 mod healthy;
