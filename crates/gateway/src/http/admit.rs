@@ -152,6 +152,10 @@ fn locality(visit: &Visit, parts: &Parts, peer: &Peer) -> Result<(), (Elsewhere,
     if peer.via.is_some() || !address.is_loopback() {
         return other("the client is another machine");
     }
+    if listener.public_url.is_some() {
+        // It is for what ends TLS, which brings everybody from wherever it runs.
+        return other("`public-url` is set: it may come through what stands in front");
+    }
     if listener.proxy_protocol || listener.trusts(address) {
         return other("it comes from a proxy that says of no client");
     }
@@ -164,11 +168,8 @@ fn locality(visit: &Visit, parts: &Parts, peer: &Peer) -> Result<(), (Elsewhere,
     {
         return other(&format!("it has the field {name}: it comes from a proxy"));
     }
-    let host = public_url::host(&parts.headers).ok();
-    let public = listener.public_url.as_ref().map(|url| &url.authority);
-    match host {
-        Some(host) if is_loopback(host.host()) => Ok(()),
-        Some(host) if public.is_some_and(|public| same(public, &host)) => Ok(()),
+    match public_url::host(&parts.headers) {
+        Ok(host) if is_loopback(host.host()) => Ok(()),
         host => {
             let host = host.map(|host| host.to_string()).unwrap_or_default();
             let why =
@@ -187,10 +188,6 @@ const FORWARDING: [&str; 6] = [
     "x-forwarded-proto",
     "x-real-ip",
 ];
-
-fn same(one: &http::uri::Authority, other: &http::uri::Authority) -> bool {
-    one.as_str().eq_ignore_ascii_case(other.as_str())
-}
 
 fn is_loopback(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');

@@ -14,8 +14,9 @@ use draftgate_bus::{Delivery, Envelope, Hub, Reason, Verdict};
 
 use crate::{config::Overflow, slot::Slot};
 
-/// What a message in the queue costs besides its payload, in octets.
-const QUEUED: usize = 128;
+/// What a message in the queue costs besides its payload, in octets: as much as
+/// in the queue of a WebSocket peer.
+const QUEUED: usize = 256;
 
 #[derive(Debug)]
 pub(super) struct Lane {
@@ -194,8 +195,8 @@ mod tests {
     #[test]
     fn a_full_queue_does_as_the_route_says_and_the_books_balance() {
         for (overflow, numbers, reason) in [
-            (Overflow::DropNewest, vec![1, 2, 3, 4], Reason::QueueFull),
-            (Overflow::DropOldest, vec![7, 8, 9, 10], Reason::QueueFull),
+            (Overflow::DropNewest, vec![1, 2], Reason::QueueFull),
+            (Overflow::DropOldest, vec![9, 10], Reason::QueueFull),
             (Overflow::Close, vec![], Reason::SlowConsumer),
         ] {
             let (hub, lane) = flooded(overflow);
@@ -216,7 +217,7 @@ mod tests {
         lane.close();
         let ledger = hub.ledger();
         assert!(ledger.balances(), "{ledger}");
-        assert_eq!(ledger.dropped(Reason::Closing), 4);
+        assert_eq!(ledger.dropped(Reason::Closing), 2);
         assert_eq!(ledger.delivered(), 0);
     }
 

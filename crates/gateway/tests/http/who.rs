@@ -328,13 +328,17 @@ async fn a_name_that_is_turned_to_loopback_opens_nothing() {
 }
 
 #[tokio::test]
-async fn the_public_url_is_a_name_of_this_machine() {
+async fn behind_a_public_url_nobody_is_of_this_machine() {
     let mut config = common::config();
     config.listeners[0].public_url = Some("wss://push.example.com".parse().unwrap());
     let (_running, address) = common::gateway(config);
-    let request =
-        post(address, "/bus/chat", "", "x").replace(&address.to_string(), "push.example.com");
-    assert_eq!(ask(address, &request).await.status, 200);
+    for host in ["push.example.com", "127.0.0.1", "localhost"] {
+        let foreign = |request: String| request.replace(&address.to_string(), host);
+        let told = ask(address, &foreign(post(address, "/bus/chat", "", "x"))).await;
+        refused(&told, 403, "token-unset");
+        let told = ask(address, &foreign(get(address, "/bus/chat?poll=0", ""))).await;
+        assert_eq!(told.status, 204, "{host}");
+    }
 }
 
 #[tokio::test]
