@@ -170,6 +170,24 @@ async fn without_tls(
     Finding::new(kind, &[], error.to_string())
 }
 
+/// Whether a server that speaks TLS refuses that of old devices.
+pub(crate) async fn too_new(client: &Client, url: &Url, within: Duration) -> Option<Finding> {
+    let plain = Url {
+        secure: false,
+        ..url.clone()
+    };
+    let mut stream = client.dial(&plain).await.ok()?;
+    match hello::ask(&mut stream, &url.name, within).await {
+        Said::Alert(alert) => {
+            let seen = format!(
+                "a hello of TLS 1.1 with the ciphers of its time is answered with alert {alert}"
+            );
+            Some(Finding::new(FindingKind::TlsTooNew, &[], seen))
+        }
+        Said::Version(_) | Said::Other => None,
+    }
+}
+
 /// Whether octets in plain text say that they should be under TLS: an alert, or
 /// nginx's and Apache's words.
 pub(crate) fn tells_of_tls(octets: &[u8]) -> bool {

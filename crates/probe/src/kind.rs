@@ -383,6 +383,11 @@ findings! {
         "this port does not speak TLS";
         "it is the plain port";
         "write ws://, or the port that has TLS"
+    /// The server refuses the TLS of the time of the old drafts.
+    TlsTooNew "tls-too-new" Note Shown;
+        "the server refuses TLS 1.0 and 1.1, and devices of 2009 to 2011 speak nothing newer";
+        "servers of today leave the old versions out";
+        "nothing, unless such devices are to connect: then put a program in front that still speaks TLS 1.0, or let them use ws:// in a network of their own"
     /// The server speaks no TLS newer than 1.1.
     TlsTooOld "tls-too-old" Fault Shown;
         "the server speaks no TLS newer than 1.1";

@@ -62,7 +62,13 @@ pub async fn probe(options: Options, url: &Url, settings: &Settings) -> Report {
     };
     let front = front::look(&probe.client, url, settings.within).await;
     match &front {
-        Ok(_) => probe.all().await,
+        Ok(_) => {
+            probe.all().await;
+            if url.secure {
+                let found = front::too_new(&probe.client, url, settings.within).await;
+                probe.findings.extend(found);
+            }
+        }
         Err(error) => {
             let finding = front::no_way(&probe.client, url, error, settings.within).await;
             let tried = |draft: &Draft| Tried::failed(*draft, finding.kind);

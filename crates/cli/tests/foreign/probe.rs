@@ -250,10 +250,20 @@ fn foreign_openssl_with_a_tls_of_the_time_is_too_old() {
         let report = probed(&format!("ws://{address}/"), &[]);
         assert_eq!(report["findings"][0]["code"], "tls-expected", "{report:#}");
     }
-    for (flag, version) in [("-tls1_2", "TLS 1.2"), ("-tls1_3", "TLS 1.3")] {
-        let (_server, address) = s_server(&pem, &[flag]);
+    let too_new = |report: &Value| {
+        let mut findings = report["findings"].as_array().unwrap().iter();
+        findings.any(|finding| finding["code"] == "tls-too-new")
+    };
+    let old = ["-min_protocol", "TLSv1", "-cipher", "ALL:@SECLEVEL=0"];
+    for (flags, version, refuses) in [
+        (&["-tls1_2"][..], "TLS 1.2", true),
+        (&["-tls1_3"], "TLS 1.3", true),
+        (&old, "TLS 1.3", false),
+    ] {
+        let (_server, address) = s_server(&pem, flags);
         let report = probed(&format!("wss://{address}/"), &["--insecure"]);
         assert_eq!(report["front"]["tls"], version, "{report:#}");
+        assert_eq!(too_new(&report), refuses, "{flags:?}: {report:#}");
         let report = probed(&format!("wss://{address}/"), &[]);
         // What `openssl req -x509` makes is an authority's.
         let finding = &report["findings"][0];
