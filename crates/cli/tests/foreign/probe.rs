@@ -235,6 +235,34 @@ fn foreign_nginx_holds_key3_back_from_a_server_that_waits_for_it() {
 }
 
 #[test]
+fn foreign_tls_that_ends_in_front_of_a_server_shows_in_its_location() {
+    let (_server, host) = start(&peers::server("websocket_driver", "hixie_76"));
+    let pem = certificate();
+    let changes = [
+        // Nobody tells the server.
+        (" send-proxy-v2-ssl", ""),
+        (INNER, &host),
+        ("/etc/haproxy/example.com.pem", pem.to_str().unwrap()),
+    ];
+    let proxy = Proxy::haproxy("haproxy with tls", &changes);
+    let report = probed(&format!("wss://{}/echo", proxy.address), &["--insecure"]);
+    for draft in without_version() {
+        assert_eq!(verdict(&report, draft), "works-if", "{draft}: {report:#}");
+        assert!(
+            found(&report, draft).contains(&"location-mismatch"),
+            "{draft}"
+        );
+    }
+    let findings = report["findings"].as_array().unwrap();
+    let mismatch = |finding: &&Value| finding["code"] == "location-mismatch";
+    for finding in findings.iter().filter(mismatch) {
+        let seen = finding["seen"].as_str().unwrap();
+        assert!(seen.ends_with("scheme `ws` instead of `wss`"), "{seen}");
+        assert!(finding["fix"].as_str().unwrap().contains("`public-url`"));
+    }
+}
+
+#[test]
 fn foreign_openssl_with_a_tls_of_the_time_is_too_old() {
     let pem = certificate();
     for (flag, version) in [("-tls1", "TLS 1.0"), ("-tls1_1", "TLS 1.1")] {

@@ -110,6 +110,25 @@ fn plain() -> draftgate_probe::Look {
 }
 
 #[test]
+fn colours_change_nothing_else() {
+    let report = looked_at("GET / HTTP/1.0\r\nHost: a\r\nUpgrade: websocket\r\n\r\n");
+    let coloured = report.to_text(draftgate_probe::Look {
+        colour: true,
+        ..plain()
+    });
+    let mut parts = coloured.split('\u{1b}');
+    let mut stripped = parts.next().unwrap().to_owned();
+    let mut count = 0;
+    for part in parts {
+        let (_, text) = part.split_once('m').unwrap();
+        stripped += text;
+        count += 1;
+    }
+    assert!(count > 4, "{coloured:?}");
+    assert_eq!(stripped, report.to_text(plain()));
+}
+
+#[test]
 fn what_is_no_request_of_websocket_is_in_no_draft() {
     let report = looked_at("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     let it = report.request.as_ref().unwrap();
