@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use draftgate_client::{Client, Options, Url};
 use draftgate_core::{Close, Closing, Draft};
+use tokio::time::sleep;
 
 use crate::{
     Conversation, Finding, FindingKind as Kind, Report,
@@ -18,6 +19,9 @@ use crate::{
 /// How long the octets behind the head are held back: longer than a server waits
 /// that sends both answers in one write, shorter than one that gives up.
 const HELD: Duration = Duration::from_millis(500);
+
+/// How long a server has to be ready for another connection.
+const RECOVERY: Duration = Duration::from_secs(1);
 
 /// What to try.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -166,7 +170,7 @@ impl Probe<'_> {
         if let Outcome::Opened(opened) = attempt.outcome {
             tried.subprotocol = opened.connected.subprotocol.clone();
             if std::mem::take(&mut self.second) {
-                let second = self.attempt(&client, draft, Way::Whole).await;
+                let second = self.attempt_once(&client, draft, Way::Whole).await;
                 found.extend(one_slot(&second));
             }
             let closing = opened.connected.codec.capabilities().closing;
@@ -196,7 +200,18 @@ impl Probe<'_> {
         options
     }
 
+    /// One opening. Where there was a way a moment ago and is none now, the server
+    /// may not be done with the connection before: it is asked once more.
     async fn attempt(&self, client: &Client, draft: Draft, way: Way) -> Attempt {
+        let attempt = self.attempt_once(client, draft, way).await;
+        if !matches!(attempt.outcome, Outcome::NoWay(_)) {
+            return attempt;
+        }
+        sleep(RECOVERY).await;
+        self.attempt_once(client, draft, way).await
+    }
+
+    async fn attempt_once(&self, client: &Client, draft: Draft, way: Way) -> Attempt {
         Attempt::make(client, self.url, draft, way, self.settings.within).await
     }
 

@@ -129,3 +129,26 @@ async fn a_proxy_on_the_way_that_makes_no_tunnel_is_told() {
         .await;
     finding(&report, Kind::ProxyRefused);
 }
+
+#[tokio::test]
+async fn a_server_that_is_busy_with_the_connection_before_is_asked_once_more() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let mut listener = Some(listener);
+        while let Some(listening) = listener.take() {
+            let (mut tcp, _) = listening.accept().await.unwrap();
+            // Nobody is let in until this one is over, and a little longer.
+            drop(listening);
+            if head(&mut tcp).await.is_some() {
+                end(tcp, b"HTTP/1.1 404 Not Found\r\n\r\n").await;
+            }
+            sleep(Duration::from_millis(50)).await;
+            listener = Some(tokio::net::TcpListener::bind(address).await.unwrap());
+        }
+    });
+    let server = Server { address };
+    let report = server.probed(Draft::Hybi13).await;
+    finding(&report, Kind::NotFound);
+    assert_eq!(report.findings.len(), 1, "{report:#?}");
+}
