@@ -72,6 +72,9 @@ impl Verdict {
 impl Session {
     /// Acts on what was asked for by [`Sender`](crate::Sender).
     pub(crate) fn heed(&mut self, orders: Orders, now: Instant) {
+        if orders.unheard && !std::mem::replace(&mut self.unheard, true) {
+            self.clock.closing = self.clock.closing.map(|_| now);
+        }
         if orders.aborted {
             if matches!(self.phase, Phase::Run | Phase::Flush(_)) {
                 self.verdict = Some(Verdict::new(By::Us, None, Why::Aborted));
@@ -258,9 +261,10 @@ impl Session {
     }
 
     /// Whether all that the peer says between our Close and its own is waited
-    /// for: from a server, which was chosen. A client must hurry.
+    /// for: from a server, which was chosen, as long as somebody hears it. A
+    /// client must hurry.
     pub(crate) fn patient_with_closing(&self) -> bool {
-        self.settings.role == Role::Client && !self.clock.strict
+        self.settings.role == Role::Client && !self.clock.strict && !self.unheard
     }
 
     /// Ends TCP, whatever was still to be said or heard.

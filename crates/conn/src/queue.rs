@@ -65,6 +65,14 @@ impl Sender {
         self.queue.order(Order { words, by, why });
     }
 
+    /// Nobody hears any more what this peer says: once the connection is being
+    /// closed, it has the close timeout, however much it still says.
+    pub fn unheard(&self) {
+        let mut state = self.queue.state();
+        state.unheard = true;
+        state.wake();
+    }
+
     /// Ends the connection at once: no Close, nothing more written.
     pub fn abort(&self) {
         let mut state = self.queue.state();
@@ -171,6 +179,7 @@ struct State {
     /// Nothing more is taken in.
     refusing: bool,
     aborted: bool,
+    unheard: bool,
     overflowed: bool,
     ended: bool,
     /// Something taken out is not wholly written yet.
@@ -200,6 +209,7 @@ pub(crate) enum Words {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Orders {
     pub(crate) aborted: bool,
+    pub(crate) unheard: bool,
     pub(crate) overflowed: bool,
 }
 
@@ -215,6 +225,7 @@ impl Queue {
                 waiting: None,
                 refusing: false,
                 aborted: false,
+                unheard: false,
                 overflowed: false,
                 ended: false,
                 unwritten: false,
@@ -273,6 +284,7 @@ impl Queue {
         }
         Orders {
             aborted: state.aborted,
+            unheard: state.unheard,
             overflowed: state.overflowed,
         }
     }

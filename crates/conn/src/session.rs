@@ -71,6 +71,8 @@ pub(crate) struct Session {
     pub(crate) held_close: bool,
     /// The handler takes nothing for now.
     pub(crate) stalled: bool,
+    /// Nobody hears what the peer says.
+    pub(crate) unheard: bool,
     /// The handler knows that it is over.
     told: bool,
     /// For what was queued and is not wholly written: where its last octet
@@ -112,6 +114,7 @@ impl Session {
             peer_closed: false,
             held_close: false,
             stalled: false,
+            unheard: false,
             told: false,
             tickets: VecDeque::new(),
         }

@@ -158,6 +158,7 @@ pub(crate) async fn decide(request: &Request, asked: Asked<'_>) -> Result<Opened
         subprotocols: &asked_for,
         subprotocol: subprotocol.as_deref(),
         origin,
+        timeouts: &asked.listener.timeouts,
         tally: &tally,
     };
     // What the draft itself refuses reaches no service, and no server behind it.

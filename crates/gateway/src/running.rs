@@ -108,6 +108,8 @@ pub(crate) struct Inner {
     tasks: Tasks,
     /// The connections to upstreams.
     beyond: Tasks,
+    /// What feeds channels.
+    sources: Tasks,
     open: Mutex<HashMap<u64, Sender>>,
     registered: AtomicU64,
     /// How many streams of events have been told that they end.
@@ -188,6 +190,7 @@ impl Gateway {
             accepted: AtomicU64::new(0),
             hub,
             tasks: Tasks::new(abort.clone()),
+            sources: Tasks::new(abort.clone()),
             abort,
             beyond,
             open: Mutex::default(),
@@ -204,7 +207,7 @@ impl Gateway {
             tokio::spawn(listen::accept(socket, listener, plugin, inner));
         }
         for source in sources {
-            inner.beyond.spawn(source.run(inner.stop.clone()));
+            inner.sources.spawn(source.run(inner.stop.clone()));
         }
         tokio::spawn(sum_up(Arc::clone(&inner)));
         for clock in clocks {
@@ -310,6 +313,7 @@ impl Running {
             }
             inner.tasks.wait().await;
             inner.beyond.wait().await;
+            inner.sources.wait().await;
         };
         if timeout_at(began + time, closing).await.is_err() {
             let left: Vec<Sender> = inner.open().values().cloned().collect();
@@ -331,6 +335,7 @@ impl Running {
         self.inner.end();
         self.inner.tasks.wait().await;
         self.inner.beyond.wait().await;
+        self.inner.sources.wait().await;
         self.inner.throttle.tell();
         self.finish_recording().await;
         let (counts, ledger) = (self.counts(), self.ledger());

@@ -216,6 +216,35 @@ async fn a_server_may_take_its_time_between_our_close_and_its_own_while_it_says_
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_server_that_nobody_hears_must_hurry_however_much_it_says() {
+    let settings = Settings {
+        idle_timeout: None,
+        ..Settings::client()
+    };
+    for before in [true, false] {
+        let (gated, sender, probe, task) = start(coded(), settings.clone());
+        settle().await;
+        if before {
+            sender.unheard();
+        }
+        sender.close(None);
+        for _ in 0..3 {
+            sleep(Duration::from_secs(1)).await;
+            probe.feed(&text(&"m".repeat(4000)));
+        }
+        sender.unheard();
+        let begun = Instant::now();
+        while !task.is_finished() {
+            probe.feed(&text(&"m".repeat(4000)));
+            sleep(Duration::from_millis(100)).await;
+        }
+        let left = if before { 2.0 } else { 5.0 };
+        assert_eq!(begun.elapsed().as_secs_f64().round(), left);
+        assert_eq!(gated.ends()[0].1, Why::CloseTimeout);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_handler_is_told_of_every_end_before_tcp_has_ended() {
     // A breach: the peer never ends its half of TCP.
     let (gated, _sender, probe, task) = start(coded(), Settings::server());

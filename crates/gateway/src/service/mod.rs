@@ -27,7 +27,7 @@ use std::{
 use draftgate_core::{Capabilities, Draft};
 use http::HeaderMap;
 
-use crate::{Refused, throttle::Throttle};
+use crate::{Refused, config::Timeouts, throttle::Throttle};
 
 pub use draftgate_conn::{End, Handler, Overflow, Peer, Queued, Sender};
 pub use draftgate_core::{Close, Message, Outgoing};
@@ -150,6 +150,8 @@ pub struct Opening<'a> {
     pub subprotocol: Option<&'a str>,
     /// The origin the client claims.
     pub origin: Option<&'a str>,
+    /// The timeouts of the client's connection.
+    pub timeouts: &'a Timeouts,
     /// Where to count what the connection itself cannot see.
     pub tally: &'a Arc<Tally>,
 }

@@ -1,12 +1,20 @@
 //! What a client may do: vanish, at every point; both sides at once; and the
 //! gateway that is drained meanwhile.
 
+use std::time::Duration;
+
+use draftgate_conn::Settings;
 use draftgate_core::{Close, Draft};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use draftgate_gateway::config::Timeouts;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    task::JoinSet,
+    time::{Instant, timeout},
+};
 
 use crate::{
-    common::{HIXIE_76, Raw, soon, spoken},
-    stage::{Stage, asking, farewell, half_a_frame, has_codes, pairs, reset},
+    common::{Client, HIXIE_76, Raw, soon, spoken},
+    stage::{Stage, asking, farewell, frame, half_a_frame, has_codes, pairs, reset},
     vitals::{Vitals, alone, rest, steady},
 };
 
@@ -79,9 +87,11 @@ async fn a_client_that_goes_while_its_upstream_hangs_takes_that_with_it() {
 }
 
 #[tokio::test]
-async fn an_upstream_that_hangs_for_good_is_left_5_s_after_its_client() {
+async fn an_upstream_that_hangs_for_good_is_left_in_time_after_its_client() {
     let _alone = alone().await;
-    let stage = Stage::new(|_| {}).await;
+    // Of the client's listener; the upstream has no other.
+    let stage = Stage::with(|_| {}, |it| it.close = Duration::from_millis(50)).await;
+    let begun = Instant::now();
     steady("open", &stage.running, async || {
         for (near, far) in pairs() {
             let (client, upstream) = stage.open(near, far).await;
@@ -100,6 +110,63 @@ async fn an_upstream_that_hangs_for_good_is_left_5_s_after_its_client() {
     rest(&stage.running).await;
     drop(hung);
     before.again("all were left").await;
+    assert!(
+        begun.elapsed() < Settings::client().close_timeout,
+        "in time"
+    );
+}
+
+/// More than all that is on the way takes.
+async fn says_until_cut(mut peer: Client) {
+    let octets = frame(&mut peer, 60_000).repeat(16);
+    while peer.tcp.write_all(&octets).await.is_ok() {}
+}
+
+#[tokio::test]
+async fn whoever_takes_nothing_is_left_in_time_and_so_is_the_other() {
+    let _alone = alone().await;
+    let brief = |it: &mut Timeouts| {
+        it.write = Duration::from_millis(200);
+        it.close = Duration::from_millis(200);
+    };
+    let stage = Stage::with(|route| route.queue = 64 << 10, brief).await;
+    let every = async || {
+        let (mut speaking, mut deaf) = (JoinSet::new(), Vec::new());
+        for draft in spoken() {
+            let (client, deaf_upstream) = stage.open(draft, draft).await;
+            let (deaf_client, upstream) = stage.open(draft, draft).await;
+            speaking.spawn(says_until_cut(client));
+            speaking.spawn(says_until_cut(upstream));
+            deaf.push((deaf_client, deaf_upstream));
+        }
+        soon("all are cut", speaking.join_all()).await;
+    };
+    let begun = Instant::now();
+    steady("deaf", &stage.running, every).await;
+    let none = Settings::client().write_timeout;
+    assert!(begun.elapsed() < none, "in time, and not after {none:?}");
+}
+
+#[tokio::test]
+async fn a_client_that_goes_while_its_upstream_takes_nothing_is_noticed() {
+    let _alone = alone().await;
+    let brief = |it: &mut Timeouts| {
+        it.write = Duration::from_millis(200);
+        it.close = Duration::from_millis(200);
+    };
+    let stage = Stage::with(|route| route.queue = 64 << 10, brief).await;
+    steady("stalled", &stage.running, async || {
+        for draft in spoken() {
+            let (mut client, deaf) = stage.open(draft, draft).await;
+            let octets = frame(&mut client, 60_000).repeat(16);
+            let moment = Duration::from_millis(100);
+            while timeout(moment, client.tcp.write_all(&octets)).await.is_ok() {}
+            reset(client.tcp);
+            rest(&stage.running).await;
+            drop(deaf);
+        }
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use draftgate_client::Drafts;
 use draftgate_core::{Close, Closing, Draft, Event, Outgoing};
 use draftgate_gateway::{
     Running,
-    config::{self, Config, Route},
+    config::{self, Config, Route, Timeouts},
 };
 use tokio::net::{TcpListener, TcpStream};
 
@@ -20,8 +20,18 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) async fn new(change: impl Fn(&mut Route)) -> Self {
+        Self::with(change, |_| {}).await
+    }
+
+    /// The same, with the timeouts of the listener changed.
+    pub(crate) async fn with(
+        change: impl Fn(&mut Route),
+        timeouts: impl Fn(&mut Timeouts),
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let (running, address) = gateway(to(listener.local_addr().unwrap(), change));
+        let mut config = to(listener.local_addr().unwrap(), change);
+        timeouts(&mut config.listeners[0].timeouts);
+        let (running, address) = gateway(config);
         Self {
             running,
             address,

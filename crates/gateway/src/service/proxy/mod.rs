@@ -31,7 +31,7 @@ use super::{Accept, Answer, Opening, Service, Tally};
 use crate::{
     Answered, Refused,
     access::shown,
-    config::{self, BinaryPolicy, HostField, Route},
+    config::{self, BinaryPolicy, HostField, Route, Timeouts},
     tasks::Tasks,
 };
 
@@ -77,6 +77,19 @@ impl Proxy {
             subprotocols: route.subprotocols.clone(),
             tasks,
         })
+    }
+
+    /// What the connection to the upstream goes by: it is as patient as the
+    /// client's, whose other half it is.
+    fn driven_for(&self, timeouts: &Timeouts) -> Settings {
+        Settings {
+            close_timeout: timeouts.close,
+            // What is short for browsers that never answer FF 00 would cut off
+            // what a server still has to say.
+            marker_timeout: timeouts.close,
+            write_timeout: timeouts.write,
+            ..self.settings.clone()
+        }
     }
 
     async fn connect(&self, opening: &Opening<'_>) -> Result<Accept, Refused> {
@@ -127,7 +140,7 @@ impl Proxy {
         };
         let (stream, start) = beyond;
         let upstream = (start.codec.draft(), start.codec.capabilities());
-        let conn = Conn::new(stream, start, self.settings.clone());
+        let conn = Conn::new(stream, start, self.driven_for(opening.timeouts));
         let client = Client {
             half: Half::new(
                 Side::Client,
@@ -337,9 +350,6 @@ pub(super) fn driven(route: &Route, upstream: &config::Upstream) -> Settings {
         overflow: Overflow::Wait,
         keep_alive: upstream.ping,
         idle_timeout: upstream.idle,
-        // What is short for browsers that never answer FF 00 would cut off what
-        // a server still has to say.
-        marker_timeout: Settings::client().close_timeout,
         ..Settings::client()
     }
 }

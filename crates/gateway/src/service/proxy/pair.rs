@@ -159,6 +159,7 @@ impl Handler for Half {
     }
 
     fn ended(&mut self, end: &End<'_>) {
+        self.other.sender.unheard();
         if self.told {
             return;
         }
@@ -180,6 +181,7 @@ impl Handler for Half {
 
 impl Drop for Half {
     fn drop(&mut self) {
+        self.other.sender.unheard();
         if !self.told {
             self.lost(Some(translate::lost(self.side, false)), Why::UpstreamLost);
         }

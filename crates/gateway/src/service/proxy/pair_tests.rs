@@ -18,11 +18,13 @@ use tokio::{
     task::JoinHandle,
     time::{Instant, sleep},
 };
+use tokio_util::sync::CancellationToken;
 
 use super::{Half, Other};
 use crate::{
-    config::{self, Route},
-    service::{Tally, proxy::driven},
+    config::{self, Route, Timeouts},
+    service::{Proxy, Tally},
+    tasks::Tasks,
 };
 
 /// One end of the pair, in the test's hands.
@@ -148,9 +150,10 @@ async fn pair(near: Draft, far: Draft) -> (End, End) {
         .unwrap()
         .unwrap()
         .codec;
-    let nowhere = config::Upstream::new(Vec::new());
     let route = Route::new("/".parse().unwrap(), config::Service::Proxy, vec![near]);
-    let (beyond, far_probe, to_far) = conn(ours, received, settings(driven(&route, &nowhere)));
+    let proxy = Proxy::new(&route, Tasks::new(CancellationToken::new())).unwrap();
+    let settings_beyond = settings(proxy.driven_for(&Timeouts::default()));
+    let (beyond, far_probe, to_far) = conn(ours, received, settings_beyond);
 
     // The client: its codec is the client's, ours the server's.
     let mut offered = offer(near);
