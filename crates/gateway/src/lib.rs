@@ -18,6 +18,7 @@
 //! ```
 
 mod access;
+mod bind_error;
 pub mod config;
 mod counts;
 mod forwarded;
@@ -45,6 +46,7 @@ mod throttle;
 mod turn;
 
 pub use access::{ends_table, rules_table};
+pub use bind_error::BindError;
 pub use counts::Counts;
 pub use refusal::{Answered, Refused, refusal_table};
-pub use running::{BindError, Gateway, Running};
+pub use running::{Gateway, Running};

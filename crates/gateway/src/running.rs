@@ -3,7 +3,6 @@
 use std::{
     collections::HashMap,
     future::Future,
-    io,
     net::SocketAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -13,10 +12,9 @@ use std::{
 };
 
 use draftgate_bus::{Hub, Ledger};
-use draftgate_client::TlsFailure;
 use draftgate_conn::Sender;
 use draftgate_core::Close;
-use draftgate_record::{Recorded, Recorder, Report, StoreError};
+use draftgate_record::{Recorded, Recorder, Report};
 use tokio::{
     net::TcpListener,
     time::{Duration, Instant, sleep_until, timeout, timeout_at},
@@ -25,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::{
-    Counts,
+    BindError, Counts,
     config::{Config, Listener, Plugin, Route},
     counts::{Counters, Now},
     http::{Door, sweep},
@@ -47,44 +45,6 @@ pub struct Running {
     addrs: Vec<SocketAddr>,
     policy_addrs: Vec<(Plugin, SocketAddr)>,
     inner: Arc<Inner>,
-}
-
-/// What the gateway needs cannot be had.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum BindError {
-    /// A listener's address could not be bound.
-    #[error("cannot listen on {address}: {source}; {}", remedy(source))]
-    Listen {
-        /// The address.
-        address: SocketAddr,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// The certificates for an upstream cannot be had.
-    #[error("route {route}: {source}")]
-    Upstream {
-        /// The route's path.
-        route: String,
-        /// What is wrong with them.
-        source: TlsFailure,
-    },
-    /// Connections are to be recorded, and cannot be.
-    #[error("cannot record: {0}; choose another `record.dir`, or none")]
-    Record(#[from] StoreError),
-}
-
-fn remedy(error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::AddrInUse => {
-            "another program has this port: stop it, or choose another (port 0 takes a free one)"
-        }
-        io::ErrorKind::PermissionDenied => {
-            "ports below 1024 need a privilege: choose a higher one, or grant it"
-        }
-        io::ErrorKind::AddrNotAvailable => "no interface of this machine has this address",
-        _ => "choose another address",
-    }
 }
 
 /// What all connections share.
@@ -488,18 +448,5 @@ mod tests {
         assert_eq!(apart(time, 0), Duration::ZERO);
         assert_eq!(apart(time, 2), Duration::from_millis(50));
         assert_eq!(apart(time, 8_000), Duration::from_millis(1));
-    }
-
-    #[test]
-    fn an_address_that_cannot_be_had_is_explained() {
-        let error = BindError::Listen {
-            address: "127.0.0.1:80".parse().unwrap(),
-            source: io::ErrorKind::PermissionDenied.into(),
-        };
-        let text = error.to_string();
-        assert!(
-            text.starts_with("cannot listen on 127.0.0.1:80: ") && text.contains("privilege"),
-            "{text}"
-        );
     }
 }

@@ -1,0 +1,62 @@
+//! Why a gateway cannot run, and what to do.
+
+use std::{io, net::SocketAddr};
+
+use draftgate_client::TlsFailure;
+use draftgate_record::StoreError;
+
+/// What the gateway needs cannot be had.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BindError {
+    /// A listener's address could not be bound.
+    #[error("cannot listen on {address}: {source}; {}", remedy(source))]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The certificates for an upstream cannot be had.
+    #[error("route {route}: {source}")]
+    Upstream {
+        /// The route's path.
+        route: String,
+        /// What is wrong with them.
+        source: TlsFailure,
+    },
+    /// Connections are to be recorded, and cannot be.
+    #[error("cannot record: {0}; choose another `record.dir`, or none")]
+    Record(#[from] StoreError),
+}
+
+fn remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "another program has this port: stop it, or choose another (port 0 takes a free one)"
+        }
+        io::ErrorKind::PermissionDenied => {
+            "ports below 1024 need a privilege: choose a higher one, or grant it"
+        }
+        io::ErrorKind::AddrNotAvailable => "no interface of this machine has this address",
+        _ => "choose another address",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_cannot_be_had_is_explained() {
+        let error = BindError::Listen {
+            address: "127.0.0.1:80".parse().unwrap(),
+            source: io::ErrorKind::PermissionDenied.into(),
+        };
+        let text = error.to_string();
+        assert!(
+            text.starts_with("cannot listen on 127.0.0.1:80: ") && text.contains("privilege"),
+            "{text}"
+        );
+    }
+}
