@@ -12,7 +12,7 @@ use draftgate_core::{Close, Message};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Ask, Failure, Link, Reached, Upstream, health::delay};
+use crate::{Ask, Failure, Link, Reached, Upstream, health::delay, told::told};
 
 /// What keeps a connection to an upstream open.
 #[derive(Debug)]
@@ -72,7 +72,8 @@ impl Feed<'_> {
                         code = closed.code,
                         why = closed.why.code(),
                         delay_ms = millis(delay),
-                        "source lost: {closed}"
+                        "source lost: {}",
+                        told(&closed)
                     );
                     delay
                 }
@@ -109,7 +110,8 @@ impl Feed<'_> {
             tracing::info!(
                 upstream = address,
                 code = forgiven.code(),
-                "source: the answer was forgiven: {forgiven}"
+                "source: the answer was forgiven: {}",
+                told(forgiven)
             );
         }
         let (stream, start) = connection.start();
@@ -135,9 +137,9 @@ fn not_connected(failure: &Failure, delay: Duration) {
     let delay_ms = millis(delay);
     match failure {
         Failure::Unreachable(attempts) if !attempts.is_empty() => {
-            tracing::debug!(code, delay_ms, "source not connected: {failure}");
+            tracing::debug!(code, delay_ms, "source not connected: {}", told(failure));
         }
-        _ => tracing::warn!(code, delay_ms, "source not connected: {failure}"),
+        _ => tracing::warn!(code, delay_ms, "source not connected: {}", told(failure)),
     }
 }
 

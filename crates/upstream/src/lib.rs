@@ -39,6 +39,7 @@ mod memory;
 mod proxy_header;
 mod settings;
 mod slots;
+mod told;
 mod upstream;
 
 pub use address::{Address, NotAnAddress};

@@ -21,7 +21,7 @@ use tokio::{sync::Mutex, time::Instant};
 
 use crate::{
     Address, Ask, Attempt, Failure, Settings, Slot, end_to_end, health::Health, memory::Memory,
-    proxy_header, slots::Slots,
+    proxy_header, slots::Slots, told::told,
 };
 
 /// An upstream that may be connected to.
@@ -223,7 +223,7 @@ impl Upstream {
             let delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
             tracing::warn!(
                 upstream = place.name,
-                why = %why,
+                why = told(why),
                 delay_ms,
                 "upstream failed and is passed over"
             );

@@ -316,3 +316,18 @@ async fn a_flood_of_clients_of_a_server_that_is_gone_leaves_one_line() {
     }
     assert_eq!(lines.with("passed over").len(), 2);
 }
+
+#[tokio::test]
+async fn what_a_server_says_takes_one_line_of_the_log_and_no_terminal() {
+    let (lines, _guard) = Lines::caught();
+    let answer = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: \u{9b}2J\r\n\
+         Connection: Upgrade\r\n\r\n";
+    let server = Server::answering(answer).await;
+    // Each draft says why it was not taken.
+    let upstream = Upstream::new(settings(&[server.ws("")]));
+    assert!(connect(&upstream).await.is_err());
+    let told = lines.with("Upgrade is");
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(!told[0].contains('\u{9b}'), "{told:?}");
+    assert_eq!(lines.with("").len(), 1, "{:?}", lines.with(""));
+}
