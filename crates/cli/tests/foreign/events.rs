@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 use crate::child::Child;
 use crate::gateway::Gateway;
 use crate::programs::{chromium, curl, phantomjs, phantomjs_2};
+use crate::proxies::{haproxy_of_http, nginx_of_http};
+use crate::proxy::{Proxy, block};
 
 /// Publishes with curl: the answer.
 fn publish(url: &str, body: &str, kind: &str) -> Value {
@@ -110,4 +112,48 @@ fn foreign_chromium_reads_and_publishes_and_a_page_of_another_site_does_neither(
         seen.contains("data: the end") && !seen.contains("evil"),
         "{seen}"
     );
+}
+
+/// Through a proxy that understands HTTP: an event comes when it is said and
+/// not when a buffer is full, and who asks is whom the proxy names.
+#[test]
+fn foreign_nginx_and_haproxy_let_streams_of_events_through() {
+    const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+    // The proxies notice only when something is said that their client has gone.
+    let keys = format!("http = {{ token = \"{TOKEN}\", keep-alive = \"500ms\" }}");
+    let config = format!("{keys}\n{}", block("draftgate behind http"));
+    let proxies: [(&str, fn(&str) -> Proxy); 2] = [
+        ("events-nginx", nginx_of_http),
+        ("events-haproxy", haproxy_of_http),
+    ];
+    for (name, proxy) in proxies {
+        let mut gateway = Gateway::with(name, &config);
+        let proxy = proxy(gateway.host());
+        let url = format!("http://{}/bus/events", proxy.address);
+        let mut watch = Child::start(
+            "curl",
+            curl().args(["-sN", "-H", "Accept: text/event-stream", &url]),
+        );
+        assert_eq!(watch.line(), "retry: 2000", "{name}");
+        let token = format!("Authorization: Bearer {TOKEN}");
+        for text in ["one", "two"] {
+            let publish = |more: &[&str]| {
+                let mut curl = curl();
+                curl.args(["-s", "--data", text]).args(more).arg(&url);
+                String::from_utf8(curl.output().unwrap().stdout).unwrap()
+            };
+            let refused = publish(&[]);
+            assert!(refused.contains("Code: token-missing"), "{name}: {refused}");
+            let told: Value = serde_json::from_str(&publish(&["-H", &token])).unwrap();
+            assert_eq!(told["delivered"], 1, "{name}");
+            while watch.line() != format!("data: {text}") {}
+        }
+        drop(watch);
+        let line = gateway.access_line();
+        assert_eq!(
+            (&line["draft"], &line["messages_out"]),
+            (&json!("events"), &json!(2))
+        );
+        assert!(line["via"].is_string(), "{line}");
+    }
 }
