@@ -1,9 +1,11 @@
-//! What to do with what was found: which drafts to use, and with which settings.
+//! What to do with what was found: which drafts to use, and with which settings,
+//! as commands and as keys of a configuration that can be copied.
 
 use draftgate_core::Draft;
+use serde_json::{Value, json};
 
 use crate::{
-    Report, Weight,
+    FindingKind, Report, Weight,
     report::{Term, Verdict},
 };
 
@@ -15,6 +17,9 @@ pub struct Advice {
     pub drafts: Vec<Draft>,
     /// What must be so for the first of them.
     pub terms: Vec<Term>,
+    /// The keys of a route of the gateway that relays to the server, with their
+    /// values, which are the same in TOML and JSON; none if nothing works.
+    pub route: Vec<(&'static str, Value)>,
     /// Sentences for people, the most important first.
     pub sentences: Vec<String>,
 }
@@ -38,52 +43,54 @@ impl Advice {
         let mut advice = Self {
             drafts,
             terms,
-            sentences: Vec::new(),
+            ..Self::default()
         };
-        advice.sentences = advice.said(report);
+        if let Some(request) = &report.request {
+            advice.sentences = request.advice(report);
+        } else if advice.drafts.is_empty() {
+            advice.sentences = vec![nothing_works(report)];
+        } else {
+            advice.route = advice.route(report);
+            advice.sentences = advice.commands(report);
+        }
         advice
     }
 
-    fn said(&self, report: &Report) -> Vec<String> {
-        if let Some(request) = &report.request {
-            return request.advice(report);
-        }
+    /// The commands to use.
+    fn commands(&self, report: &Report) -> Vec<String> {
         let Some(best) = self.drafts.first() else {
-            let heaviest = report.findings.first();
-            let first = heaviest.filter(|finding| finding.kind.weight() == Weight::Fault);
-            let fix = first.map_or_else(
-                || "nothing works; look at the server's log".to_owned(),
-                |finding| format!("nothing works; first of all: {}", finding.fix()),
-            );
-            return vec![fix];
+            return Vec::new();
         };
+        let mut connect = vec!["draftgate connect".to_owned()];
+        // The newest is tried without being told.
+        if draftgate_drafts::spoken().last() != Some(*best) {
+            connect.push(format!("--draft {best}"));
+        }
         let names: Vec<&str> = self.drafts.iter().map(|draft| draft.name()).collect();
-        let mut said = vec![format!(
-            "use {}: draftgate connect {}{}{}",
-            best.with_alias(),
-            flags(*best, &self.terms),
-            if flags(*best, &self.terms).is_empty() {
-                ""
-            } else {
-                " "
-            },
-            report.target,
-        )];
-        if names.len() > 1 {
-            let quoted: Vec<String> = names.iter().map(|name| format!("\"{name}\"")).collect();
-            said.push(format!(
-                "as an upstream: upstream-drafts = [{}]",
-                quoted.join(", ")
-            ));
-        } else {
-            said.push(format!(
-                "as an upstream: upstream-drafts = [\"{}\"]",
-                names[0]
-            ));
+        let mut proxy = vec![
+            "draftgate proxy".to_owned(),
+            format!("--upstream-draft {}", names.join(",")),
+        ];
+        for term in &self.terms {
+            match term {
+                Term::Lenient => {
+                    connect.push("--answer-checks lenient".into());
+                    proxy.push("--lenient".into());
+                }
+                Term::Origin(Some(origin)) => connect.push(format!("--origin {origin}")),
+                Term::Origin(None) => {}
+            }
         }
-        if self.terms.contains(&Term::Lenient) {
-            said.push("and there upstream-answer-checks = \"lenient\"".into());
+        if has_one_slot(report) {
+            proxy.push("--max-connections 1".into());
         }
+        for command in [&mut connect, &mut proxy] {
+            command.push(report.target.clone());
+        }
+        let mut said = vec![
+            format!("use {}: {}", best.with_alias(), connect.join(" ")),
+            format!("for clients of any draft: {}", proxy.join(" ")),
+        ];
         if best.version().is_none() {
             said.push(
                 "it proves and masks little: let nothing but your own network lie between".into(),
@@ -91,27 +98,63 @@ impl Advice {
         }
         said
     }
+
+    /// The keys of a route that relays to the server.
+    fn route(&self, report: &Report) -> Vec<(&'static str, Value)> {
+        let names: Vec<&str> = self.drafts.iter().map(|draft| draft.name()).collect();
+        let mut keys = vec![
+            ("service", json!("proxy")),
+            ("upstream", json!(without_path(&report.target))),
+            ("upstream-drafts", json!(names)),
+        ];
+        for term in &self.terms {
+            match term {
+                Term::Lenient => keys.push(("upstream-answer-checks", json!("lenient"))),
+                Term::Origin(Some(origin)) => keys.push(("upstream-origin", json!(origin))),
+                Term::Origin(None) => {}
+            }
+        }
+        if has_one_slot(report) {
+            keys.push(("max-upstream-connections", json!(1)));
+        }
+        keys
+    }
 }
 
-/// The flags of `connect` for `draft` on these terms.
-fn flags(draft: Draft, terms: &[Term]) -> String {
-    let mut flags = Vec::new();
-    if draft != newest() {
-        flags.push(format!("--draft {draft}"));
-    }
-    for term in terms {
-        match term {
-            Term::Lenient => flags.push("--answer-checks lenient".into()),
-            Term::Origin(Some(origin)) => flags.push(format!("--origin {origin}")),
-            Term::Origin(None) => {}
+fn has_one_slot(report: &Report) -> bool {
+    let mut kinds = report.findings.iter().map(|finding| finding.kind);
+    kinds.any(|kind| kind == FindingKind::OneConnection)
+}
+
+/// Scheme, host and port of a URL.
+fn without_path(url: &str) -> &str {
+    let authority = url.find("://").map_or(0, |at| at + 3);
+    let end = url[authority..].find(['/', '?']);
+    end.map_or(url, |end| &url[..authority + end])
+}
+
+fn nothing_works(report: &Report) -> String {
+    let heaviest = report.findings.first();
+    let first = heaviest.filter(|finding| finding.kind.weight() == Weight::Fault);
+    first.map_or_else(
+        || "nothing works; look at the server's log".to_owned(),
+        |finding| format!("nothing works; first of all: {}", finding.fix()),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_route_names_a_server_without_its_path() {
+        for (url, server) in [
+            ("ws://a:1/x?y", "ws://a:1"),
+            ("wss://a/", "wss://a"),
+            ("ws://[::1]:8080/", "ws://[::1]:8080"),
+            ("ws://a?x", "ws://a"),
+        ] {
+            assert_eq!(without_path(url), server);
         }
     }
-    flags.join(" ")
-}
-
-/// The draft that `connect` tries without being told.
-fn newest() -> Draft {
-    draftgate_drafts::spoken()
-        .last()
-        .unwrap_or(Draft::ALL[Draft::ALL.len() - 1])
 }

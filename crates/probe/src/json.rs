@@ -16,6 +16,10 @@ impl Report {
         let names = |drafts: &[draftgate_core::Draft]| -> Vec<&str> {
             drafts.iter().map(|draft| draft.name()).collect()
         };
+        let route = self.advice.route.iter();
+        let route: serde_json::Map<String, Value> = route
+            .map(|(key, value)| ((*key).to_owned(), value.clone()))
+            .collect();
         let value = json!({
             "format": 1,
             "target": self.target,
@@ -27,6 +31,7 @@ impl Report {
             "advice": {
                 "drafts": names(&self.advice.drafts),
                 "terms": self.advice.terms.iter().map(term).collect::<Vec<_>>(),
+                "route": route,
                 "sentences": self.advice.sentences,
             },
         });

@@ -98,6 +98,12 @@ impl Report {
         for sentence in &self.advice.sentences {
             look.block(&mut out, "  -", 4, sentence);
         }
+        if !self.advice.route.is_empty() {
+            out.push_str("  - in a route of a configuration:\n");
+        }
+        for (key, value) in &self.advice.route {
+            let _ = writeln!(out, "      {key} = {value}");
+        }
         out
     }
 

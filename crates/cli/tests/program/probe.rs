@@ -102,6 +102,53 @@ fn nobody_there_is_a_failure_and_wrong_usage_is_another() {
 }
 
 #[test]
+fn the_route_that_is_advised_is_a_good_one_and_so_are_the_commands() {
+    let echo = gateway(&["echo", "--drafts", "hixie-75,hybi-07"]);
+    let (code, report) = json(&["--second", &echo.url("/x")]);
+    assert_eq!(code, Some(0));
+    let route = report["advice"]["route"].as_object().unwrap();
+    assert_eq!(
+        route["upstream-drafts"],
+        serde_json::json!(["hybi-07", "hixie-75"])
+    );
+    let keys: String = route
+        .iter()
+        .map(|(key, value)| format!("{key} = {value}\n"))
+        .collect();
+    let folder = directory();
+    let config = format!(
+        "drafts = \"all\"\n[[listeners]]\naddress = \"127.0.0.1:0\"\n[[routes]]\npath = \"/x\"\n{keys}"
+    );
+    fs::write(folder.join("gate.toml"), &config).unwrap();
+    let checked = draftgate(["check", "-c", "gate.toml"])
+        .directory(&folder)
+        .run();
+    assert_eq!(checked.code, Some(0), "{config}: {checked:#?}");
+    let text = draftgate(["probe", &echo.url("/x")]).run().stdout;
+    for line in keys.lines() {
+        assert!(
+            text.contains(&format!("\n      {line}\n")),
+            "{line}: {text}"
+        );
+    }
+    let sentences = report["advice"]["sentences"].as_array().unwrap();
+    let connect = sentences[0].as_str().unwrap();
+    let (_, command) = connect.split_once("draftgate ").unwrap();
+    let ended = draftgate(command.split(' ')).run_with("Hello\n");
+    ended.expect(0, &[]);
+    assert_eq!(ended.stdout, "Hello\n");
+    let (_, command) = sentences[1]
+        .as_str()
+        .unwrap()
+        .split_once("draftgate ")
+        .unwrap();
+    let relayed = gateway(&command.split(' ').collect::<Vec<_>>());
+    let ended = draftgate(["connect", &relayed.url("/x")]).run_with("Hello\n");
+    ended.expect(0, &[]);
+    assert_eq!(ended.stdout, "Hello\n");
+}
+
+#[test]
 fn what_no_draft_can_ask_for_is_wrong_usage() {
     let (_gateway, url) = echo();
     let ended = draftgate(["probe", "-H", "Host: b", &url]).run();
