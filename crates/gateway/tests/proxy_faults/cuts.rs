@@ -68,7 +68,7 @@ impl Cut {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn a_thousand_pairs_cut_at_random_octets_leave_nothing() {
     let _alone = alone().await;
     let stage = Stage::new(|_| {}).await;
