@@ -20,6 +20,8 @@ pub struct Advice {
     /// The keys of a route of the gateway that relays to the server, with their
     /// values, which are the same in TOML and JSON; none if nothing works.
     pub route: Vec<(&'static str, Value)>,
+    /// Commands to use: for what, and the line.
+    pub commands: Vec<(String, String)>,
     /// Sentences for people, the most important first.
     pub sentences: Vec<String>,
 }
@@ -51,13 +53,14 @@ impl Advice {
             advice.sentences = vec![nothing_works(report)];
         } else {
             advice.route = advice.route(report);
-            advice.sentences = advice.commands(report);
+            advice.commands = advice.commands(report);
+            advice.sentences = advice.cautions();
         }
         advice
     }
 
     /// The commands to use.
-    fn commands(&self, report: &Report) -> Vec<String> {
+    fn commands(&self, report: &Report) -> Vec<(String, String)> {
         let Some(best) = self.drafts.first() else {
             return Vec::new();
         };
@@ -77,7 +80,9 @@ impl Advice {
                     connect.push("--answer-checks lenient".into());
                     proxy.push("--lenient".into());
                 }
-                Term::Origin(Some(origin)) => connect.push(format!("--origin {origin}")),
+                Term::Origin(Some(origin)) => {
+                    connect.push(format!("--origin {}", word(origin)));
+                }
                 Term::Origin(None) => {}
             }
         }
@@ -85,18 +90,22 @@ impl Advice {
             proxy.push("--max-connections 1".into());
         }
         for command in [&mut connect, &mut proxy] {
-            command.push(report.target.clone());
+            command.push(word(&report.target));
         }
-        let mut said = vec![
-            format!("use {}: {}", best.with_alias(), connect.join(" ")),
-            format!("for clients of any draft: {}", proxy.join(" ")),
-        ];
-        if best.version().is_none() {
-            said.push(
-                "it proves and masks little: let nothing but your own network lie between".into(),
-            );
-        }
-        said
+        vec![
+            (format!("use {}", best.with_alias()), connect.join(" ")),
+            ("relay clients of any draft".to_owned(), proxy.join(" ")),
+        ]
+    }
+
+    /// What to know of the best draft.
+    fn cautions(&self) -> Vec<String> {
+        let old = self.drafts.first().filter(|best| best.version().is_none());
+        let caution = |best: &Draft| {
+            let name = best.with_alias();
+            format!("{name} proves and masks little: let nothing but your own network lie between")
+        };
+        old.map(caution).into_iter().collect()
     }
 
     /// The keys of a route that relays to the server.
@@ -126,6 +135,15 @@ fn has_one_slot(report: &Report) -> bool {
     kinds.any(|kind| kind == FindingKind::OneConnection)
 }
 
+/// `text` as one word of a shell.
+fn word(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._~:/@%+=,".contains(c);
+    match text.chars().all(plain) {
+        true => text.to_owned(),
+        false => format!("'{}'", text.replace('\'', "'\\''")),
+    }
+}
+
 /// Scheme, host and port of a URL.
 fn without_path(url: &str) -> &str {
     let authority = url.find("://").map_or(0, |at| at + 3);
@@ -145,6 +163,17 @@ fn nothing_works(report: &Report) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_shell_would_read_otherwise_is_quoted() {
+        for (text, quoted) in [
+            ("ws://a:1/x", "ws://a:1/x"),
+            ("ws://a/?x=1&y", "'ws://a/?x=1&y'"),
+            ("ws://a/';rm", r"'ws://a/'\'';rm'"),
+        ] {
+            assert_eq!(word(text), quoted);
+        }
+    }
 
     #[test]
     fn a_route_names_a_server_without_its_path() {

@@ -20,6 +20,7 @@ impl Report {
         let route: serde_json::Map<String, Value> = route
             .map(|(key, value)| ((*key).to_owned(), value.clone()))
             .collect();
+        let command = |(what, line): &(String, String)| json!({ "for": what, "line": line });
         let value = json!({
             "format": 1,
             "target": self.target,
@@ -32,6 +33,7 @@ impl Report {
                 "drafts": names(&self.advice.drafts),
                 "terms": self.advice.terms.iter().map(term).collect::<Vec<_>>(),
                 "route": route,
+                "commands": self.advice.commands.iter().map(command).collect::<Vec<_>>(),
                 "sentences": self.advice.sentences,
             },
         });

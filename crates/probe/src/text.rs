@@ -92,19 +92,26 @@ impl Report {
             out.push('\n');
             self.finding(&mut out, finding, look);
         }
-        if !self.advice.sentences.is_empty() {
-            out.push_str("\nWhat to do\n");
+        self.to_do(&mut out, look);
+        out
+    }
+
+    /// Commands and keys stand in lines of their own, whole, to be copied.
+    fn to_do(&self, out: &mut String, look: Look) {
+        let advice = &self.advice;
+        out.push_str("\nWhat to do\n");
+        for sentence in &advice.sentences {
+            look.block(out, "  -", 4, sentence);
         }
-        for sentence in &self.advice.sentences {
-            look.block(&mut out, "  -", 4, sentence);
+        for (what, line) in &advice.commands {
+            let _ = writeln!(out, "  - {what}:\n      {line}");
         }
-        if !self.advice.route.is_empty() {
-            out.push_str("  - in a route of a configuration:\n");
+        if !advice.route.is_empty() {
+            out.push_str("  - the same in a route of a configuration:\n");
         }
-        for (key, value) in &self.advice.route {
+        for (key, value) in &advice.route {
             let _ = writeln!(out, "      {key} = {value}");
         }
-        out
     }
 
     fn in_front(&self) -> Option<String> {

@@ -131,18 +131,21 @@ fn the_route_that_is_advised_is_a_good_one_and_so_are_the_commands() {
             "{line}: {text}"
         );
     }
-    let sentences = report["advice"]["sentences"].as_array().unwrap();
-    let connect = sentences[0].as_str().unwrap();
-    let (_, command) = connect.split_once("draftgate ").unwrap();
-    let ended = draftgate(command.split(' ')).run_with("Hello\n");
+    let command = |at: usize| {
+        let line = report["advice"]["commands"][at]["line"].as_str().unwrap();
+        assert!(
+            text.contains(&format!("\n      {line}\n")),
+            "{line}: {text}"
+        );
+        let words = line.split(' ').skip(1).map(str::to_owned);
+        words.collect::<Vec<_>>()
+    };
+    let ended = draftgate(command(0).iter().map(String::as_str)).run_with("Hello\n");
     ended.expect(0, &[]);
     assert_eq!(ended.stdout, "Hello\n");
-    let (_, command) = sentences[1]
-        .as_str()
-        .unwrap()
-        .split_once("draftgate ")
-        .unwrap();
-    let relayed = gateway(&command.split(' ').collect::<Vec<_>>());
+    let words = command(1);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let relayed = gateway(&words);
     let ended = draftgate(["connect", &relayed.url("/x")]).run_with("Hello\n");
     ended.expect(0, &[]);
     assert_eq!(ended.stdout, "Hello\n");
