@@ -69,7 +69,7 @@ impl Advice {
         if draftgate_drafts::spoken().last() != Some(*best) {
             connect.push(format!("--draft {best}"));
         }
-        let names: Vec<&str> = self.drafts.iter().map(|draft| draft.name()).collect();
+        let names = self.on_these_terms(report);
         let mut proxy = vec![
             "draftgate proxy".to_owned(),
             format!("--upstream-draft {}", names.join(",")),
@@ -98,6 +98,22 @@ impl Advice {
         ]
     }
 
+    /// The drafts that work on the terms of the first, which are said once for
+    /// all of them.
+    fn on_these_terms(&self, report: &Report) -> Vec<&'static str> {
+        let works = |draft: &&Draft| {
+            let mut drafts = report.drafts.iter();
+            let tried = drafts.find(|tried| tried.draft == **draft);
+            tried.is_some_and(|tried| match &tried.verdict {
+                Verdict::Works => true,
+                Verdict::WorksIf(terms) => terms.iter().all(|term| self.terms.contains(term)),
+                Verdict::Fails(_) => false,
+            })
+        };
+        let drafts = self.drafts.iter().filter(works);
+        drafts.map(|draft| draft.name()).collect()
+    }
+
     /// What to know of the best draft.
     fn cautions(&self) -> Vec<String> {
         let old = self.drafts.first().filter(|best| best.version().is_none());
@@ -110,7 +126,7 @@ impl Advice {
 
     /// The keys of a route that relays to the server.
     fn route(&self, report: &Report) -> Vec<(&'static str, Value)> {
-        let names: Vec<&str> = self.drafts.iter().map(|draft| draft.name()).collect();
+        let names = self.on_these_terms(report);
         let mut keys = vec![
             ("service", json!("proxy")),
             ("upstream", json!(without_path(&report.target))),

@@ -124,6 +124,37 @@ async fn a_head_that_was_rewritten_is_shown_octet_by_octet() {
 }
 
 #[tokio::test]
+async fn a_route_is_advised_for_the_drafts_that_work_on_its_terms() {
+    let server = Server::with(|_: &_, _, head: &mut Head| {
+        head.fields
+            .insert(0, ("Server".into(), HeaderValue::from_static("nginx")));
+    })
+    .await;
+    let settings = draftgate_probe::Settings::default();
+    let report = draftgate_probe::probe(Default::default(), &server.url("ws"), &settings).await;
+    let advice = &report.advice;
+    let bare = draftgate_drafts::WITHOUT_KEYS;
+    assert_eq!(advice.drafts.last(), Some(&bare), "it works on terms alone");
+    let named = |key: &str| advice.route.iter().find(|(name, _)| *name == key);
+    let (_, drafts) = named("upstream-drafts").unwrap();
+    assert_eq!(drafts.as_array().unwrap().len(), spoken().count() - 1);
+    assert!(named("upstream-answer-checks").is_none());
+    let report = server.probed(bare).await;
+    let text = report.to_text(draftgate_probe::Look {
+        width: 80,
+        colour: false,
+    });
+    for line in [
+        "upstream-drafts = [\"hixie-75\"]",
+        "upstream-answer-checks = \"lenient\"",
+        "--answer-checks lenient",
+        "--lenient",
+    ] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+}
+
+#[tokio::test]
 async fn an_upgrade_that_a_proxy_took_out_is_found() {
     let without_connection = |head: &mut Head| remove(head, "connection");
     let without_upgrade = |head: &mut Head| remove(head, "upgrade");
