@@ -75,6 +75,16 @@ pub enum Exposed {
     /// Every peer may publish.
     #[error("every peer may publish to every channel it can name")]
     EveryonePublishes,
+    /// Programs of this machine publish over HTTP.
+    #[error(
+        "programs of this machine publish over HTTP without a token; a proxy on it that announces nobody makes everybody one of them (`trust-loopback = false` closes that)"
+    )]
+    LoopbackPublishes,
+    /// A token that whoever is on the way reads.
+    #[error(
+        "the token for publishing over HTTP is sent in the clear over the network; put a proxy that ends TLS before it"
+    )]
+    TokenInTheClear,
     /// Clients reach what stands behind.
     #[error("relays to {}: whoever may connect here reaches that, with the cookies and passwords it sends", .0.join(", "))]
     Relays(Vec<String>),
@@ -232,6 +242,28 @@ fn of_route(route: &Route, listener: &Listener) -> Vec<Exposed> {
     if route.service == Service::Bus && route.publish == Publish::All {
         all.push(Exposed::EveryonePublishes);
     }
+    if route.service == Service::Bus && route.http.enabled {
+        all.extend(over_http(route, listener));
+    }
+    all
+}
+
+fn over_http(route: &Route, listener: &Listener) -> Vec<Exposed> {
+    let mut all = Vec::new();
+    // Where something in front is known, nobody counts as this machine's.
+    let fronted = listener.proxy_protocol
+        || listener.public_url.is_some()
+        || ["127.0.0.1", "::1"]
+            .iter()
+            .all(|ip| ip.parse().is_ok_and(|ip| listener.trusts(ip)));
+    if route.http.trust_loopback && !fronted {
+        all.push(Exposed::LoopbackPublishes);
+    }
+    let tls = listener.public_url.as_ref().is_some_and(|url| url.secure);
+    let beyond_loopback = !listener.address.ip().to_canonical().is_loopback();
+    if route.http.token.is_some() && beyond_loopback && !listener.proxy_protocol && !tls {
+        all.push(Exposed::TokenInTheClear);
+    }
     all
 }
 
@@ -271,8 +303,32 @@ mod tests {
             lines
                 .last()
                 .unwrap()
+                .starts_with("127.0.0.1:8080 /bus/{channel}: programs of this machine publish")
+        );
+        assert!(
+            lines[lines.len() - 2]
                 .starts_with("127.0.0.1:8080 /bus/{channel}: every peer may publish")
         );
+    }
+
+    #[test]
+    fn what_is_published_over_http_is_told_where_it_matters() {
+        let mut config = Config::default();
+        let has = |config: &Config, what: &Exposed| of(config).contains(what);
+        assert!(!has(&config, &Exposed::TokenInTheClear));
+        config.routes[1].http.token = super::super::Token::new("0123456789abcdef").ok();
+        assert!(!has(&config, &Exposed::TokenInTheClear));
+        config.with_listen("0.0.0.0:80".parse().unwrap());
+        assert!(has(&config, &Exposed::TokenInTheClear));
+        assert!(has(&config, &Exposed::LoopbackPublishes));
+        config.listeners[0].public_url = Some("wss://example.com".parse().unwrap());
+        assert!(!has(&config, &Exposed::TokenInTheClear));
+        assert!(!has(&config, &Exposed::LoopbackPublishes));
+        config.listeners[0].public_url = None;
+        config.routes[1].http.trust_loopback = false;
+        assert!(!has(&config, &Exposed::LoopbackPublishes));
+        config.routes[1].http.enabled = false;
+        assert!(!has(&config, &Exposed::TokenInTheClear));
     }
 
     #[test]
