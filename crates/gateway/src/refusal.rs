@@ -106,8 +106,8 @@ reasons! {
         "send fewer or smaller fields (cookies?), or raise `head` or `head-fields` of the listener"
     /// Loopback under a name of elsewhere.
     host_foreign "host-foreign" 403;
-        "a program of this machine has to name this machine";
-        "connect to 127.0.0.1 or localhost, or show the token, or set `public-url`; a page whose DNS name is turned to this address could ask the same"
+        "the Host is a name that any web page could have turned to this address";
+        "connect to the address itself (127.0.0.1), or show the token, or set `public-url` to the name by which clients connect"
     /// The body that should have been key3 did not come in time.
     key3_timeout "key3-timeout" 408;
         "the 8 octets of key3 did not arrive in time";

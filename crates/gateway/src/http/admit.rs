@@ -6,12 +6,14 @@
 //! request without `Origin` (a form of an old browser, a `GET` within its own
 //! site) from a program's is looked for as well.
 
+use std::net::IpAddr;
+
 use draftgate_drafts::opening::{Refusal, RefusalKind};
 use http::{HeaderMap, HeaderValue, Method, Version, header, request::Parts};
 
 use crate::{
     Refused,
-    config::{self, Publish, Route},
+    config::{self, OriginRule, Publish, Route},
     forwarded::{self, Forwarded},
     front::Visit,
     peer::Peer,
@@ -75,7 +77,7 @@ pub(super) fn admit(visit: &Visit, route: &Route, parts: &Parts) -> Result<Admit
         From::Program => {
             if !by_token {
                 config::allows(&route.origins, &[], host)?;
-                not_rebound(&peer, &local)?;
+                not_rebound(visit, route, fields, &peer, &local)?;
             }
             false
         }
@@ -190,19 +192,43 @@ const FORWARDING: [&str; 6] = [
 ];
 
 fn is_loopback(host: &str) -> bool {
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost")
-        || bare
-            .parse::<std::net::IpAddr>()
-            .is_ok_and(|address| address.to_canonical().is_loopback())
+        || address(host).is_some_and(|address| address.to_canonical().is_loopback())
 }
 
-/// A page whose name was made to mean this machine asks as a program would,
-/// if its browser is old; its Host tells.
-fn not_rebound(peer: &Peer, local: &Result<(), (Elsewhere, String)>) -> Result<(), Refused> {
-    match local {
-        Err((Elsewhere::Host, why)) if peer.client.ip().to_canonical().is_loopback() => {
-            Err(Refused::host_foreign().with(why.as_str()))
+/// Whether nobody can turn `host` to another address.
+fn is_address(host: &str) -> bool {
+    is_loopback(host) || address(host).is_some()
+}
+
+fn address(host: &str) -> Option<IpAddr> {
+    host.trim_start_matches('[')
+        .trim_end_matches(']')
+        .parse()
+        .ok()
+}
+
+/// A page whose name was turned to our address asks as a program would: within
+/// its own site a browser names no origin, and tells nothing else where that is no
+/// secure one. Only its Host tells. Where `same-host` is listed a WebSocket
+/// would be let in by the same trick, which `draftgate check` says.
+fn not_rebound(
+    visit: &Visit,
+    route: &Route,
+    fields: &HeaderMap,
+    peer: &Peer,
+    local: &Result<(), (Elsewhere, String)>,
+) -> Result<(), Refused> {
+    if let Err((Elsewhere::Host, why)) = local {
+        return Err(Refused::host_foreign().with(why.as_str()));
+    }
+    let by_host = route.origins.has(&OriginRule::SameHost) || route.origins.has(&OriginRule::Any);
+    if peer.via.is_some() || visit.listener.public_url.is_some() || by_host {
+        return Ok(());
+    }
+    match public_url::host(fields) {
+        Ok(host) if !is_address(host.host()) => {
+            Err(Refused::host_foreign().with(format!("its Host is `{host}`")))
         }
         _ => Ok(()),
     }
@@ -277,6 +303,12 @@ mod tests {
             "[::ffff:127.0.0.1]",
         ] {
             assert!(is_loopback(host), "{host}");
+        }
+        for host in ["localhost", "127.0.0.1", "192.0.2.1", "[2001:db8::1]"] {
+            assert!(is_address(host), "{host}");
+        }
+        for host in ["example.com", "192.0.2.1.example.com", "gate", "192.0.2.1."] {
+            assert!(!is_address(host), "{host}");
         }
         for host in [
             "example.com",
