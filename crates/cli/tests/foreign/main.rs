@@ -17,6 +17,7 @@ mod compare;
 mod connect;
 mod events;
 mod expected;
+mod fed;
 mod gateway;
 mod hops;
 mod ladder;
