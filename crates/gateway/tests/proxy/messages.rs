@@ -79,6 +79,38 @@ async fn binary_goes_as_the_drafts_have_it() {
     }
 }
 
+#[tokio::test]
+async fn a_client_may_speak_base64_to_an_upstream_that_knows_nothing_of_it() {
+    let octets = Message::Binary(vec![0, 0xff].into());
+    for (near, far) in pairs() {
+        let rig = Rig::with(far, |route| {
+            route.binary = BinaryPolicy::Hex;
+            route.subprotocols = vec!["base64".into()];
+        });
+        let what = format!("{near}, {far}");
+        let mut client = Client::open_with(rig.address, near, "/", &["base64"]).await;
+        assert_eq!(client.subprotocol.as_deref(), Some("base64"), "{what}");
+        client.send("AP8=").await;
+        let (said, back) = match has_binary(far) {
+            true => (octets.clone(), "AP8="),
+            // Text, and all that comes back is base64.
+            false => (Message::from("00ff"), "MDBmZg=="),
+        };
+        assert_eq!(client.message().await, Message::from(back), "{what}");
+        rig.behind.seen(|seen| {
+            assert_eq!(seen.openings[0].subprotocols, [""; 0], "{what}");
+            assert_eq!(seen.said, [said], "{what}");
+        });
+        // What is none ends the client, and its upstream learns that it is gone.
+        client.send("*").await;
+        client.end().await;
+        rig.behind
+            .until("the upstream's end", |seen| !seen.ends.is_empty())
+            .await;
+        rig.end().await;
+    }
+}
+
 fn has_binary(draft: Draft) -> bool {
     let mut traits = draftgate_drafts::traits();
     traits.any(|it| it.draft == draft && it.capabilities.binary)

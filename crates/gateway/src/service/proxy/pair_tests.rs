@@ -4,7 +4,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use draftgate_conn::{Conn, Sender, Settings, Start};
 use draftgate_core::{Close, Closing, Codec, Draft, Event, Limits, Message, Outbox, Outgoing};
 use draftgate_drafts::{
@@ -136,6 +136,16 @@ fn half(side: Side, sender: Sender, codec: &dyn Codec) -> Half {
 
 /// A client of `near`, and its upstream of `far`, both open.
 async fn pair(near: Draft, far: Draft) -> (End, End) {
+    // The time that these tests wait for is the close timeout's.
+    pair_that(near, far, |settings| Settings {
+        keep_alive: None,
+        idle_timeout: None,
+        ..settings
+    })
+    .await
+}
+
+async fn pair_that(near: Draft, far: Draft, settings: impl Fn(Settings) -> Settings) -> (End, End) {
     // The upstream: its codec is the server's, ours the client's.
     let mut offered = offer(far);
     let (accepted, mut read) = accept(&offered.request);
@@ -188,15 +198,6 @@ async fn pair(near: Draft, far: Draft) -> (End, End) {
         conn: beyond,
     };
     (client, upstream)
-}
-
-/// The time that a test waits for is the close timeout's.
-fn settings(settings: Settings) -> Settings {
-    Settings {
-        keep_alive: None,
-        idle_timeout: None,
-        ..settings
-    }
 }
 
 /// A codec of the same draft stands for what it can.
@@ -317,5 +318,37 @@ async fn an_upstream_is_answered_though_its_client_never_answers() {
         let probe = client.probe.clone();
         client.conn.await.unwrap();
         assert!(probe.is_dropped(), "{what}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn pings_are_each_connections_own() {
+    let has_ping = |end: &End| end.codec.capabilities().ping;
+    for (near, far) in pairs() {
+        let what = format!("{near}, {far}");
+        let (mut client, mut upstream) = pair_that(near, far, |settings| settings).await;
+        for body in ["near", "far"] {
+            let (from, to) = match body {
+                "near" => (&mut client, &mut upstream),
+                _ => (&mut upstream, &mut client),
+            };
+            if has_ping(from) {
+                from.say(Outgoing::Ping(body.into()));
+                settle().await;
+                assert_eq!(from.heard(), [Event::Pong(body.into())], "{what}");
+                assert_eq!(to.heard(), [], "{what}");
+            }
+        }
+        // The gateway's own come after 25 s and after 50 s.
+        for (seconds, end) in [(25, &mut client), (25, &mut upstream)] {
+            sleep(Duration::from_secs(seconds)).await;
+            let ping = Event::Ping(Bytes::new());
+            let want = if has_ping(end) { vec![ping] } else { vec![] };
+            assert_eq!(end.heard(), want, "{what}");
+        }
+        // What answers them goes no further either.
+        assert!(client.heard().iter().all(|it| matches!(it, Event::Ping(_))));
+        client.conn.abort();
+        upstream.conn.abort();
     }
 }
