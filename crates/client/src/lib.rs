@@ -39,6 +39,7 @@ mod credentials;
 mod dial;
 mod environment;
 mod error;
+mod ladder;
 mod opening;
 mod options;
 mod proxy;
