@@ -14,6 +14,7 @@ use draftgate_testkit::documents::holds;
 use draftgate_translate::table;
 
 const OPERATING: &str = include_str!("../../../docs/operating.md");
+const PROXYING: &str = include_str!("../../../docs/proxying.md");
 
 #[test]
 fn the_table_of_keys_stands_in_the_page_on_operating() {
@@ -91,10 +92,11 @@ fn sources(folder: &Path, code: &mut String) {
 /// What stands there as an example must be one: nothing wrong, nothing that
 /// draws a warning.
 #[test]
-fn the_examples_in_the_page_on_operating_are_good_configurations() {
+fn the_examples_in_the_pages_on_operating_and_proxying_are_good_configurations() {
     let spoken: Vec<Draft> = draftgate_drafts::spoken().collect();
     let mut examples = 0;
-    for block in OPERATING.split("\n```toml\n").skip(1) {
+    let blocks = [OPERATING, PROXYING].map(|page| page.split("\n```toml\n").skip(1));
+    for block in blocks.into_iter().flatten() {
         let (text, _) = block.split_once("\n```\n").expect("the end of the block");
         // A part of a file is shown alone where the rest does not matter.
         let rest = match text.contains("[[routes]]") {
@@ -102,7 +104,7 @@ fn the_examples_in_the_page_on_operating_are_good_configurations() {
             false => "\n[[routes]]\npath = \"/echo\"\nservice = \"echo\"\ndrafts = \"all\"\n",
         };
         let text = format!("{text}\n{rest}");
-        match Config::parse(&text, "operating.md", &spoken, &Environment::default()) {
+        match Config::parse(&text, "the page", &spoken, &Environment::default()) {
             Ok(config) => assert_eq!(config.validate(None), [], "{text}"),
             Err(error) => panic!("{error}"),
         }

@@ -29,12 +29,31 @@ impl Gateway {
         Self::run(Some(path))
     }
 
+    /// The command `line`, which is `draftgate` and its arguments as in a shell,
+    /// but for where it listens.
+    pub(crate) fn command_line(line: &str) -> Self {
+        let mut words = line.split_whitespace();
+        assert_eq!(words.next(), Some("draftgate"), "{line}");
+        let mut command = draftgate(words.next().unwrap());
+        while let Some(word) = words.next() {
+            match word {
+                "--listen" => drop(words.next()),
+                word => drop(command.arg(word)),
+            }
+        }
+        Self::started(command, None)
+    }
+
     fn run(config: Option<PathBuf>) -> Self {
         let mut command = draftgate("serve");
-        command.args(["--listen", "127.0.0.1:0"]);
         if let Some(path) = &config {
             command.arg("--config").arg(path);
         }
+        Self::started(command, config)
+    }
+
+    fn started(mut command: Command, config: Option<PathBuf>) -> Self {
+        command.args(["--listen", "127.0.0.1:0"]);
         let mut child = Child::start("draftgate serve", &mut command);
         let host = loop {
             let line = child.line();

@@ -29,6 +29,7 @@ mod programs;
 mod proxied;
 mod proxies;
 mod proxy;
+mod recipes;
 mod replay;
 mod servers;
 mod tunnel;

@@ -148,8 +148,12 @@ impl Drop for Proxy {
 
 /// The block of docs/operating.md behind the mark of `recipe`.
 pub(crate) fn block(recipe: &str) -> String {
-    let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/operating.md");
-    let document = fs::read_to_string(document).unwrap();
+    block_of("operating.md", recipe)
+}
+
+/// The block of a document behind the mark of `recipe`.
+pub(crate) fn block_of(document: &str, recipe: &str) -> String {
+    let document = fs::read_to_string(documents().join(document)).unwrap();
     let mark = format!("<!-- recipe: {recipe} -->\n");
     let behind = document.split_once(&mark);
     let (_, behind) = behind.unwrap_or_else(|| panic!("there is no mark {mark}"));
@@ -157,6 +161,11 @@ pub(crate) fn block(recipe: &str) -> String {
     let (_, text) = fence.split_once('\n').unwrap();
     let (text, _) = text.split_once("\n```").unwrap();
     format!("{text}\n")
+}
+
+/// Where the documents are.
+pub(crate) fn documents() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs")
 }
 
 /// A certificate for `localhost` with its key, in one file.

@@ -18,7 +18,7 @@ use crate::gateway::Gateway;
 use crate::octets::{Client, Octets};
 use crate::proxy::Proxy;
 
-const BINARY: &str = "binary";
+pub(crate) const BINARY: &str = "binary";
 const BASE64: &str = "base64";
 
 /// What ends the server's connection.
@@ -33,14 +33,14 @@ fn greeting() -> Vec<u8> {
 }
 
 /// A TCP server that greets, then says all it hears again, and ends on request.
-struct Target {
-    address: String,
+pub(crate) struct Target {
+    pub(crate) address: String,
     /// A connection's end was heard: what had come on it.
     ended: Receiver<Vec<u8>>,
 }
 
 impl Target {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let (sender, ended) = channel();
@@ -72,7 +72,7 @@ fn serve(mut client: TcpStream, ended: &Sender<Vec<u8>>) {
 
 /// What a client met.
 #[derive(Debug, PartialEq)]
-struct Met {
+pub(crate) struct Met {
     subprotocol: Option<String>,
     /// Whether all messages were binary.
     binary: bool,
@@ -93,7 +93,7 @@ fn open(address: &str, draft: Draft, asks: &[&str]) -> Client {
 }
 
 /// Talks to the server at the other end and is closed by it.
-fn meets(address: &str, draft: Draft, asks: &[&str], base64: bool) -> Met {
+pub(crate) fn meets(address: &str, draft: Draft, asks: &[&str], base64: bool) -> Met {
     let mut client = open(address, draft, asks);
     let mut met = Met {
         subprotocol: client.subprotocol.clone(),
@@ -151,6 +151,16 @@ fn gateway(name: &str, upstream: &str, more: &str) -> Gateway {
 
 fn able(draft: Draft) -> draftgate_core::Capabilities {
     crate::peers::capabilities(draft)
+}
+
+/// What a client must meet that asks for `asks`.
+pub(crate) fn wanted(draft: Draft, asks: &str, base64: bool) -> Met {
+    Met {
+        subprotocol: Some(asks.to_owned()),
+        binary: !base64,
+        octets: [greeting(), said().concat()].concat(),
+        code: (able(draft).closing == Closing::Coded).then_some(1000),
+    }
 }
 
 #[test]
@@ -234,7 +244,6 @@ fn foreign_websockify_is_an_upstream() {
     let upstream = format!("ws://{}", websockify.address);
     let more = "subprotocols = [\"base64\", \"binary\"]\nbinary = \"base64\"";
     let gateway = gateway("websockify", &upstream, more);
-    let all = [greeting(), said().concat()].concat();
     for draft in draftgate_drafts::spoken() {
         for asks in [BINARY, BASE64] {
             let base64 = asks == BASE64;
@@ -242,14 +251,8 @@ fn foreign_websockify_is_an_upstream() {
                 continue;
             }
             let met = meets(gateway.host(), draft, &[asks], base64);
-            let wanted = Met {
-                subprotocol: Some(asks.to_owned()),
-                binary: !base64,
-                octets: all.clone(),
-                code: (able(draft).closing == Closing::Coded).then_some(1000),
-            };
             assert!(
-                met == wanted,
+                met == wanted(draft, asks, base64),
                 "{draft} {asks}: {:?} {:?}",
                 met.subprotocol,
                 met.code
