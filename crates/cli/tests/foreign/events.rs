@@ -122,7 +122,8 @@ fn foreign_nginx_and_haproxy_let_streams_of_events_through() {
     // The proxies notice only when something is said that their client has gone.
     let keys = format!("http = {{ token = \"{TOKEN}\", keep-alive = \"500ms\" }}");
     let config = format!("{keys}\n{}", block("draftgate behind http"));
-    let proxies: [(&str, fn(&str) -> Proxy); 2] = [
+    type Fronted = fn(&str) -> Proxy;
+    let proxies: [(&str, Fronted); 2] = [
         ("events-nginx", nginx_of_http),
         ("events-haproxy", haproxy_of_http),
     ];
