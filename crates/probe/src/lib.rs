@@ -45,6 +45,6 @@ pub use front::Front;
 pub use kind::{FindingKind, Weight};
 pub use report::{Report, Term, Tried, Verdict};
 pub use request::{NotARequest, Recorded, Request, recorded};
-pub use server::{Settings, probe};
+pub use server::{Settings, probe, probe_telling};
 pub use table::{finding_table, others_table};
 pub use text::Look;

@@ -51,6 +51,17 @@ impl Default for Settings {
 /// Tries `url` in each draft of `settings`, as a client that was told `options`;
 /// of these, drafts, timeouts and the strictness of checks are `settings`'.
 pub async fn probe(options: Options, url: &Url, settings: &Settings) -> Report {
+    probe_telling(options, url, settings, &|_| ()).await
+}
+
+/// As [`probe`]; each draft is told to `tell` when it is tried, for silence may
+/// take long.
+pub async fn probe_telling(
+    options: Options,
+    url: &Url,
+    settings: &Settings,
+    tell: &(dyn Fn(Draft) + Sync),
+) -> Report {
     let options = Options {
         connect_timeout: settings.within,
         opening_timeout: settings.within,
@@ -60,6 +71,7 @@ pub async fn probe(options: Options, url: &Url, settings: &Settings) -> Report {
         client: Client::new(options),
         url,
         settings,
+        tell,
         second: settings.second,
         findings: Vec::new(),
         drafts: Vec::new(),
@@ -108,6 +120,7 @@ struct Probe<'a> {
     client: Client,
     url: &'a Url,
     settings: &'a Settings,
+    tell: &'a (dyn Fn(Draft) + Sync),
     /// Whether a second connection is still to be tried.
     second: bool,
     findings: Vec<Finding>,
@@ -117,6 +130,7 @@ struct Probe<'a> {
 impl Probe<'_> {
     async fn all(&mut self) {
         for draft in self.settings.drafts.clone() {
+            (self.tell)(draft);
             let tried = self.draft(draft).await;
             self.drafts.push(tried);
         }

@@ -4,19 +4,19 @@
 
 mod flags;
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 use bytes::Bytes;
 use draftgate_client::Url;
-use draftgate_core::Role;
-use draftgate_probe::{FindingKind, Look, Recorded, Report, Verdict, probe, recorded};
+use draftgate_core::{Draft, Role};
+use draftgate_probe::{FindingKind, Look, Recorded, Report, Verdict, probe_telling, recorded};
 use tokio::runtime::Builder;
 
 use flags::Format;
 pub(crate) use flags::Probe;
 
 use crate::{
-    exit::{Failure, quiet_pipe},
+    exit::{Failure, quiet_pipe, say},
     input::Input,
     signals::Signals,
     terminal,
@@ -64,8 +64,14 @@ fn server(args: &Probe) -> Result<Report, Failure> {
         let mut signals = Signals::of_a_client()
             .map_err(|error| Failure::new(format_args!("cannot listen to signals: {error}")))?;
         let settings = args.settings();
+        let attended = io::stderr().is_terminal();
+        let tell = |draft: Draft| {
+            if attended {
+                say(format_args!("trying {draft}"));
+            }
+        };
         tokio::select! {
-            report = probe(args.reach.options(), &url, &settings) => Ok(report),
+            report = probe_telling(args.reach.options(), &url, &settings, &tell) => Ok(report),
             _ = signals.next() => Err(Failure::new("interrupted before every draft was tried")),
         }
     })

@@ -34,6 +34,17 @@ async fn nothing_is_found_with_a_server_that_is_true_to_every_draft() {
 }
 
 #[tokio::test]
+async fn each_draft_is_told_when_it_is_tried() {
+    let server = Server::healthy().await;
+    let told = std::sync::Mutex::new(Vec::new());
+    let tell = |draft| told.lock().unwrap().push(draft);
+    let settings = Settings::default();
+    let url = server.url("ws");
+    draftgate_probe::probe_telling(Default::default(), &url, &settings, &tell).await;
+    assert_eq!(told.into_inner().unwrap(), settings.drafts);
+}
+
+#[tokio::test]
 async fn nothing_is_said_unless_it_was_asked_for() {
     let server = Server::healthy().await;
     for draft in draftgate_drafts::spoken() {
