@@ -99,9 +99,9 @@ fn at_one_server(name: &str, pairs: &[Pair]) {
     for pair in pairs {
         the_client_closes(pair, &mut server, &mut gateway);
         the_server_closes(pair, &mut server, &mut gateway);
+        the_client_vanishes(pair, &mut server, &mut gateway);
     }
-    server.end_stdin();
-    server.end_well();
+    the_server_vanishes(&pairs[0], server, &mut gateway);
 }
 
 /// Servers that take `X-Forwarded-Proto` for TLS, whatever it says.
@@ -197,6 +197,33 @@ fn the_server_closes(pair: &Pair, server: &mut Child, gateway: &mut Gateway) {
     assert_eq!(line["code"], json!(meant), "{name}: {line}");
     let end = (&line["by"], &line["why"]);
     assert_eq!(end, (&json!("upstream"), &json!(why)), "{name}: {line}");
+}
+
+/// The client is killed: the server hears that it went away.
+fn the_client_vanishes(pair: &Pair, server: &mut Child, gateway: &mut Gateway) {
+    let name = pair.name();
+    let client = pair.open(&["--say", ""].map(str::to_owned), server, gateway);
+    drop(client);
+    let heard = server.event("close");
+    // In hixie-75 that is how everybody leaves.
+    let left = pair.client.capabilities().closing == Closing::Absent;
+    is_told(&pair.server, &heard, (!left).then_some(1001), &name);
+    let line = gateway.access_line();
+    assert_eq!(line["by"], "peer", "{name}: {line}");
+}
+
+/// The server is killed: the client hears that it went away.
+fn the_server_vanishes(pair: &Pair, mut server: Child, gateway: &mut Gateway) {
+    let name = pair.name();
+    let arguments = ["--say", ""].map(str::to_owned);
+    let mut client = pair.open(&arguments, &mut server, gateway);
+    drop(server);
+    let left = client.event("left");
+    client.end_well();
+    // As above.
+    let told = pair.server.capabilities().closing != Closing::Absent;
+    is_told(&pair.client, &left, told.then_some(1001), &name);
+    assert_eq!(gateway.access_line()["by"], "upstream", "{name}");
 }
 
 /// The code that stands for the close of `one`, which has said 1000 if its draft
