@@ -52,6 +52,14 @@ impl Finding {
         }
     }
 
+    /// The same, where the cause only fits.
+    pub(crate) fn likely(self) -> Self {
+        Self {
+            shown: false,
+            ..self
+        }
+    }
+
     /// What to do.
     pub fn fix(&self) -> Cow<'_, str> {
         match &self.fix {

@@ -309,7 +309,8 @@ fn haproxy(attempt: &Attempt, seen: String) -> Finding {
     let found = new(attempt, Kind::HaproxyRefuses, seen);
     match attempt.draft.version() {
         None => found,
-        Some(_) => found.with_fix(
+        // It has a key: there is another reason.
+        Some(_) => found.likely().with_fix(
             "HAProxy's log says why (`option httplog`, `show errors`); `mode tcp` passes everything",
         ),
     }

@@ -149,7 +149,7 @@ findings! {
         "";
         "give the server a proper certificate; for a test, --insecure"
     /// The certificate is not valid yet.
-    CertificateTooEarly "certificate-too-early" Fault Shown;
+    CertificateTooEarly "certificate-too-early" Fault Likely;
         "the certificate is not valid yet";
         "a clock is wrong, here or where it was made";
         "set the clock; for a test, --insecure"
@@ -199,7 +199,7 @@ findings! {
         "it accepts requests of any version and speaks another draft, or is at fault";
         "correct the server, or use another draft"
     /// An extension is accepted that was not offered.
-    ExtensionUnasked "extension-unasked" Fault Shown;
+    ExtensionUnasked "extension-unasked" Fault Likely;
         "an extension is accepted that was not offered";
         "the server uses it for every client";
         "switch the extension off in the server"
@@ -234,7 +234,7 @@ findings! {
         "a server or a proxy between that speaks HTTP/1.0 alone";
         "set it to HTTP/1.1, or connect past it"
     /// It fails when the eight octets behind the head come in a segment of their own.
-    Key3Alone "key3-alone" Warning Shown;
+    Key3Alone "key3-alone" Warning Likely;
         "it fails when the eight octets behind the head come in a segment of their own";
         "the server reads head and octets with one call, or something between loses them";
         "nothing, with clients that send both at once; a proxy between may part them: let it pass TCP through"
@@ -344,12 +344,12 @@ findings! {
         "";
         "the status and the body say why"
     /// A subprotocol was asked for, and none is chosen.
-    SubprotocolMissing "subprotocol-missing" Warning Shown;
+    SubprotocolMissing "subprotocol-missing" Warning Likely;
         "a subprotocol was asked for, and none is chosen";
         "the server does not know it, or does not know of subprotocols";
         "ask for one that the server speaks; browsers fail the connection, as sets of 2012 do"
     /// A subprotocol is chosen that was not asked for.
-    SubprotocolOther "subprotocol-other" Fault Shown;
+    SubprotocolOther "subprotocol-other" Fault Likely;
         "a subprotocol is chosen that was not asked for";
         "the server has one written down";
         "ask for that one with --subprotocol"
@@ -359,7 +359,7 @@ findings! {
         "";
         "name one, to see it in every draft"
     /// A subprotocol is chosen although none was asked for.
-    SubprotocolUnasked "subprotocol-unasked" Warning Shown;
+    SubprotocolUnasked "subprotocol-unasked" Warning Likely;
         "a subprotocol is chosen although none was asked for";
         "the server has one written down";
         "ask for that one with --subprotocol; or forgive it: --answer-checks lenient, in a proxy route `upstream-answer-checks = \"lenient\"`"
@@ -384,7 +384,7 @@ findings! {
         "it is the plain port";
         "write ws://, or the port that has TLS"
     /// The server refuses the TLS of the time of the old drafts.
-    TlsTooNew "tls-too-new" Note Shown;
+    TlsTooNew "tls-too-new" Note Likely;
         "the server refuses TLS 1.0 and 1.1, and devices of 2009 to 2011 speak nothing newer";
         "servers of today leave the old versions out";
         "nothing, unless such devices are to connect: then put a program in front that still speaks TLS 1.0, or let them use ws:// in a network of their own"

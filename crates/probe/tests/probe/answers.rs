@@ -58,6 +58,12 @@ async fn each_status_is_told_with_its_meaning() {
 #[tokio::test]
 async fn haproxy_is_known_by_its_body() {
     answered(HAPROXY, Kind::HaproxyRefuses, "octet by octet").await;
+    let server = Server::answering(HAPROXY).await;
+    for draft in spoken() {
+        // A request that has a key it refuses for another reason.
+        let shown = finding(&server.probed(draft).await, Kind::HaproxyRefuses).shown;
+        assert_eq!(shown, draft.version().is_none(), "{draft}");
+    }
     // Another body is another's.
     let other = HAPROXY.replace("Your browser", "My browser");
     answered(&other, Kind::VersionRefused, "My browser").await;
