@@ -1,5 +1,6 @@
 //! The examples of docs/bus-over-http.md, with Debian's curl: run as they are
-//! written, and what they print is what the page shows.
+//! written, and what they print is what the page shows. Named as all tests are
+//! that need what is installed.
 
 use std::{
     fs,
@@ -20,7 +21,7 @@ use crate::{
 const PAGE: &str = "docs/bus-over-http.md";
 
 #[test]
-fn the_examples_of_the_bus_over_http_are_what_they_print() {
+fn foreign_curl_prints_what_the_page_on_the_bus_over_http_shows() {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
     let file = |name: &str| folder.join(format!("{name}-{}", process::id()));
     let token = file("token");
@@ -63,7 +64,7 @@ fn the_examples_of_the_bus_over_http_are_what_they_print() {
 }
 
 #[test]
-fn the_loop_that_polls_hears_everything() {
+fn foreign_curl_polls_in_a_loop_and_hears_everything() {
     let page = fs::read_to_string(root().join(PAGE)).unwrap();
     let (_, script) = page.split_once("```sh\n").unwrap();
     let (script, _) = script.split_once("```").unwrap();
