@@ -243,6 +243,9 @@ impl Visit {
             }
         })
         .await;
+        if end.as_ref().is_some_and(is_write_timeout) {
+            slot.stuck();
+        }
         let parts = connection.into_parts();
         let (tcp, ahead) = parts.io.into_inner().into_parts();
         let mut received = BytesMut::from(parts.read_buf);
@@ -450,6 +453,13 @@ async fn gone(tcp: &mut Socket, received: &mut BytesMut) {
 
 /// What is read at most from a client that has no answer yet.
 const RECEIVED: usize = 64 << 10;
+
+/// Whether the tap has given up writing: nothing else fails so.
+fn is_write_timeout(error: &hyper::Error) -> bool {
+    let source = std::error::Error::source(error);
+    let io = source.and_then(|source| source.downcast_ref::<std::io::Error>());
+    io.is_some_and(|io| io.kind() == std::io::ErrorKind::TimedOut)
+}
 
 /// What hyper's `error` means for the peer; `begun`: part of a head had come.
 fn unheard(error: &hyper::Error, begun: bool) -> Heard {

@@ -19,6 +19,7 @@ struct Left {
     turn: Option<Turn>,
     cut: bool,
     lingers: bool,
+    stuck: bool,
 }
 
 impl Slot {
@@ -61,6 +62,15 @@ impl Slot {
 
     pub(crate) fn is_cut(&self) -> bool {
         self.left().cut
+    }
+
+    /// The peer took too little of what it was sent.
+    pub(crate) fn stuck(&self) {
+        self.left().stuck = true;
+    }
+
+    pub(crate) fn is_stuck(&self) -> bool {
+        self.left().stuck
     }
 
     /// A body is left unread: the answer must not be lost over that.

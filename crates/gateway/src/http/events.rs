@@ -248,11 +248,12 @@ impl Line {
             ),
             _ if self.drained => ("requested", "us", "closed: the gateway stops"),
             _ if inner.is_aborted() => ("aborted", "us", "closed: the gateway cut it"),
-            _ => (
-                "peer-gone",
-                "peer",
-                "closed: the peer went away, or took too little",
+            _ if ears.lane.is_stuck() => (
+                "write-timeout",
+                "us",
+                "closed: the peer took too little of what it was sent, or nothing",
             ),
+            _ => ("peer-gone", "peer", "closed: the peer went away"),
         };
         info!(
             target: "draftgate::access",

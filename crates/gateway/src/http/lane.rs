@@ -91,6 +91,11 @@ impl Lane {
         self.queue().end
     }
 
+    /// Whether the reader took too little of what was written to it.
+    pub(super) fn is_stuck(&self) -> bool {
+        self.slot.is_stuck()
+    }
+
     /// How many messages it lost, or never took.
     pub(super) fn dropped(&self) -> u64 {
         self.queue().dropped

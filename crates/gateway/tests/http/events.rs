@@ -226,6 +226,34 @@ async fn a_reader_that_does_not_read_is_cut_and_the_others_get_everything() {
 }
 
 #[tokio::test]
+async fn a_reader_that_takes_nothing_ends_by_the_write_timeout() {
+    let mut config = common::with_route("/bus/{channel}", |route| route.queue = 1 << 30);
+    config.listeners[0].timeouts.write = Duration::from_millis(300);
+    let (lines, _guard) = common::captured();
+    let (running, address) = common::gateway(config);
+    let stuck = Reader::open(address, "/bus/chat").await;
+    let text = "x".repeat(1 << 20);
+    let channel = "chat".parse().unwrap();
+    // More than the system holds for it.
+    for _ in 0..32 {
+        running.hub().publish(&channel, text.as_str().into(), None);
+    }
+    common::until("it is cut", || running.counts().streaming == 0).await;
+    assert_eq!(
+        lines.with("why", "write-timeout").len(),
+        1,
+        "{:?}",
+        lines.all()
+    );
+    let ledger = running.ledger();
+    assert!(
+        ledger.balances() && ledger.dropped(Reason::Closing) > 0,
+        "{ledger}"
+    );
+    drop(stuck);
+}
+
+#[tokio::test]
 async fn a_reader_that_loses_messages_by_the_routes_policy_is_told() {
     for overflow in [Overflow::DropNewest, Overflow::DropOldest] {
         let config = common::with_route("/bus/{channel}", |route| {
