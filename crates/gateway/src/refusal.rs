@@ -26,6 +26,9 @@ pub struct Refused {
     pub sentence: Cow<'static, str>,
     /// What exactly was found, if there is more to say.
     pub detail: Option<Box<str>>,
+    /// Whether `detail` is for the log alone: it names what clients need not
+    /// know.
+    pub private: bool,
     /// What to do about it.
     pub remedy: &'static str,
     /// One more field for the head: `Allow`, `Retry-After`, `Sec-WebSocket-Version`.
@@ -56,6 +59,7 @@ macro_rules! reasons {
                     code: $code,
                     sentence: Cow::Borrowed($sentence),
                     detail: None,
+            private: false,
                     remedy: $remedy,
                     field: None,
                     answered: None,
@@ -245,6 +249,7 @@ impl Refused {
             code,
             sentence: sentence.into(),
             detail: None,
+            private: false,
             remedy,
             field: None,
             answered: None,
@@ -255,6 +260,14 @@ impl Refused {
     pub(crate) fn with(mut self, detail: impl Into<Box<str>>) -> Self {
         self.detail = Some(detail.into());
         self
+    }
+
+    /// The same with what was found, for the log alone.
+    pub(crate) fn with_private(self, detail: impl Into<Box<str>>) -> Self {
+        Self {
+            private: true,
+            ..self.with(detail)
+        }
     }
 
     /// The same with one more field in its head.
@@ -272,6 +285,7 @@ impl Refused {
             sentence: refusal.kind.sentence().into(),
             remedy: refusal.remedy(),
             detail: refusal.detail.as_deref().map(Box::from),
+            private: false,
             field: None,
             answered: None,
         };
@@ -335,7 +349,7 @@ impl Refused {
 
     fn body(&self, id: &str) -> String {
         let mut body = format!("draftgate: {}", self.sentence);
-        if let Some(detail) = &self.detail {
+        if let Some(detail) = self.detail.as_ref().filter(|_| !self.private) {
             // What was found comes from the client: one line, whatever it holds.
             // A quote ends nothing here, and our own words have apostrophes.
             let _ = body.write_str(" (");

@@ -370,9 +370,15 @@ fn refused(failure: Failure) -> Refused {
         _ if failure.status() == 504 => Refused::upstream_timeout(),
         _ => Refused::upstream_unreachable(),
     };
+    let told = shown(&failure.to_string());
+    let reason = match failure {
+        Failure::Busy(_) => reason.with(told),
+        // It names addresses behind us.
+        _ => reason.with_private(told),
+    };
     let refused = Refused {
         status: failure.status(),
-        ..reason.with(shown(&failure.to_string()))
+        ..reason
     };
     let Failure::Answered { answer, .. } = failure else {
         return refused;
