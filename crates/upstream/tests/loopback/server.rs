@@ -22,7 +22,7 @@ use draftgate_drafts::{
 use draftgate_upstream::{Ask, Failure, Link, Reached, Settings, Upstream};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     time::timeout,
 };
 
@@ -113,10 +113,12 @@ impl Server {
     }
 }
 
-/// An address at which nobody listens.
+/// An address at which nobody listens, and nobody will: the socket that has it
+/// stays for as long as the tests run, or the server of another one had it next.
 pub(crate) async fn nobody() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    format!("ws://{}", listener.local_addr().unwrap())
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    format!("ws://{}", Box::leak(Box::new(socket)).local_addr().unwrap())
 }
 
 /// Reads a head behind `input`, and notes it; what came behind it. `None` if
