@@ -317,3 +317,53 @@ async fn binary_messages_are_fed_too_to_those_that_have_binary() {
     }
     running.shutdown().await;
 }
+
+#[tokio::test]
+async fn a_source_that_never_falls_silent_does_not_hold_up_a_drain() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (running, address) = {
+        let text = format!(
+            r#"
+            timeouts.drain = "60s"
+
+            [[listeners]]
+            address = "127.0.0.1:0"
+
+            [[routes]]
+            path = "/values"
+            service = "bus"
+            drafts = "all"
+            channel = "plc"
+            origins = ["*"]
+            source = "ws://{}/"
+            "#,
+            listener.local_addr().unwrap()
+        );
+        let config = Config::parse(&text, "plc.toml", &spoken(), &Environment::default());
+        gateway(config.unwrap_or_else(|error| panic!("{error}")))
+    };
+    let (tcp, _) = soon("accept", listener.accept()).await.unwrap();
+    let mut source = Client::serve(tcp).await;
+    let speaking = tokio::spawn(async move {
+        // It never looks at what it is told, and a write fails when all is over.
+        let mut octets = draftgate_core::Outbox::new();
+        let text = draftgate_core::Outgoing::Message("m".repeat(1000).as_str().into());
+        source.codec.send(text, &mut octets).unwrap();
+        let octets = octets.take_all();
+        while tokio::io::AsyncWriteExt::write_all(&mut source.tcp, &octets)
+            .await
+            .is_ok()
+        {
+            tokio::task::yield_now().await;
+        }
+    });
+    // The source is heard; its client does not wait for the drain.
+    let mut client = Client::open(address, Draft::Hybi13, "/values").await;
+    client.message().await;
+    drop(client);
+    until("it has left", || running.counts().connections == 0).await;
+    let begun = tokio::time::Instant::now();
+    soon("the drain", running.drain()).await;
+    assert!(begun.elapsed().as_secs() < 15, "{:?}", begun.elapsed());
+    soon("the source notices", speaking).await.unwrap();
+}

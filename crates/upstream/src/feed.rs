@@ -123,6 +123,8 @@ impl Feed<'_> {
             biased;
             closed = &mut run => return Some(closed),
             () = stop.cancelled() => {
+                // Else a source that never falls silent would never be left.
+                sender.unheard();
                 sender.close(Some(Close::new(Close::GOING_AWAY, "")));
                 run.await
             }
