@@ -204,7 +204,12 @@ fn no_token(not: NotAToken) -> Wrong {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use draftgate_core::Draft;
+
+    use super::{
+        super::{Config, Environment},
+        *,
+    };
 
     #[test]
     fn a_token_is_itself_and_nothing_else() {
@@ -219,6 +224,39 @@ mod tests {
             assert!(!token.is(other), "{other:?}");
         }
         assert_eq!(format!("{token:?}"), "Token(…)");
+    }
+
+    #[test]
+    fn a_token_is_said_at_the_top_at_a_route_in_a_file_or_in_the_environment() {
+        let folder = std::env::temp_dir();
+        let file = folder.join(format!("draftgate-token-{}", std::process::id()));
+        std::fs::write(&file, "  from-a-file-0123456789\n").unwrap();
+        let route = "[[routes]]\npath = \"/b\"\nservice = \"bus\"\nchannel = \"b\"\n";
+        let top = |said: &str| format!("drafts = \"all\"\n{said}\n{route}");
+        let from_file = format!("http.token-file = {:?}", file.display().to_string());
+        let at_route = format!(
+            "{}http.token = \"at-a-route-0123456789\"\n",
+            top("http.token = \"at-the-top-0123456789\"")
+        );
+        let variable = [("DRAFTGATE_HTTP__TOKEN", "in-a-variable-0123456789")];
+        for (text, variables, token) in [
+            (top(""), &variable[..0], None),
+            (
+                top("http.token = \"at-the-top-0123456789\""),
+                &[],
+                Some("at-the-top-0123456789"),
+            ),
+            (at_route, &[], Some("at-a-route-0123456789")),
+            (top(&from_file), &[], Some("from-a-file-0123456789")),
+            (top(""), &variable[..], Some("in-a-variable-0123456789")),
+        ] {
+            let environment = Environment::new(variables.iter().copied());
+            let config = Config::parse(&text, "a.toml", &[Draft::Hybi13], &environment).unwrap();
+            let expected = token.map(|token| Token::new(token).unwrap());
+            assert_eq!(config.routes[0].http.token, expected, "{text}");
+            assert!(!format!("{config:?}").contains("0123456789"));
+        }
+        std::fs::remove_file(file).unwrap();
     }
 
     #[test]
