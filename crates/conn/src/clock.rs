@@ -31,6 +31,8 @@ pub(crate) struct Clock {
     pub(crate) ping: Option<Instant>,
     /// When either end began to close; later by what [`credit`] gives.
     pub(crate) closing: Option<Instant>,
+    /// Since when this stage of closing lasts, whatever was credited.
+    pub(crate) closing_began: Option<Instant>,
     /// Progress does not prolong `closing`.
     pub(crate) strict: bool,
     /// When the end of TCP is no longer waited for.
@@ -62,6 +64,7 @@ impl Clock {
             begun: None,
             ping: None,
             closing: None,
+            closing_began: None,
             strict: false,
             ending: None,
         }
@@ -87,8 +90,12 @@ impl Session {
             Phase::Shut(_) | Phase::Linger => run(Alarm::Ending, clock.ending, NOW),
             Phase::Flush(_) => run(Alarm::Closing, clock.closing, Some(self.patience())),
             Phase::Run => {
+                let relayed = self.held_close || self.patient_with_closing();
                 if !(self.stalled && self.patient_with_closing()) {
                     run(Alarm::Closing, clock.closing, Some(self.patience()));
+                }
+                if relayed {
+                    run(Alarm::Closing, clock.closing_began, LONGEST_CLOSING);
                 }
                 run(Alarm::Write, clock.waiting, Some(settings.write_timeout));
                 // What lies here undecoded waits for us and not for the peer.
@@ -196,6 +203,11 @@ pub(crate) fn credit(since: Instant, octets: usize, now: Instant) -> Instant {
     let worth = Duration::from_millis(octets as u64);
     since.checked_add(worth).map_or(now, |later| later.min(now))
 }
+
+/// How long one side of a pair may still talk while the other waits to close: a
+/// hundred messages over a slow link fit, a device that never heeds a Close
+/// does not keep its slot.
+const LONGEST_CLOSING: Option<Duration> = Some(Duration::from_secs(30));
 
 /// The time was computed when it was set.
 const NOW: Option<Duration> = Some(Duration::ZERO);

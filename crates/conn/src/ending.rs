@@ -183,6 +183,7 @@ impl Session {
         }
         self.we_closed = true;
         self.clock.closing = Some(now);
+        self.clock.closing_began = Some(now);
         // A code that the draft does not define goes as the nearest that it does.
         let draft = self.codec.draft();
         let close = close.and_then(|close| {
@@ -257,6 +258,7 @@ impl Session {
     pub(crate) fn answer_late(&mut self, now: Instant) {
         self.held_close = false;
         self.clock.closing = Some(now);
+        self.clock.closing_began = Some(now);
         self.queue.refuse();
     }
 

@@ -107,8 +107,8 @@ impl Sender {
     }
 
     /// [`ready`](Self::ready) for whoever polls: a
-    /// [`Handler`](crate::Handler) of another connection. The task that asked
-    /// last is woken.
+    /// [`Handler`](crate::Handler) of another connection. Every task that
+    /// asked is woken.
     ///
     /// # Errors
     /// As there; then nothing is to be waited for.
@@ -123,9 +123,8 @@ impl Sender {
         if state.octets <= state.limit / 2 {
             return Poll::Ready(Ok(()));
         }
-        match &mut state.waiting {
-            Some(known) => known.clone_from(cx.waker()),
-            none => *none = Some(cx.waker().clone()),
+        if !state.waiting.iter().any(|it| it.will_wake(cx.waker())) {
+            state.waiting.push(cx.waker().clone());
         }
         Poll::Pending
     }
@@ -175,7 +174,7 @@ struct State {
     overflow: Overflow,
     close: Option<Order>,
     /// Whoever waits for room.
-    waiting: Option<Waker>,
+    waiting: Vec<Waker>,
     /// Nothing more is taken in.
     refusing: bool,
     aborted: bool,
@@ -222,7 +221,7 @@ impl Queue {
                 limit,
                 overflow,
                 close: None,
-                waiting: None,
+                waiting: Vec::new(),
                 refusing: false,
                 aborted: false,
                 unheard: false,
@@ -441,9 +440,7 @@ impl State {
     }
 
     fn wake_waiting(&mut self) {
-        if let Some(waiting) = self.waiting.take() {
-            waiting.wake();
-        }
+        self.waiting.drain(..).for_each(Waker::wake);
     }
 
     fn wake(&mut self) {

@@ -309,7 +309,8 @@ impl Session {
             Event::Opened => {}
             Event::Close(close) => {
                 self.peer_closed = true;
-                self.clock.closing = self.clock.closing.or(Some(now));
+                self.clock.closing.get_or_insert(now);
+                self.clock.closing_began.get_or_insert(now);
                 self.because(By::Peer, close.clone(), Why::PeerClosed);
             }
         }

@@ -201,12 +201,12 @@ async fn a_server_may_take_its_time_between_our_close_and_its_own_while_it_says_
     let (gated, sender, probe, task) = start(coded(), settings);
     settle().await;
     sender.close(None);
-    for _ in 0..10 {
+    for _ in 0..5 {
         sleep(Duration::from_secs(4)).await;
         probe.feed(&text(&"m".repeat(4000)));
         settle().await;
     }
-    assert_eq!(gated.heard().len(), 10);
+    assert_eq!(gated.heard().len(), 5);
     let begun = Instant::now();
     task.await.unwrap();
     assert_eq!(
@@ -315,5 +315,64 @@ async fn a_queue_that_waits_takes_what_comes_and_tells_when_there_is_room() {
     assert!(!waits.is_finished());
     sender.close(None);
     assert!(waits.await.unwrap().is_err());
+    task.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_never_heeds_a_close_is_left_after_30_s() {
+    let (gated, sender, probe, task) = start(coded(), Settings::client());
+    settle().await;
+    let begun = Instant::now();
+    sender.close(None);
+    while gated.ends().is_empty() {
+        probe.feed(&text(&"m".repeat(1000)));
+        sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(begun.elapsed().as_secs_f64().round(), 30.0);
+    task.await.unwrap();
+    assert_eq!(gated.ends()[0].1, Why::CloseTimeout);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_held_close_is_answered_after_30_s_however_much_is_still_said() {
+    let (gated, sender, probe, task) = start(coded(), Settings::server());
+    settle().await;
+    probe.feed(&close(4321));
+    settle().await;
+    let begun = Instant::now();
+    while sender.send(Message::from("m".repeat(10_000))).is_ok() {
+        sleep(Duration::from_secs(1)).await;
+    }
+    assert!((29..=31).contains(&begun.elapsed().as_secs()));
+    task.await.unwrap();
+    assert!(probe.written().ends_with(&close(4321)));
+    assert_eq!(gated.ends()[0].1, Why::PeerClosed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn everybody_who_waits_for_room_is_told() {
+    let settings = Settings {
+        queue: 4000,
+        overflow: Overflow::Wait,
+        ..Settings::server()
+    };
+    let (_gated, sender, probe, task) = start(coded(), settings);
+    settle().await;
+    probe.accept(Some(0));
+    sender.send(Message::from("m".repeat(65_000))).unwrap();
+    settle().await;
+    sender.send(Message::from("m".repeat(10_000))).unwrap();
+    sender.send(Message::from("m".repeat(10_000))).unwrap();
+    let waits: Vec<_> = (0..3)
+        .map(|_| {
+            let sender = sender.clone();
+            tokio::spawn(async move { poll_fn(|cx| sender.poll_ready(cx)).await })
+        })
+        .collect();
+    settle().await;
+    probe.accept(None);
+    for waits in waits {
+        assert_eq!(waits.await.unwrap(), Ok(()));
+    }
     task.abort();
 }
