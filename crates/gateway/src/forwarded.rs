@@ -22,6 +22,21 @@ pub(crate) struct Forwarded {
     pub(crate) secure: Option<bool>,
     /// The host that it asked for.
     pub(crate) host: Option<Authority>,
+    /// Which fields said so.
+    pub(crate) by: Believed,
+}
+
+/// The fields of a request in which trusted proxies speak of its client; the
+/// others, if they stand there, are the client's own words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Believed {
+    /// None.
+    #[default]
+    Nowhere,
+    /// `X-Forwarded-For`, `-Proto` and `-Host`.
+    XForwarded,
+    /// `Forwarded`.
+    Forwarded,
 }
 
 /// Reads the fields of a request that came from a trusted proxy.
@@ -82,6 +97,7 @@ fn by_name(fields: &HeaderMap, trusts: impl Fn(IpAddr) -> bool) -> Forwarded {
         client: walk.client,
         secure: of_client("x-forwarded-proto").and_then(is_secure),
         host: of_client("x-forwarded-host").and_then(public_url::authority),
+        by: Believed::XForwarded,
     }
 }
 
@@ -115,6 +131,10 @@ fn standard(fields: &HeaderMap, trusts: impl Fn(IpAddr) -> bool) -> Result<Forwa
         client: walk.client,
         secure: last.proto.as_deref().and_then(is_secure),
         host: last.host.as_deref().and_then(public_url::authority),
+        by: match fields.contains_key("forwarded") {
+            true => Believed::Forwarded,
+            false => Believed::Nowhere,
+        },
     })
 }
 

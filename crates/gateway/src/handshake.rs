@@ -149,6 +149,7 @@ pub(crate) async fn decide(request: &Request, asked: Asked<'_>) -> Result<Opened
         local: asked.local,
         via: asked.peer.via,
         url: &url,
+        forwarded: asked.forwarded.by,
         path,
         query: parts.uri.query(),
         headers: &parts.headers,

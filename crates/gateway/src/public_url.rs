@@ -138,6 +138,7 @@ mod tests {
             client: None,
             secure,
             host: host.map(|host| host.parse().unwrap()),
+            ..Forwarded::default()
         };
         for (forwarded, tls, url) in [
             (told(None, None), false, "ws://a:443/demo?a=b"),
@@ -164,6 +165,7 @@ mod tests {
             secure: Some(false),
             host: Some("other".parse().unwrap()),
             client: None,
+            ..Forwarded::default()
         };
         let url = at(&listener, &[("Host", "inner:8080")], &forwarded, false);
         assert_eq!(url, "wss://public.example/demo?a=b");

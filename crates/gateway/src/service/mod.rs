@@ -27,7 +27,7 @@ use std::{
 use draftgate_core::{Capabilities, Draft};
 use http::HeaderMap;
 
-use crate::{Refused, config::Timeouts, throttle::Throttle};
+use crate::{Refused, config::Timeouts, forwarded::Believed, throttle::Throttle};
 
 pub use draftgate_conn::{End, Handler, Overflow, Peer, Queued, Sender};
 pub use draftgate_core::{Close, Message, Outgoing};
@@ -59,6 +59,7 @@ pub type Answer<'a> = Pin<Box<dyn Future<Output = Result<Accept, Refused>> + Sen
 pub struct Tally {
     undeliverable: AtomicU64,
     muted: AtomicU64,
+    lost: AtomicU64,
     upstream: OnceLock<(String, Option<Draft>)>,
     throttle: Option<(Arc<Throttle>, IpAddr)>,
 }
@@ -103,9 +104,15 @@ impl Tally {
         Some((address, *draft))
     }
 
-    /// How many were undeliverable, and how many muted.
+    /// A message was not sent, because its receiver hears nothing any more.
+    pub fn lost(&self) {
+        self.lost.fetch_add(1, Relaxed);
+    }
+
+    /// How many were undeliverable or lost, and how many muted.
     pub fn read(&self) -> (u64, u64) {
-        (self.undeliverable.load(Relaxed), self.muted.load(Relaxed))
+        let dropped = self.undeliverable.load(Relaxed) + self.lost.load(Relaxed);
+        (dropped, self.muted.load(Relaxed))
     }
 
     fn lets(&self, code: &'static str) -> bool {
@@ -131,6 +138,8 @@ pub struct Opening<'a> {
     pub via: Option<SocketAddr>,
     /// The URL by which the client reached us, as far as that is known.
     pub url: &'a str,
+    /// Which fields of the request a trusted proxy wrote.
+    pub(crate) forwarded: Believed,
     /// The path, without its query.
     pub path: &'a str,
     /// What follows the path's `?`.

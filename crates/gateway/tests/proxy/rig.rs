@@ -153,6 +153,11 @@ impl Rig {
 
     /// The same, with the proxy's route changed.
     pub(crate) fn with(beyond: Draft, change: impl FnOnce(&mut Route)) -> Self {
+        Self::with_config(beyond, |config| change(&mut config.routes[0]))
+    }
+
+    /// The same, with the proxy's configuration changed.
+    pub(crate) fn with_config(beyond: Draft, change: impl FnOnce(&mut Config)) -> Self {
         let behind = Behind::default();
         let service = behind.clone();
         let upstream = Gateway::bind_with(anywhere(), move |_| {
@@ -160,10 +165,10 @@ impl Rig {
         })
         .unwrap();
         let at = upstream.addrs()[0];
-        let config = to(&format!("ws://{at}"), |route| {
+        let mut config = to(&format!("ws://{at}"), |route| {
             route.upstream.as_mut().unwrap().drafts = Drafts::Named(vec![beyond]);
-            change(route);
         });
+        change(&mut config);
         let (front, address) = gateway(config);
         Self {
             behind,

@@ -6,9 +6,10 @@
 
 use std::net::IpAddr;
 
+use draftgate_drafts::opening::tokens;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use crate::{config::Upstream, service::Opening};
+use crate::{config::Upstream, forwarded::Believed, service::Opening};
 
 /// What always passes, as far as the client sent it.
 const PASSED: [HeaderName; 2] = [header::COOKIE, header::AUTHORIZATION];
@@ -22,7 +23,15 @@ const FORWARDED: &str = "Forwarded";
 /// among them.
 pub(super) fn request(opening: &Opening<'_>, upstream: &Upstream) -> Vec<(String, HeaderValue)> {
     let mut fields = Vec::new();
-    for name in PASSED.iter().chain(&upstream.pass) {
+    // Those are for us alone (RFC 9110 §7.6.1).
+    let listed: Vec<&str> = tokens(opening.headers, "connection").collect();
+    let passes = |name: &&HeaderName| {
+        let name = name.as_str();
+        !listed
+            .iter()
+            .any(|listed| listed.eq_ignore_ascii_case(name))
+    };
+    for name in PASSED.iter().chain(&upstream.pass).filter(passes) {
         for value in opening.headers.get_all(name) {
             fields.push((written(name), value.clone()));
         }
@@ -62,21 +71,25 @@ fn forwarding(opening: &Opening<'_>) -> Vec<(String, HeaderValue)> {
     let (scheme, rest) = opening.url.split_once("://").unwrap_or(("ws", opening.url));
     let host = rest.split(['/', '?']).next().unwrap_or(rest);
     let proto = if scheme == "wss" { "https" } else { "http" };
-    let told = |name| opening.via.and_then(|_| joined(opening.headers, name));
-    let (seen, earlier) = match (opening.via, told("x-forwarded-for")) {
-        (Some(via), Some(earlier)) => (via.ip(), Some(earlier)),
-        _ => (opening.peer.ip(), None),
+    let told = |by, name| match opening.forwarded == by {
+        true => joined(opening.headers, name),
+        false => None,
     };
-    let mut for_ = earlier.unwrap_or_default();
-    append(&mut for_, &seen.to_string());
-    let mut forwarded = told("forwarded").unwrap_or_default();
-    let (by_proxy, proxy) = (!forwarded.is_empty(), opening.via);
-    let element = match (by_proxy, proxy) {
-        (true, Some(via)) => format!("for={}", node(via.ip())),
-        _ => format!(
-            "for={};host=\"{host}\";proto={proto}",
-            node(opening.peer.ip())
-        ),
+    // Where a proxy spoke of the client, what we saw is that proxy.
+    let seen = opening.via.unwrap_or(opening.peer).ip();
+    let client = opening.peer.ip();
+    let (mut for_, last) = match told(Believed::XForwarded, "x-forwarded-for") {
+        Some(earlier) => (earlier, seen),
+        None => (String::new(), client),
+    };
+    append(&mut for_, &last.to_string());
+    let (mut forwarded, element) = match told(Believed::Forwarded, "forwarded") {
+        Some(earlier) => (earlier, format!("for={}", node(seen))),
+        None => {
+            let client = node(client);
+            let element = format!("for={client};host=\"{host}\";proto={proto}");
+            (String::new(), element)
+        }
     };
     append(&mut forwarded, &element);
     [

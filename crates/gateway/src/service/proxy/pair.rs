@@ -128,7 +128,9 @@ impl Handler for Half {
                 let message =
                     shared.rendered(rendering, |message| translate::render(message, rendering, None));
                 // Refused: it is closing or has ended, and hears nothing any more.
-                let _ = other.sender.send(Queued::from(message));
+                if other.sender.send(Queued::from(message)).is_err() {
+                    self.tally.lost();
+                }
             }
             Outcome::Drop(why) => self.undeliverable(
                 why,
