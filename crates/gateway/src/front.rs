@@ -311,6 +311,7 @@ impl Visit {
         request: Request,
         turn: Turn,
     ) {
+        let mut turn = Some(turn);
         let known = self.peer;
         let forwarded = self.learn_client(&request);
         if self.peer != known {
@@ -334,15 +335,24 @@ impl Visit {
                     throttle: &inner.throttle,
                 };
                 // On the heap, for the time of the opening alone.
-                let decision = Box::pin(handshake::decide(&request, asked));
-                tokio::select! {
-                    biased;
-                    decided = decision => decided,
-                    () = gone(&mut tcp, &mut received) => {
-                        debug!(id = self.id, peer = %self.peer, "the client went before it was answered");
-                        return;
+                let mut decision = Box::pin(handshake::decide(&request, asked));
+                let at_once = poll_fn(|cx| Poll::Ready(decision.as_mut().poll(cx))).await;
+                match at_once {
+                    Poll::Ready(decided) => decided,
+                    Poll::Pending => {
+                        // The client has done its part: it waits for the service,
+                        // and the others of its address need not wait for that.
+                        turn = None;
+                        tokio::select! {
+                            biased;
+                            decided = decision => decided,
+                            () = gone(&mut tcp, &mut received) => {
+                                debug!(id = self.id, peer = %self.peer, "the client went before it was answered");
+                                return;
+                            }
+                            () = inner.stop.cancelled() => Err(shutting_down()),
+                        }
                     }
-                    () = inner.stop.cancelled() => Err(shutting_down()),
                 }
             }
         };
@@ -376,7 +386,14 @@ impl Visit {
     }
 
     /// Drives an opened connection to its end.
-    async fn run(&self, tcp: Socket, received: BytesMut, body: Body, opened: Opened, turn: Turn) {
+    async fn run(
+        &self,
+        tcp: Socket,
+        received: BytesMut,
+        body: Body,
+        opened: Opened,
+        turn: Option<Turn>,
+    ) {
         let Opened {
             head,
             codec,
@@ -402,7 +419,7 @@ impl Visit {
         let _registered = self.inner.register(conn.sender());
         self.inner.counts.upgrade(about.draft);
         let line = access::Line::new(&self.id, self.peer, about, &self.inner);
-        let mut session = turn.until_opened(session);
+        let mut session = Turn::until_opened(turn, session);
         let closed = conn.run(&mut session).await;
         // The session's place on the bus is given up before the line is written.
         drop(session);

@@ -24,12 +24,10 @@ impl Turn {
         Self { _permit: permit }
     }
 
-    /// `session`, which gives the turn back when its connection is open.
-    pub(crate) fn until_opened(self, session: Box<dyn Handler>) -> UntilOpened {
-        UntilOpened {
-            session,
-            turn: Some(self),
-        }
+    /// `session`, which gives the `turn` back, if it still has one, when its
+    /// connection is open.
+    pub(crate) fn until_opened(turn: Option<Self>, session: Box<dyn Handler>) -> UntilOpened {
+        UntilOpened { session, turn }
     }
 }
 
