@@ -6,7 +6,8 @@ use std::path::PathBuf;
 
 use draftgate_core::Draft;
 use draftgate_gateway::config::{
-    Address, AnswerChecks, BinaryPolicy, Config, Drafts, NotAnAddress, Service, Upstream,
+    Address, AnswerChecks, BinaryPolicy, Config, Drafts, NotAnAddress, OriginRule, Origins,
+    Service, Upstream,
 };
 
 use crate::{
@@ -44,6 +45,16 @@ pub(crate) struct Proxy {
     upstream: Vec<Address>,
     #[command(flatten)]
     open: args::Open,
+    /// The origins that browsers may come from, parted by commas, as `origins` of
+    /// a file; by default pages of this machine, or of the same host where
+    /// --listen is not loopback
+    #[arg(
+        long,
+        value_name = "ORIGIN,…",
+        value_delimiter = ',',
+        conflicts_with = "any_origin"
+    )]
+    origins: Vec<OriginRule>,
     /// The drafts in which the server is spoken to, in the order in which they
     /// are tried, parted by commas; `auto` goes down from the newest that has a
     /// version
@@ -112,6 +123,12 @@ fn relaying(config: Config, args: &Proxy) -> Config {
     };
     let mut config = configuration::alone(config, Service::Proxy);
     for route in &mut config.routes {
+        if !args.origins.is_empty() {
+            route.origins = Origins::new(args.origins.clone());
+        } else if route.origins == Origins::local() {
+            // `null` would let in every page that makes itself a frame.
+            route.origins = Origins::loopback();
+        }
         route.binary = args.binary;
         route.upstream = Some(Box::new(upstream.clone()));
     }
@@ -165,6 +182,11 @@ mod tests {
         let route = relayed(&["ws://plc"]);
         let alone = Upstream::new(vec!["ws://plc".parse().unwrap()]);
         assert_eq!(route.upstream, Some(Box::new(alone)));
-        assert_eq!(route.origins, Config::default().routes[0].origins);
+        assert_eq!(route.origins, Origins::loopback());
+        let listed = relayed(&["--origins", "https://a.example,missing", "ws://plc"]);
+        assert_eq!(
+            listed.origins,
+            Origins::new(["https://a.example".parse().unwrap(), OriginRule::Missing])
+        );
     }
 }

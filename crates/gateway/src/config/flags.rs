@@ -24,7 +24,7 @@ impl Config {
         let mut changed = false;
         for route in &mut self.routes {
             // `--any-origin` and DRAFTGATE_ORIGINS are a person's own choice.
-            if route.origins == Origins::local() {
+            if [Origins::local(), Origins::loopback()].contains(&route.origins) {
                 route.origins = Origins::default();
                 changed = true;
             }

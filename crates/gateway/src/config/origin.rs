@@ -35,6 +35,13 @@ impl Origins {
         ])
     }
 
+    /// Pages that this machine serves, and clients without an origin: what is
+    /// right in front of a server that pages may not reach by themselves. Any
+    /// page can have a frame whose origin is `null`.
+    pub fn loopback() -> Self {
+        Self(vec![OriginRule::Loopback, OriginRule::Missing])
+    }
+
     /// The rules, in the order in which they were written.
     pub fn rules(&self) -> &[OriginRule] {
         &self.0
