@@ -132,6 +132,10 @@ reasons! {
     not_text "not-text" 400;
         "the message is not UTF-8, as text must be";
         "send UTF-8, or `Content-Type: application/octet-stream` for binary"
+    /// A segment that a server would resolve.
+    path_leads_up "path-leads-up" 400;
+        "the path has segments that are `.` or `..`, and a proxy passes none of these on";
+        "write the path without them"
     /// No route and no file.
     path_unknown "path-unknown" 404;
         "nothing is served under this path";

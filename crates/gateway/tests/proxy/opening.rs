@@ -208,3 +208,131 @@ async fn certificates_that_cannot_be_read_are_told_at_the_start() {
         "{told}"
     );
 }
+
+#[tokio::test]
+async fn what_a_client_claims_of_itself_behind_a_balancer_is_not_passed_on() {
+    // The balancer announces the client by the PROXY protocol; the fields are
+    // the client's own.
+    let rig = Rig::with_config(Draft::Hybi13, |config| {
+        let listener = &mut config.listeners[0];
+        listener.proxy_protocol = true;
+        listener.trusted_proxies = vec!["127.0.0.1/32".parse().unwrap()];
+    });
+    let claims = "X-Forwarded-For: 6.6.6.6\r\nForwarded: for=6.6.6.6\r\nOrigin:";
+    let request = HYBI_13.replace("Origin:", claims);
+    let announced = format!("PROXY TCP4 198.51.100.7 127.0.0.1 4711 80\r\n{request}");
+    let head = Raw::say(rig.address, &announced).await.head().await;
+    assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+    let opened = rig.behind.seen(|seen| seen.openings[0].clone());
+    assert_eq!(opened.fields["x-forwarded-for"], "198.51.100.7");
+    assert_eq!(
+        opened.fields["forwarded"],
+        "for=198.51.100.7;host=\"example.com\";proto=http"
+    );
+    rig.end().await;
+}
+
+#[tokio::test]
+async fn of_two_fields_only_the_one_that_a_trusted_proxy_wrote_is_passed_on() {
+    let rig = Rig::with_config(Draft::Hybi13, |config| {
+        config.listeners[0].trusted_proxies = vec!["127.0.0.1/32".parse().unwrap()];
+    });
+    for (fields, for_, forwarded) in [
+        (
+            "X-Forwarded-For: 198.51.100.7\r\nForwarded: for=6.6.6.6",
+            "198.51.100.7, 127.0.0.1",
+            "for=198.51.100.7;host=\"example.com\";proto=http",
+        ),
+        (
+            "Forwarded: for=198.51.100.7;proto=https",
+            "198.51.100.7",
+            "for=198.51.100.7;proto=https, for=127.0.0.1",
+        ),
+    ] {
+        let request = HYBI_13.replace("Origin:", &format!("{fields}\r\nOrigin:"));
+        Raw::say(rig.address, &request).await.head().await;
+        let opened = rig.behind.seen(|seen| seen.openings.pop().unwrap());
+        assert_eq!(opened.fields["x-forwarded-for"], for_);
+        assert_eq!(opened.fields["forwarded"], forwarded);
+    }
+    rig.end().await;
+}
+
+#[tokio::test]
+async fn a_field_that_the_client_lists_as_for_us_alone_is_not_passed_on() {
+    let rig = Rig::new(Draft::Hybi13);
+    let request = HYBI_13
+        .replace("Connection: Upgrade", "Connection: Upgrade, Cookie")
+        .replace(
+            "Origin:",
+            "Cookie: a=b\r\nAuthorization: Basic eDp5\r\nOrigin:",
+        );
+    Raw::say(rig.address, &request).await.head().await;
+    let opened = rig.behind.seen(|seen| seen.openings[0].clone());
+    assert!(!opened.fields.contains_key("cookie"));
+    assert!(opened.fields.contains_key("authorization"));
+    rig.end().await;
+}
+
+#[tokio::test]
+async fn a_path_that_leads_up_reaches_no_upstream() {
+    let rig = Rig::new(Draft::Hybi13);
+    for path in [
+        "/app/../admin",
+        "/app/%2e%2E/admin",
+        "/./x",
+        "/app/..",
+        "/a\\..\\b",
+    ] {
+        let request = HYBI_13.replace("/echo", path);
+        let (head, body) = Raw::say(rig.address, &request).await.refusal().await;
+        assert!(head.starts_with("HTTP/1.1 400 "), "{path}: {head}");
+        assert!(
+            body.contains("Code: path-leads-up") || body.contains("Code: head-malformed"),
+            "{path}: {body}"
+        );
+    }
+    for path in ["/app/...", "/a..b/c", "/.well-known/x"] {
+        let request = HYBI_13.replace("/echo", path);
+        let head = Raw::say(rig.address, &request).await.head().await;
+        assert!(head.starts_with("HTTP/1.1 101 "), "{path}: {head}");
+    }
+    let targets = rig.behind.seen(|seen| seen.openings.len());
+    assert_eq!(targets, 3);
+    rig.end().await;
+}
+
+#[tokio::test]
+async fn openings_that_wait_for_an_upstream_take_no_turns() {
+    // Accepts, and answers nothing.
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = listener.local_addr().unwrap();
+    let mut config = to(&format!("ws://{at}"), |_| {});
+    config.listeners[0].limits.half_open_per_ip_loopback = Some(1);
+    config.listeners[0].timeouts.turn = std::time::Duration::from_secs(3600);
+    let (running, address) = gateway(config);
+    let mut waiting = Vec::new();
+    for _ in 0..4 {
+        waiting.push(Raw::say(address, HYBI_13).await);
+        soon("the upstream's connection", listener.accept())
+            .await
+            .unwrap();
+    }
+    running.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_tcp_server_is_given_no_subprotocol_of_others() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = listener.local_addr().unwrap();
+    let (running, address) = gateway(to(&format!("tcp://{at}"), |_| {}));
+    for (asked, answered) in [
+        ("mqtt", None),
+        ("binary", Some("binary")),
+        ("base64", Some("base64")),
+    ] {
+        let client = Client::open_with(address, Draft::Hybi13, "/", &[asked]).await;
+        assert_eq!(client.subprotocol.as_deref(), answered, "{asked}");
+    }
+    running.shutdown().await;
+}

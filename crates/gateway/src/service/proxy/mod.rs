@@ -97,6 +97,9 @@ impl Proxy {
         if let Some(query) = opening.query {
             resource = format!("{resource}?{query}");
         }
+        if leads_up(opening.path) {
+            return Err(Refused::path_leads_up().with(shown(opening.path)));
+        }
         let fields = fields::request(opening, &self.config);
         let host = match &self.config.host {
             HostField::Upstream => None,
@@ -212,7 +215,8 @@ impl Proxy {
         let subprotocol = match binary {
             true if asks(BINARY) => Some(BINARY),
             _ if asks(BASE64) => Some(BASE64),
-            _ => opening.subprotocols.first().copied(),
+            // Whoever asks for another would take the octets for it.
+            _ => None,
         };
         let base64 = subprotocol == Some(BASE64) || !binary;
         Agreed {
@@ -305,6 +309,15 @@ struct Deaf;
 
 impl Handler for Deaf {
     fn message(&mut self, _: Message, _: &mut Peer<'_>) {}
+}
+
+/// Whether a segment of `path` is `.` or `..`, percent-encoded or not: a server
+/// that resolves them would be asked for what the route does not give.
+fn leads_up(path: &str) -> bool {
+    path.split(['/', '\\']).any(|segment| {
+        let dots = segment.to_ascii_lowercase().replace("%2e", ".");
+        dots == "." || dots == ".."
+    })
 }
 
 /// What connections to the upstream go by.
