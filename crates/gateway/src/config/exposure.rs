@@ -77,7 +77,7 @@ pub enum Exposed {
     EveryonePublishes,
     /// Programs of this machine publish over HTTP.
     #[error(
-        "programs of this machine publish over HTTP without a token; a proxy on it that announces nobody makes everybody one of them (`trust-loopback = false` closes that)"
+        "programs of this machine publish over HTTP without a token; a proxy on it that announces nobody (nginx does not unless told to) makes everybody one of them (`trust-loopback = false` closes that)"
     )]
     LoopbackPublishes,
     /// A token that whoever is on the way reads.
@@ -256,7 +256,7 @@ fn over_http(route: &Route, listener: &Listener) -> Vec<Exposed> {
         || ["127.0.0.1", "::1"]
             .iter()
             .all(|ip| ip.parse().is_ok_and(|ip| listener.trusts(ip)));
-    if route.http.trust_loopback && !fronted {
+    if route.http.trusts_loopback(route.publish) && !fronted {
         all.push(Exposed::LoopbackPublishes);
     }
     let tls = listener.public_url.as_ref().is_some_and(|url| url.secure);
@@ -325,7 +325,12 @@ mod tests {
         assert!(!has(&config, &Exposed::TokenInTheClear));
         assert!(!has(&config, &Exposed::LoopbackPublishes));
         config.listeners[0].public_url = None;
-        config.routes[1].http.trust_loopback = false;
+        config.routes[1].publish = Publish::None;
+        assert!(!has(&config, &Exposed::LoopbackPublishes));
+        config.routes[1].http.trust_loopback = Some(true);
+        assert!(has(&config, &Exposed::LoopbackPublishes));
+        config.routes[1].publish = Publish::All;
+        config.routes[1].http.trust_loopback = Some(false);
         assert!(!has(&config, &Exposed::LoopbackPublishes));
         config.routes[1].http.enabled = false;
         assert!(!has(&config, &Exposed::TokenInTheClear));

@@ -8,6 +8,7 @@ use std::{fmt, time::Duration};
 use subtle::ConstantTimeEq;
 
 use super::{
+    Publish,
     file::octets,
     reader::{Table, Value, Wrong},
     values::{OrOff, text},
@@ -51,8 +52,19 @@ pub struct HttpDoor {
     pub enabled: bool,
     /// What publishers show, as `Authorization: Bearer …`.
     pub token: Option<Token>,
-    /// Whether programs of this machine may publish without it.
-    pub trust_loopback: bool,
+    /// Whether programs of this machine may publish without it; `None`: where
+    /// WebSocket clients may publish as well (see [`Self::trusts_loopback`]).
+    pub trust_loopback: Option<bool>,
+}
+
+impl HttpDoor {
+    /// Whether programs of this machine publish without the token on a route
+    /// on which `publish` says so of WebSocket clients. Unless it was said they
+    /// do not where those may not: a proxy that announces nobody would open
+    /// the channel to everybody, which is more than they have otherwise.
+    pub fn trusts_loopback(&self, publish: Publish) -> bool {
+        self.trust_loopback.unwrap_or(publish == Publish::All)
+    }
 }
 
 impl Default for HttpDoor {
@@ -60,7 +72,7 @@ impl Default for HttpDoor {
         Self {
             enabled: true,
             token: None,
-            trust_loopback: true,
+            trust_loopback: None,
         }
     }
 }
@@ -176,7 +188,9 @@ pub(super) fn of_route(route: &mut Table<'_>, shared: &HttpDoor) -> HttpDoor {
 
 fn door(table: &mut Table<'_>, door: &mut HttpDoor) {
     table.set("enabled", &mut door.enabled);
-    table.set("trust-loopback", &mut door.trust_loopback);
+    if let Some(said) = table.value("trust-loopback") {
+        door.trust_loopback = Some(said);
+    }
     let (said, file) = (table.said("token"), table.said("token-file"));
     if let (Some(_), Some(file)) = (&said, &file) {
         let wrong = Wrong::new("stands beside `token`").help("leave one of the two out");

@@ -100,9 +100,13 @@ impl Admitted {
     pub(super) fn may_publish(&self, route: &Route) -> Result<(), Refused> {
         let why = match &self.local {
             _ if self.by_token => return Ok(()),
-            _ if !route.http.trust_loopback => {
-                "`trust-loopback = false`: programs of this machine need it too".to_owned()
+            _ if !route.http.trusts_loopback(route.publish) => match route.http.trust_loopback {
+                Some(_) => "`trust-loopback = false`: programs of this machine need it too",
+                None => {
+                    "where WebSocket clients may not publish, programs of this machine need it too, unless `trust-loopback = true`"
+                }
             }
+            .to_owned(),
             Err(why) => why.clone(),
             Ok(()) if self.page && route.publish == Publish::None => {
                 "a web page may publish without it only where WebSocket clients may".to_owned()
@@ -164,6 +168,10 @@ fn locality(visit: &Visit, parts: &Parts, peer: &Peer) -> Result<(), (Elsewhere,
     if parts.version < Version::HTTP_11 {
         return other("it is HTTP/1.0, as proxies speak it that name no client");
     }
+    if upgrades(&parts.headers) {
+        // What nginx adds to everything where it is to pass WebSockets on.
+        return other("it has `Connection: upgrade`, as proxies write it: it comes from one");
+    }
     if let Some(name) = FORWARDING
         .iter()
         .find(|name| parts.headers.contains_key(**name))
@@ -179,6 +187,17 @@ fn locality(visit: &Visit, parts: &Parts, peer: &Peer) -> Result<(), (Elsewhere,
             Err((Elsewhere::Host, why))
         }
     }
+}
+
+/// Whether `Connection` has `upgrade`, and no `Upgrade` says to what.
+fn upgrades(fields: &HeaderMap) -> bool {
+    let mut said = fields
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','));
+    !fields.contains_key(header::UPGRADE)
+        && said.any(|token| token.trim().eq_ignore_ascii_case("upgrade"))
 }
 
 /// Fields that only proxies write.

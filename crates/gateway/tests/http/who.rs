@@ -132,11 +132,38 @@ async fn what_a_proxy_brings_is_not_this_machine() {
     }
 }
 
+/// nginx with `proxy_http_version 1.1` and nothing else passes for a program.
+#[tokio::test]
+async fn where_peers_may_not_publish_loopback_shows_the_token_unless_it_is_said() {
+    for (said, status) in [(None, 401), (Some(false), 401), (Some(true), 200)] {
+        let (_running, address) = common::gateway(with(|route| {
+            route.publish = Publish::None;
+            route.http.trust_loopback = said;
+            route.http.token = Some(Token::new(TOKEN).unwrap());
+        }));
+        assert_eq!(publish(address, "").await.status, status, "{said:?}");
+        let told = publish(address, &format!("Authorization: Bearer {TOKEN}\r\n")).await;
+        assert_eq!(told.status, 200);
+    }
+}
+
+/// As nginx asks where `proxy_set_header Connection "upgrade"` holds for all.
+#[tokio::test]
+async fn a_request_that_would_upgrade_to_nothing_comes_from_a_proxy() {
+    let (_running, address) = common::gateway(common::config());
+    let told = publish(address, "Connection: upgrade\r\n").await;
+    refused(&told, 403, "token-unset");
+    for connection in ["close", "keep-alive"] {
+        let told = publish(address, &format!("Connection: {connection}\r\n")).await;
+        assert_eq!(told.status, 200, "{connection}");
+    }
+}
+
 #[tokio::test]
 async fn loopback_can_be_made_to_show_the_token_too() {
     let (_running, address) = common::gateway(with(|route| {
         route.http.token = Some(Token::new(TOKEN).unwrap());
-        route.http.trust_loopback = false;
+        route.http.trust_loopback = Some(false);
     }));
     refused(&publish(address, "").await, 401, "token-missing");
     let told = publish(address, &format!("Authorization: Bearer {TOKEN}\r\n")).await;
@@ -164,10 +191,11 @@ async fn where_peers_may_not_publish_a_back_end_may() {
     let fields = format!("X-Forwarded-For: 192.0.2.1\r\nAuthorization: Bearer {TOKEN}\r\n");
     assert_eq!(publish(address, &fields).await.status, 200);
     assert_eq!(reader.data().await, "x");
-    // From loopback a program may, and no page, whatever its origin.
+    // From loopback a program may where it was said, and no page, whatever its origin.
     let (_running, address) = common::gateway(with(|route| {
         route.origins = Origins::any();
         route.publish = Publish::None;
+        route.http.trust_loopback = Some(true);
     }));
     assert_eq!(publish(address, "").await.status, 200);
     for page in [
