@@ -31,6 +31,8 @@ pub(super) struct Admitted {
     by_token: bool,
     /// A web page is behind it.
     page: bool,
+    /// The page has an origin that is no site's: `null`, `file://`.
+    nowhere: bool,
     /// It comes from this machine, or why it does not count as that.
     local: Result<(), String>,
 }
@@ -88,6 +90,7 @@ pub(super) fn admit(visit: &Visit, route: &Route, parts: &Parts) -> Result<Admit
         origin: fields.get(header::ORIGIN).cloned(),
         by_token,
         page,
+        nowhere: is_from_nowhere(fields),
         local: local.map_err(|(_, why)| why),
     })
 }
@@ -108,6 +111,9 @@ impl Admitted {
             }
             .to_owned(),
             Err(why) => why.clone(),
+            Ok(()) if self.nowhere => {
+                "any web page can make itself a frame whose origin is `null`".to_owned()
+            }
             Ok(()) if self.page && route.publish == Publish::None => {
                 "a web page may publish without it only where WebSocket clients may".to_owned()
             }
@@ -119,6 +125,22 @@ impl Admitted {
         };
         Err(refused.with(why))
     }
+}
+
+/// Whether an origin is named that pages of every site can have.
+fn is_from_nowhere(fields: &HeaderMap) -> bool {
+    let mut named = ["origin", "sec-websocket-origin"]
+        .into_iter()
+        .flat_map(|name| fields.get_all(name))
+        .map(|value| value.as_bytes().trim_ascii());
+    named.any(|origin| {
+        let no_site: [&[u8]; 2] = [b"null", b"file:"];
+        no_site.iter().any(|it| {
+            origin
+                .get(..it.len())
+                .is_some_and(|start| start.eq_ignore_ascii_case(it))
+        })
+    })
 }
 
 const CHALLENGE: &str = "Bearer realm=\"draftgate\"";

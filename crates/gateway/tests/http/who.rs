@@ -243,6 +243,29 @@ async fn a_page_of_another_site_neither_publishes_nor_reads() {
 }
 
 #[tokio::test]
+async fn a_page_without_an_origin_publishes_with_the_token_alone() {
+    for origin in ["null", "NULL", "file://", "file:///a"] {
+        // Both are let in without a file, to read.
+        let (_running, address) = common::gateway(with(|route| {
+            if origin.ends_with('a') {
+                route.origins = Origins::any();
+            }
+        }));
+        let told = publish(address, &format!("Origin: {origin}\r\n")).await;
+        refused(&told, 403, "token-unset");
+        let told = read(address, &format!("Origin: {origin}\r\n")).await;
+        assert_eq!(told.status, 204, "{origin}");
+        let (_running, address) = common::gateway(with_token());
+        let told = publish(address, &format!("Origin: {origin}\r\n")).await;
+        if !origin.ends_with('a') {
+            refused(&told, 401, "token-missing");
+            let fields = format!("Origin: {origin}\r\nAuthorization: Bearer {TOKEN}\r\n");
+            assert_eq!(publish(address, &fields).await.status, 200, "{origin}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn the_token_does_not_stand_in_for_the_origin_of_a_page() {
     let (_running, address) = common::gateway(with_token());
     let fields = format!("Origin: https://evil.example\r\nAuthorization: Bearer {TOKEN}\r\n");
