@@ -67,23 +67,27 @@ pub(super) fn admit(visit: &Visit, route: &Route, parts: &Parts) -> Result<Admit
     let by_token = shows_token(fields, route)?;
     let local = locality(visit, parts, &peer);
     let host = Some(public.authority.as_str());
-    let page = match behind(parts, public.secure, public.authority.as_str())? {
+    // Whom the route accepts: `page`, and without a look at the request's Host.
+    let (page, by_name) = match behind(parts, public.secure, public.authority.as_str())? {
         From::Page => {
             route.origins.allow(fields, host)?;
-            true
+            (true, route.origins.allow(fields, None).is_ok())
         }
         From::Unnamed(origin) => {
-            config::allows(&route.origins, &[origin.as_bytes()], host)?;
-            true
+            let accepted = |host| config::allows(&route.origins, &[origin.as_bytes()], host);
+            accepted(host)?;
+            (true, accepted(None).is_ok())
         }
         From::Program => {
             if !by_token {
                 config::allows(&route.origins, &[], host)?;
-                not_rebound(visit, route, fields, &peer, &local)?;
             }
-            false
+            (false, false)
         }
     };
+    if !by_token && !by_name {
+        not_rebound(visit, route, fields, &peer, &local)?;
+    }
     Ok(Admitted {
         peer,
         announced: forwarded.client.is_some(),
@@ -249,9 +253,9 @@ fn address(host: &str) -> Option<IpAddr> {
         .ok()
 }
 
-/// A page whose name was turned to our address asks as a program would: within
-/// its own site a browser names no origin, and tells nothing else where that is no
-/// secure one. Only its Host tells. Where `same-host` is listed a WebSocket
+/// A page whose name was turned to our address is of the host that it asks, and may
+/// ask as a program would: within its own site a browser need not name an
+/// origin. Only its Host tells. Where `same-host` is listed a WebSocket
 /// would be let in by the same trick, which `draftgate check` says.
 fn not_rebound(
     visit: &Visit,

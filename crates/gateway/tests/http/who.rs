@@ -349,9 +349,9 @@ async fn a_page_that_is_accepted_may_read_the_answer_and_its_browser_is_told_bef
 
 #[tokio::test]
 async fn a_name_that_is_turned_to_loopback_opens_nothing() {
-    for config in [
-        common::config(),
-        with(|route| route.origins = Origins::default()),
+    for (config, same_host) in [
+        (common::config(), false),
+        (with(|route| route.origins = Origins::default()), true),
     ] {
         let (_running, address) = common::gateway(config);
         let rebound = |request: String| request.replace(&address.to_string(), "evil.example");
@@ -360,11 +360,37 @@ async fn a_name_that_is_turned_to_loopback_opens_nothing() {
         refused(&told, 403, "host-foreign");
         let told = ask(address, &rebound(post(address, "/bus/chat", "", "x"))).await;
         refused(&told, 403, "host-foreign");
+        // So it is where the browser says that it is within its own site.
+        for told in [
+            "Origin: http://evil.example",
+            "Referer: http://evil.example/page",
+            "Sec-Fetch-Site: same-origin",
+        ] {
+            let fields = format!("{told}\r\n");
+            let request = rebound(get(address, "/bus/chat?poll=0", &fields));
+            let told = ask(address, &request).await;
+            let code = match same_host {
+                true => "host-foreign",
+                false => "origin-refused",
+            };
+            refused(&told, 403, code);
+        }
         // With a named origin it is of its own host, and still not of this machine.
         let origin = "Origin: http://evil.example\r\n";
         let told = ask(address, &rebound(post(address, "/bus/chat", origin, "x"))).await;
         assert_eq!(told.status, 403, "{told:?}");
     }
+    // A page that is listed by its name is not let in by the name it calls us.
+    let (_running, address) = common::gateway(with(|route| {
+        route.origins = Origins::new(["http://gate.example".parse().unwrap()]);
+    }));
+    let request = get(
+        address,
+        "/bus/chat?poll=0",
+        "Origin: http://gate.example\r\n",
+    );
+    let request = request.replace(&address.to_string(), "gate.example");
+    assert_eq!(ask(address, &request).await.status, 204);
     for host in [
         "localhost",
         "LOCALHOST:80",
