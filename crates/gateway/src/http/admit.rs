@@ -9,7 +9,11 @@
 use std::net::IpAddr;
 
 use draftgate_drafts::opening::{Refusal, RefusalKind};
-use http::{HeaderMap, HeaderValue, Method, Version, header, request::Parts};
+use http::{
+    HeaderMap, HeaderValue, Method, Version,
+    header::{self, HeaderName},
+    request::Parts,
+};
 
 use crate::{
     Refused,
@@ -68,7 +72,7 @@ pub(super) fn admit(visit: &Visit, route: &Route, parts: &Parts) -> Result<Admit
     let local = locality(visit, parts, &peer);
     let host = Some(public.authority.as_str());
     // Whom the route accepts: `page`, and without a look at the request's Host.
-    let (page, by_name) = match behind(parts, public.secure, public.authority.as_str())? {
+    let (page, by_name) = match behind(parts, public.secure, public.authority.as_str(), by_token)? {
         From::Page => {
             route.origins.allow(fields, host)?;
             (true, route.origins.allow(fields, None).is_ok())
@@ -283,7 +287,7 @@ fn not_rebound(
 ///
 /// # Errors
 /// A page of which the browser tells nothing but that it is another site's.
-fn behind(parts: &Parts, secure: bool, host: &str) -> Result<From, Refused> {
+fn behind(parts: &Parts, secure: bool, host: &str, by_token: bool) -> Result<From, Refused> {
     let fields = &parts.headers;
     if fields.contains_key(header::ORIGIN) || fields.contains_key("sec-websocket-origin") {
         return Ok(From::Page);
@@ -312,17 +316,42 @@ fn behind(parts: &Parts, secure: bool, host: &str) -> Result<From, Refused> {
             None => unknown("Referer is no URL of a page"),
         };
     }
-    // A form of a browser that sends neither.
-    let accepts_html = fields
-        .get_all(header::ACCEPT)
-        .iter()
-        .any(|accept| memchr::memmem::find(accept.as_bytes(), b"text/html").is_some());
-    if parts.method == Method::POST && accepts_html && !fields.contains_key(header::AUTHORIZATION) {
+    // No form shows a token, but a name and password it can show, by its URL.
+    if parts.method == Method::POST && !by_token && is_form(fields) {
         return unknown(
-            "it wants HTML back, as a browser's form does; programs send `Accept: */*`, or the token",
+            "it looks like the form of a page in a browser that does not say which; programs send \
+             `Content-Type: application/json` or `application/octet-stream`, no `Mozilla` in \
+             `User-Agent`, no `Accept-Language`, or the token",
         );
     }
     Ok(From::Program)
+}
+
+/// Whether a browser may have sent this for a form, by what else it says: the old
+/// ones tell neither origin nor page, and Internet Explorer takes any answer.
+fn is_form(fields: &HeaderMap) -> bool {
+    let has = |name: HeaderName, what: &[u8]| {
+        let mut values = fields.get_all(name).iter();
+        values.any(|value| memchr::memmem::find(value.as_bytes(), what).is_some())
+    };
+    if has(header::ACCEPT, b"text/html") {
+        return true;
+    }
+    let kind = fields.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+    let kind = kind.and_then(|kind| kind.split(|it| *it == b';').next());
+    let kind = kind.unwrap_or_default().trim_ascii().to_ascii_lowercase();
+    let of_forms = [
+        &b""[..],
+        b"text/plain",
+        b"application/x-www-form-urlencoded",
+        b"multipart/form-data",
+    ];
+    // Programs that pass themselves off as browsers know no language (Node.js: `*`).
+    let speaks = fields
+        .get(header::ACCEPT_LANGUAGE)
+        .is_some_and(|language| language != "*");
+    let browser = speaks || has(header::USER_AGENT, b"Mozilla/");
+    of_forms.contains(&kind.as_slice()) && browser
 }
 
 /// The origin of a page's URL.

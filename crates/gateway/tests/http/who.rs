@@ -233,12 +233,35 @@ async fn a_page_of_another_site_neither_publishes_nor_reads() {
             let told = read(address, &fields).await;
             refused(&told, 403, "origin-refused");
         }
-        // A form of a browser that knows none of these.
-        let form = "Accept: text/html,application/xhtml+xml\r\nContent-Type: text/plain\r\n";
-        refused(&publish(address, form).await, 403, "origin-refused");
+        // Forms of browsers that know none of these; that of the third takes anything.
+        for browser in [
+            "Accept: text/html,application/xhtml+xml",
+            "User-Agent: Mozilla/5.0 (X11; Linux) Gecko",
+            "Accept: image/gif, image/jpeg, */*\r\nUser-Agent: Mozilla/4.0 (compatible; MSIE 8.0; Windows NT 5.1)",
+            "Accept-Language: de",
+            "Accept-Language: de\r\nAuthorization: Basic dXNlcjpwYXNzd29yZA==",
+        ] {
+            for kind in [
+                "text/plain",
+                "application/x-www-form-urlencoded",
+                "Multipart/Form-Data; boundary=x",
+            ] {
+                let form = format!("{browser}\r\nContent-Type: {kind}\r\n");
+                refused(&publish(address, &form).await, 403, "origin-refused");
+            }
+        }
         assert_eq!(running.counts().published, 0);
-        assert_eq!(publish(address, "").await.status, 200);
-        assert_eq!(reader.data().await, "x");
+        // What programs say of themselves.
+        for program in [
+            "",
+            "User-Agent: curl/7.88.1\r\nAccept: */*\r\nContent-Type: application/x-www-form-urlencoded\r\n",
+            "User-Agent: node\r\nAccept-Language: *\r\nSec-Fetch-Mode: cors\r\nContent-Type: text/plain;charset=UTF-8\r\n",
+            "User-Agent: Wget/1.21\r\nContent-Type: text/plain\r\n",
+            "User-Agent: Mozilla/5.0 (Windows NT) WindowsPowerShell/5.1\r\nContent-Type: application/json\r\n",
+        ] {
+            assert_eq!(publish(address, program).await.status, 200, "{program}");
+            assert_eq!(reader.data().await, "x");
+        }
     }
 }
 
