@@ -296,19 +296,25 @@ fn behind(parts: &Parts, secure: bool, host: &str, by_token: bool) -> Result<Fro
         let refusal = Refusal::with(RefusalKind::OriginRefused, why.to_owned());
         Err(Refused::opening(refusal, String::new))
     };
-    match fields.get("sec-fetch-site").map(HeaderValue::as_bytes) {
-        Some(b"same-origin") => {
+    let sites: Vec<&[u8]> = fields
+        .get_all("sec-fetch-site")
+        .iter()
+        .map(HeaderValue::as_bytes)
+        .collect();
+    let same = |site: &&[u8]| *site == b"same-origin";
+    match sites.as_slice() {
+        [] => {}
+        // Somebody typed the URL.
+        [b"none"] => return Ok(From::Program),
+        sites if sites.iter().all(same) => {
             let scheme = if secure { "https" } else { "http" };
             return Ok(From::Unnamed(format!("{scheme}://{host}")));
         }
-        // Somebody typed the URL.
-        Some(b"none") => return Ok(From::Program),
-        Some(_) => {
+        _ => {
             return unknown(
                 "a page of another site is behind this, and its browser does not say which",
             );
         }
-        None => {}
     }
     if let Some(referer) = fields.get(header::REFERER) {
         return match referer.to_str().ok().and_then(origin_of) {

@@ -224,6 +224,8 @@ async fn a_page_of_another_site_neither_publishes_nor_reads() {
             // Browsers that leave Origin away, and say so otherwise.
             "Sec-Fetch-Site: cross-site",
             "Sec-Fetch-Site: same-site",
+            "Sec-Fetch-Site: none\r\nSec-Fetch-Site: cross-site",
+            "Sec-Fetch-Site: same-origin\r\nSec-Fetch-Site: cross-site",
             "Referer: https://evil.example/page",
         ] {
             let fields = format!("{page}\r\nContent-Type: text/plain\r\n");
