@@ -1,6 +1,7 @@
 //! Which address has failed, and how long it is passed over for that: a second,
 //! then twice as long each time, less up to half of it by chance, so that many
-//! gateways do not come back to a server at the same moment.
+//! gateways do not come back to a server at the same moment. When the time is
+//! over, one connection finds out for all how it does now.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -21,12 +22,45 @@ struct State {
     failures: u32,
     /// Until when it is passed over.
     until: Option<Instant>,
+    /// Whether somebody finds out at the moment.
+    probed: bool,
+}
+
+/// Held by the one that finds out how an address does that failed before; an end
+/// without an answer, too, lets another one try.
+#[derive(Debug)]
+pub(crate) struct Probe<'a>(Option<&'a Health>);
+
+impl Drop for Probe<'_> {
+    fn drop(&mut self) {
+        if let Some(health) = self.0 {
+            health.state().probed = false;
+        }
+    }
 }
 
 impl Health {
     /// Until when it is passed over, if it is.
     pub(crate) fn out_until(&self, now: Instant) -> Option<Instant> {
         self.state().until.filter(|until| *until > now)
+    }
+
+    /// Whether it failed before and somebody finds out how it does now.
+    pub(crate) fn is_probed(&self) -> bool {
+        let state = self.state();
+        state.probed && state.failures > 0
+    }
+
+    /// Leave to try it; `None` if it failed before and somebody else finds out
+    /// how it does now.
+    pub(crate) fn probe(&self) -> Option<Probe<'_>> {
+        let mut state = self.state();
+        if state.failures == 0 {
+            return Some(Probe(None));
+        }
+        let probed = std::mem::replace(&mut state.probed, true);
+        // Made only if it is handed out: its end takes the lock.
+        (!probed).then(|| Probe(Some(self)))
     }
 
     /// It has failed, at an attempt that began at `begun`: for how long it is
@@ -46,8 +80,9 @@ impl Health {
 
     /// It has worked; whether it had failed before.
     pub(crate) fn worked(&self) -> bool {
-        let state = std::mem::take(&mut *self.state());
-        state.failures > 0
+        let mut state = self.state();
+        state.until = None;
+        std::mem::take(&mut state.failures) > 0
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -103,6 +138,22 @@ mod tests {
         tokio::time::advance(BACK_OFF.first).await;
         let delay = health.failed(Instant::now(), BACK_OFF).unwrap();
         assert!(delay <= 2 * BACK_OFF.first);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_finds_out_how_an_address_does_that_failed() {
+        let health = Health::default();
+        // While nothing is known against it, anybody may try.
+        let _both = (health.probe().unwrap(), health.probe().unwrap());
+        health.failed(Instant::now(), BACK_OFF);
+        let one = health.probe().unwrap();
+        assert!(health.is_probed() && health.probe().is_none());
+        drop(one);
+        assert!(!health.is_probed());
+        let another = health.probe().unwrap();
+        health.worked();
+        assert!(!health.is_probed() && health.probe().is_some());
+        drop(another);
     }
 
     #[test]

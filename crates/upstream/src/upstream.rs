@@ -6,7 +6,7 @@
 //! address has been asked, and may have done something.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     net::IpAddr,
     sync::{
         Arc,
@@ -152,7 +152,8 @@ impl Upstream {
 
     /// Connects to one of the addresses: to the one whose turn it is, and where
     /// that fails before it has answered, to the next. Those that have failed
-    /// lately come last, the one whose time is over soonest first.
+    /// lately come last, the one whose time is over soonest first; behind them
+    /// those where another connection finds out whether they are back.
     ///
     /// Dropping the future gives up the slot, the place in the queue and the
     /// connection that was being made; nothing else changes.
@@ -162,7 +163,16 @@ impl Upstream {
     pub async fn connect(&self, ask: &Ask<'_>) -> Result<Reached, Failure> {
         let slot = self.slots.take().await?;
         let mut failed = Vec::new();
-        for place in self.in_turn() {
+        let turns = self.in_turn().into_iter().map(|place| (place, false));
+        let mut turns = VecDeque::from_iter(turns);
+        while let Some((place, put_off)) = turns.pop_front() {
+            let probe = place.health.probe();
+            // Somebody else has begun to find out since: one that waits for its
+            // time-out is enough, while there are others.
+            if probe.is_none() && !put_off && !turns.is_empty() {
+                turns.push_back((place, true));
+                continue;
+            }
             let begun = Instant::now();
             let reached = self.attempt(place, ask).await;
             let address = || place.name.clone();
@@ -207,9 +217,11 @@ impl Upstream {
     /// is passed over does not get its share.
     fn in_turn(&self) -> Vec<&Place> {
         let now = Instant::now();
-        let out = |place: &Place| place.health.out_until(now);
-        let (mut order, mut passed_over): (Vec<_>, Vec<_>) =
-            self.places.iter().partition(|place| out(place).is_none());
+        let out = |place: &Place| (place.health.is_probed(), place.health.out_until(now));
+        let (mut order, mut passed_over): (Vec<_>, Vec<_>) = self
+            .places
+            .iter()
+            .partition(|place| out(place) == (false, None));
         let turn = self.next.fetch_add(1, Ordering::Relaxed);
         let up = order.len().max(1);
         order.rotate_left(turn % up);

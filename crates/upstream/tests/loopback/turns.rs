@@ -11,12 +11,13 @@ use std::{
 
 use bytes::BytesMut;
 use draftgate_client::ConnectError;
-use draftgate_upstream::{Failure, Settings, Upstream};
+use draftgate_upstream::{Failure, Reached, Settings, Upstream};
 use socket2::SockRef;
 use tokio::{
     io::AsyncReadExt,
     net::{TcpListener, TcpStream},
-    time::{Instant, advance},
+    task::JoinSet,
+    time::{Instant, advance, timeout},
 };
 
 use crate::{
@@ -61,6 +62,9 @@ async fn the_share_of_one_that_failed_goes_to_all_others_alike() {
     assert_eq!(servers[0].count() - before_first, 5);
     assert_eq!(servers[1].count() - before_second, 5);
 }
+
+/// How long [`settings`] let an upstream be silent.
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What goes wrong before there is an answer.
 async fn faulty(fault: &'static str) -> Server {
@@ -151,6 +155,79 @@ async fn where_nobody_listens_the_next_is_taken() {
         told[0].contains(&bad) && told[0].contains("nothing listens"),
         "{told:?}"
     );
+}
+
+/// So many connections at the same time, and what of each is of interest.
+async fn at_once<T: Send + 'static>(
+    count: usize,
+    upstream: &Arc<Upstream>,
+    told: impl Fn(Result<Reached, Failure>) -> T + Clone + Send + Sync + 'static,
+) -> Vec<T> {
+    let mut running = JoinSet::new();
+    for _ in 0..count {
+        let (upstream, told) = (Arc::clone(upstream), told.clone());
+        running.spawn(async move { told(connect(&upstream).await) });
+    }
+    running.join_all().await
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_its_time_is_over_one_connection_finds_out_and_the_others_do_not_wait() {
+    let silent = faulty("hangs").await;
+    let good = Server::of_all().await;
+    let upstream = Arc::new(Upstream::new(settings(&[silent.ws(""), good.ws("")])));
+    assert_eq!(connect(&upstream).await.unwrap().failed.len(), 1);
+    for back_off in [1, 2, 4] {
+        advance(Duration::from_secs(back_off)).await;
+        let (asked, begun) = (silent.count(), Instant::now());
+        let waited = at_once(10, &upstream, move |reached| {
+            let failed = reached.unwrap().failed.len();
+            (failed, begun.elapsed() >= TIMEOUT)
+        })
+        .await;
+        let who_waited = waited.iter().filter(|one| **one == (1, true)).count();
+        let others = waited.iter().filter(|one| **one == (0, false)).count();
+        assert_eq!((who_waited, others), (1, 9), "{waited:?}");
+        assert_eq!(silent.count(), asked + 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_goes_while_it_finds_out_leaves_that_to_the_next() {
+    let silent = faulty("hangs").await;
+    let good = Server::of_all().await;
+    let upstream = Upstream::new(settings(&[silent.ws(""), good.ws("")]));
+    assert_eq!(connect(&upstream).await.unwrap().failed.len(), 1);
+    advance(Duration::from_secs(1)).await;
+    for _ in 0..3 {
+        let asked = silent.count();
+        // Whose turn it is there takes it for so long only.
+        let both = async { tokio::join!(connect(&upstream), connect(&upstream)) };
+        let gone = timeout(TIMEOUT / 2, both).await;
+        assert!(gone.is_err());
+        assert_eq!(silent.count(), asked + 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_somebody_finds_out_others_go_if_all_else_fails() {
+    let silent = faulty("hangs").await;
+    let bad = nobody().await;
+    let upstream = Arc::new(Upstream::new(settings(&[&silent.ws(""), &bad])));
+    assert!(connect(&upstream).await.is_err());
+    advance(Duration::from_secs(1)).await;
+    let tried = at_once(4, &upstream, |reached| {
+        let Err(Failure::Unreachable(attempts)) = reached else {
+            panic!("{reached:?}");
+        };
+        let mut tried: Vec<_> = attempts.into_iter().map(|it| it.address).collect();
+        tried.sort();
+        tried
+    })
+    .await;
+    let mut both = vec![silent.ws(""), bad.clone()];
+    both.sort();
+    assert_eq!(tried, vec![both; 4]);
 }
 
 #[tokio::test(start_paused = true)]
