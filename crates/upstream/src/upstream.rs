@@ -275,7 +275,7 @@ impl Upstream {
         Ok(Link::WebSocket(Box::new(connection)))
     }
 
-    /// Opens in the draft that is remembered, else in those that were named.
+    /// Opens in the draft that worked before, else in those that were named.
     async fn open(&self, place: &Place, request: &Request<'_>) -> Result<Connection, NotReached> {
         let url = place.address.url();
         let drafts = self.settings.client.drafts.in_order();
@@ -283,17 +283,22 @@ impl Upstream {
             return Err(NotReached::Failed(ConnectError::NoDraftNamed));
         };
         let several = drafts.len() > 1;
+        // What stands at the address may be another server than before. Nobody
+        // waits longer for that to be found out than for one that was down.
+        let renew = || place.memory.renew(self.settings.back_off.longest);
         let known = place.memory.recall(self.settings.remember);
+        let known = known.or_else(|| place.memory.last().filter(|_| !renew()));
         if let Some(draft) = known.filter(|_| several) {
             let opened = self.client.connect_in_with(draft, url, request).await;
             let error = match opened {
                 Ok(connection) => return Ok(connection),
                 Err(error) => error,
             };
-            if was_the_draft(&error) {
+            let without_a_word = is_without_a_word(&error);
+            if was_the_draft(&error) && !without_a_word {
                 place.memory.forget(draft);
             }
-            if !error.may_be_the_draft() {
+            if !error.may_be_the_draft() || without_a_word && !renew() {
                 return Err(NotReached::new(draft, error));
             }
         }
@@ -326,11 +331,20 @@ impl Upstream {
     }
 }
 
+/// Whether the server ended the connection and said nothing: that is as well one
+/// that has as many connections as it may as one that does not know the draft.
+fn is_without_a_word(error: &ConnectError) -> bool {
+    matches!(
+        error,
+        ConnectError::Ended { octets: 0, .. } | ConnectError::Broken { .. }
+    )
+}
+
 /// Whether `error` says that the draft that worked before works no more: the
 /// server was reached, and did not answer as one that speaks it.
 fn was_the_draft(error: &ConnectError) -> bool {
     match error {
-        ConnectError::OpeningTimeout { .. } | ConnectError::Broken { .. } => true,
+        ConnectError::OpeningTimeout { .. } => true,
         ConnectError::Refused { answer: None, .. } => true,
         other => other.may_be_the_draft(),
     }

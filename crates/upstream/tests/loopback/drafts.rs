@@ -1,7 +1,10 @@
 //! Which draft is spoken with an upstream, and what of that is remembered.
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -178,6 +181,64 @@ async fn silence_in_the_draft_that_worked_makes_it_forgotten() {
     // It came back as another one, and is not asked in the old one's draft.
     *mood.lock().unwrap() = Mood::Speaks(newest);
     assert_eq!(spoken(&upstream, &server).await, (newest, 1));
+}
+
+/// Ends connections without a word, by FIN or by RST, while it is told to.
+async fn curt(draft: Draft, reset: bool) -> (Server, Arc<AtomicBool>) {
+    let full = Arc::new(AtomicBool::new(false));
+    let shared = Arc::clone(&full);
+    let server = Server::start(move |mut tcp, seen| {
+        let full = shared.load(Ordering::Relaxed);
+        async move {
+            match full {
+                false => echo(tcp, BytesMut::new(), seen, &[draft], b"").await,
+                // What is unread makes it a reset.
+                true if reset => tcp.readable().await.unwrap(),
+                true => while tcp.read(&mut [0; 4096]).await.unwrap() == 4096 {},
+            }
+        }
+    })
+    .await;
+    (server, full)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_ends_connections_without_a_word_is_asked_in_its_draft_alone() {
+    for (at, draft) in all().into_iter().enumerate() {
+        for reset in [false, true] {
+            let (server, full) = curt(draft, reset).await;
+            let upstream = upstream(&server, Drafts::Named(all()));
+            assert_eq!(spoken(&upstream, &server).await, (draft, at + 1));
+            for wait in [1, 60, 601, 60] {
+                full.store(true, Ordering::Relaxed);
+                advance(Duration::from_secs(wait)).await;
+                // One finds out whether it is another server.
+                assert!(connect(&upstream).await.is_err());
+                let before = server.count();
+                for _ in 0..20 {
+                    let failure = connect(&upstream).await.unwrap_err();
+                    assert_eq!(failure.code(), "upstream-unreachable", "{draft}");
+                }
+                assert_eq!(server.count() - before, 20, "{draft}, {wait} s");
+                full.store(false, Ordering::Relaxed);
+                assert_eq!(spoken(&upstream, &server).await, (draft, 1));
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_was_exchanged_for_one_without_a_word_is_met_within_a_minute() {
+    let (newest, old) = (all()[0], all().pop().unwrap());
+    let (server, speaks) = of_one(old).await;
+    let upstream = upstream(&server, Drafts::Named(all()));
+    assert_eq!(spoken(&upstream, &server).await.0, old);
+    *speaks.lock().unwrap() = newest;
+    assert_eq!(spoken(&upstream, &server).await.0, newest);
+    *speaks.lock().unwrap() = old;
+    assert!(connect(&upstream).await.is_err());
+    advance(Duration::from_secs(60)).await;
+    assert_eq!(spoken(&upstream, &server).await.0, old);
 }
 
 #[tokio::test]
