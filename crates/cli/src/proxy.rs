@@ -2,12 +2,12 @@
 //! one device, without a file. It is the same gateway as `serve` runs with
 //! `service = "proxy"`; what more a file can say, its keys say there.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use draftgate_core::Draft;
 use draftgate_gateway::config::{
     Address, AnswerChecks, BinaryPolicy, Config, Drafts, NotAnAddress, OriginRule, Origins,
-    Service, Upstream,
+    Service, Upstream, units,
 };
 
 use crate::{
@@ -75,6 +75,9 @@ pub(crate) struct Proxy {
     /// How many connections the server may have at once; more wait for 10 s
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
     max_connections: Option<u32>,
+    /// How long the server needs between two connections
+    #[arg(long, value_name = "TIME", value_parser = units::duration, default_value = "0s")]
+    pause: Duration,
     /// Judge the server's answers leniently, and log what was forgiven
     #[arg(long)]
     lenient: bool,
@@ -113,6 +116,7 @@ fn relaying(config: Config, args: &Proxy) -> Config {
     let upstream = Upstream {
         drafts: args.upstream_draft.clone(),
         max_connections: args.max_connections,
+        pause: args.pause,
         answer_checks: match args.lenient {
             true => AnswerChecks::Lenient,
             false => AnswerChecks::Strict,

@@ -11,6 +11,7 @@ use draftgate_drafts::{
     opening::{Ask, Connected, Offer, Refusal, RefusalKind},
 };
 use http::{HeaderValue, header};
+use tokio::time::sleep;
 use tokio_rustls::rustls::ClientConfig;
 
 use crate::{
@@ -121,6 +122,9 @@ impl Client {
         let mut tried: Vec<Tried> = Vec::new();
         let mut next = ladder.first();
         while let Some(draft) = next {
+            if !tried.is_empty() {
+                sleep(self.options.pause).await;
+            }
             match self.connect_in_with(draft, url, request).await {
                 Ok(connection) => {
                     return Ok(Connection {

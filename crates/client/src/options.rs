@@ -103,6 +103,9 @@ pub struct Options {
     pub connect_timeout: Duration,
     /// How long the answer to the request may take.
     pub opening_timeout: Duration,
+    /// How long is waited between two drafts that are tried: a small server may
+    /// need a moment before it takes another connection.
+    pub pause: Duration,
     /// After how long without traffic TCP itself asks whether the peer is
     /// there; after as long again without an answer it is gone. `None` to leave
     /// that off.
@@ -132,6 +135,7 @@ impl Default for Options {
             connect_timeout: Duration::from_secs(10),
             // The server may ask its own back end before it answers.
             opening_timeout: Duration::from_secs(10),
+            pause: Duration::ZERO,
             // The drafts have pings; those without are for the caller to judge.
             keep_alive: None,
             // Messages are short, and somebody waits for the answer.

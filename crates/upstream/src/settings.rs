@@ -39,6 +39,10 @@ pub struct Settings {
     pub remember: Duration,
     /// How many connections there may be at a time, to all addresses together.
     pub max_connections: Option<usize>,
+    /// How long a slot stays taken when its connection has ended, and how long is
+    /// waited between two drafts that are tried: a server with few connections to
+    /// give may need a moment before it has one again.
+    pub pause: Duration,
     /// How long a connection may wait for another to end; zero: it is refused
     /// at once.
     pub wait: Duration,
@@ -68,6 +72,7 @@ impl Default for Settings {
             // try in a newer draft costs each of its clients a connection.
             remember: Duration::from_secs(60 * 60),
             max_connections: None,
+            pause: Duration::ZERO,
             // Browsers give up after some 20 s or more.
             wait: Duration::from_secs(10),
             // Each holds a socket and little else.

@@ -11,9 +11,12 @@ use std::{
 };
 
 use tokio::{
+    runtime::Handle,
     sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError},
-    time::{Instant, timeout},
+    time::{Instant, sleep, timeout},
 };
+
+use crate::Settings;
 
 /// Why there is no slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -39,7 +42,7 @@ impl Busy {
             _ => format!("all {slots} of its connections are taken"),
         };
         let queue = match (waited.is_zero(), waiting) {
-            (false, _) => format!("and none became free in {waited:?}"),
+            (false, _) => format!("and none became free in {:.1} s", waited.as_secs_f64()),
             (true, 0) => "and none may wait".to_owned(),
             (true, 1) => "and one client is waiting already".to_owned(),
             (true, _) => format!("and {waiting} clients are waiting already"),
@@ -48,9 +51,29 @@ impl Busy {
     }
 }
 
-/// The place of one connection; free again when dropped.
+/// The place of one connection; free again when dropped, after the pause that
+/// the server needs.
 #[derive(Debug)]
-pub struct Slot(#[expect(dead_code, reason = "held, not read")] Option<OwnedSemaphorePermit>);
+pub struct Slot {
+    permit: Option<OwnedSemaphorePermit>,
+    pause: Duration,
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        let Some(permit) = self.permit.take().filter(|_| !self.pause.is_zero()) else {
+            return;
+        };
+        // Where the runtime is gone, nobody waits any more.
+        if let Ok(runtime) = Handle::try_current() {
+            let pause = self.pause;
+            runtime.spawn(async move {
+                sleep(pause).await;
+                drop(permit);
+            });
+        }
+    }
+}
 
 /// All of them.
 #[derive(Debug)]
@@ -60,19 +83,22 @@ pub(crate) struct Slots {
     wait: Duration,
     /// How many may wait.
     most: usize,
+    /// How long one stays taken when its connection has ended.
+    pause: Duration,
     waiting: AtomicUsize,
 }
 
 impl Slots {
-    pub(crate) fn new(slots: Option<usize>, wait: Duration, most: usize) -> Self {
-        let bound = slots.map(|slots| {
+    pub(crate) fn new(settings: &Settings) -> Self {
+        let bound = settings.max_connections.map(|slots| {
             let slots = slots.min(Semaphore::MAX_PERMITS);
             (Arc::new(Semaphore::new(slots)), slots)
         });
         Self {
             bound,
-            wait,
-            most,
+            wait: settings.wait,
+            most: settings.waiting,
+            pause: settings.pause,
             waiting: AtomicUsize::new(0),
         }
     }
@@ -83,10 +109,10 @@ impl Slots {
     /// There is none, and none became free in time.
     pub(crate) async fn take(&self) -> Result<Slot, Busy> {
         let Some((semaphore, slots)) = &self.bound else {
-            return Ok(Slot(None));
+            return Ok(self.slot(None));
         };
         match Arc::clone(semaphore).try_acquire_owned() {
-            Ok(permit) => return Ok(Slot(Some(permit))),
+            Ok(permit) => return Ok(self.slot(Some(permit))),
             Err(TryAcquireError::NoPermits | TryAcquireError::Closed) => {}
         }
         let busy = |waiting, waited| Busy {
@@ -101,8 +127,15 @@ impl Slots {
         let permit = timeout(self.wait, Arc::clone(semaphore).acquire_owned()).await;
         drop(turn);
         match permit {
-            Ok(Ok(permit)) => Ok(Slot(Some(permit))),
+            Ok(Ok(permit)) => Ok(self.slot(Some(permit))),
             _ => Err(busy(self.waiting(), begun.elapsed())),
+        }
+    }
+
+    fn slot(&self, permit: Option<OwnedSemaphorePermit>) -> Slot {
+        Slot {
+            permit,
+            pause: self.pause,
         }
     }
 
@@ -142,9 +175,33 @@ mod tests {
 
     const WAIT: Duration = Duration::from_secs(10);
 
+    fn bounded(slots: Option<usize>, wait: Duration, waiting: usize) -> Slots {
+        Slots::new(&Settings {
+            max_connections: slots,
+            wait,
+            waiting,
+            ..Settings::default()
+        })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slot_stays_taken_for_as_long_as_the_server_needs() {
+        let slots = Slots::new(&Settings {
+            max_connections: Some(1),
+            pause: Duration::from_millis(300),
+            ..Settings::default()
+        });
+        let begun = Instant::now();
+        drop(slots.take().await.unwrap());
+        let next = slots.take().await.unwrap();
+        assert_eq!(begun.elapsed().as_millis(), 300);
+        drop(next);
+        assert_eq!(slots.taken(), Some(1));
+    }
+
     #[tokio::test(start_paused = true)]
     async fn those_who_wait_are_served_in_their_order() {
-        let slots = Arc::new(Slots::new(Some(1), WAIT, 5));
+        let slots = Arc::new(bounded(Some(1), WAIT, 5));
         let first = slots.take().await.unwrap();
         let order = Arc::new(std::sync::Mutex::new(Vec::new()));
         let mut tasks = JoinSet::new();
@@ -153,7 +210,7 @@ mod tests {
             tasks.spawn(async move {
                 let slot = slots.take().await.unwrap();
                 order.lock().unwrap().push(name);
-                tokio::time::sleep(Duration::from_secs(1)).await;
+                sleep(Duration::from_secs(1)).await;
                 drop(slot);
             });
             tokio::task::yield_now().await;
@@ -174,12 +231,12 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_waits_too_long_is_told_how_long() {
-        let slots = Slots::new(Some(2), WAIT, 5);
+        let slots = bounded(Some(2), WAIT, 5);
         let held = (slots.take().await.unwrap(), slots.take().await.unwrap());
         let busy = slots.take().await.unwrap_err();
         assert_eq!((busy.slots, busy.waited), (2, WAIT));
         assert!(
-            busy.to_string().contains("none became free in 10s"),
+            busy.to_string().contains("none became free in 10.0 s"),
             "{busy}"
         );
         assert_eq!(slots.waiting(), 0);
@@ -189,7 +246,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn without_a_time_to_wait_nobody_waits() {
-        let slots = Slots::new(Some(1), Duration::ZERO, 5);
+        let slots = bounded(Some(1), Duration::ZERO, 5);
         let slot = slots.take().await.unwrap();
         let begun = Instant::now();
         let busy = slots.take().await.unwrap_err();
@@ -201,7 +258,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_goes_away_while_waiting_leaves_the_queue() {
-        let slots = Arc::new(Slots::new(Some(1), WAIT, 1));
+        let slots = Arc::new(bounded(Some(1), WAIT, 1));
         let slot = slots.take().await.unwrap();
         let waiting = Arc::clone(&slots);
         let task = tokio::spawn(async move { waiting.take().await.map(drop) });
@@ -217,7 +274,7 @@ mod tests {
 
     #[tokio::test]
     async fn without_a_bound_everybody_has_one() {
-        let slots = Slots::new(None, WAIT, 0);
+        let slots = bounded(None, WAIT, 0);
         let held = [slots.take().await, slots.take().await];
         assert!(held.iter().all(Result::is_ok));
         assert_eq!(slots.taken(), None);

@@ -14,10 +14,15 @@ use std::{
     },
 };
 
-use draftgate_client::{Answered, Client, ConnectError, Connection, Request, Stream, TlsFailure};
+use draftgate_client::{
+    Answered, Client, ConnectError, Connection, Options, Request, Stream, TlsFailure,
+};
 use draftgate_core::Draft;
 use draftgate_drafts::opening::Refusal;
-use tokio::{sync::Mutex, time::Instant};
+use tokio::{
+    sync::Mutex,
+    time::{Instant, sleep},
+};
 
 use crate::{
     Address, Ask, Attempt, Failure, Settings, Slot, end_to_end, health::Health, memory::Memory,
@@ -105,9 +110,12 @@ impl Upstream {
             },
         });
         Self {
-            client: Client::new(settings.client.clone()),
+            client: Client::new(Options {
+                pause: settings.pause,
+                ..settings.client.clone()
+            }),
             places: places.collect(),
-            slots: Slots::new(settings.max_connections, settings.wait, settings.waiting),
+            slots: Slots::new(&settings),
             next: AtomicUsize::new(0),
             next_source: AtomicUsize::new(0),
             settings,
@@ -301,6 +309,7 @@ impl Upstream {
             if !error.may_be_the_draft() || without_a_word && !renew() {
                 return Err(NotReached::new(draft, error));
             }
+            sleep(self.settings.pause).await;
         }
         match self.client.connect_with(url, request).await {
             Ok(connection) => {

@@ -32,6 +32,8 @@ pub struct Upstream {
     pub remember: Duration,
     /// How many connections to them there may be at once; a PLC has one slot.
     pub max_connections: Option<u32>,
+    /// How long a server needs between two connections.
+    pub pause: Duration,
     /// How long a client waits for one of those; zero: not at all. Below the
     /// time after which browsers give an opening up.
     pub wait: Duration,
@@ -96,6 +98,7 @@ impl Upstream {
             drafts: Drafts::Auto,
             remember: Duration::from_secs(3600),
             max_connections: None,
+            pause: Duration::ZERO,
             wait: Duration::from_secs(10),
             waiting: 100,
             one_at_a_time: false,
@@ -178,6 +181,7 @@ fn keys<'t>(table: &mut Table<'t>, upstream: &mut Upstream) -> Vec<(&'static str
         "upstream-remember",
         "max-upstream-connections",
         "upstream-wait",
+        "upstream-pause",
         "upstream-waiting",
         "upstream-one-at-a-time",
         "upstream-host",
@@ -230,6 +234,9 @@ fn keys<'t>(table: &mut Table<'t>, upstream: &mut Upstream) -> Vec<(&'static str
     }
     table.set("upstream-waiting", &mut upstream.waiting);
     table.set("upstream-one-at-a-time", &mut upstream.one_at_a_time);
+    if let Some(Pause(said)) = table.value("upstream-pause") {
+        upstream.pause = said;
+    }
     table.set("upstream-host", &mut upstream.host);
     if let Some(Origin(said)) = table.value("upstream-origin") {
         upstream.origin = said;

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use draftgate_client::Drafts;
 use draftgate_upstream::{Ask, Failure, Link, Reached, Settings, Upstream};
 use tokio::{
     io::AsyncReadExt,
@@ -180,4 +181,26 @@ async fn where_it_is_wished_only_one_opening_goes_to_a_host_at_a_time() {
         let openings = if wished { 3 * 2 } else { 2 };
         assert_eq!(begun.elapsed().as_secs(), openings * 5);
     }
+}
+
+#[tokio::test]
+async fn a_server_that_needs_a_moment_has_it_between_two_drafts_too() {
+    let draft = draftgate_drafts::spoken().next().unwrap();
+    let newest = draftgate_drafts::spoken().last().unwrap();
+    let server = Server::echo(vec![draft], "HTTP/1.1 400 No\r\n\r\n").await;
+    let pause = Duration::from_millis(300);
+    let upstream = bounded(&server, |settings| {
+        settings.client.drafts = Drafts::Named(vec![newest, draft]);
+        settings.pause = pause;
+    });
+    let begun = Instant::now();
+    let (connection, slot) = websocket(upstream.connect(&Ask::default()).await.unwrap());
+    assert_eq!(connection.draft(), draft);
+    assert!(begun.elapsed() >= pause);
+    drop((connection, slot));
+    // What worked is known, but the slot is not free at once.
+    let begun = Instant::now();
+    upstream.connect(&Ask::default()).await.unwrap();
+    assert!(begun.elapsed() >= pause);
+    assert_eq!(server.count(), 3);
 }

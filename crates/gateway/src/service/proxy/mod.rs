@@ -212,12 +212,9 @@ impl Proxy {
     fn agreed_over_tcp(&self, opening: &Opening<'_>) -> Agreed {
         let asks = |name: &str| opening.subprotocols.contains(&name);
         let binary = opening.capabilities.binary;
-        let subprotocol = match binary {
-            true if asks(BINARY) => Some(BINARY),
-            _ if asks(BASE64) => Some(BASE64),
-            // Whoever asks for another would take the octets for it.
-            _ => None,
-        };
+        // Whoever asks for another would take the octets for it.
+        let mut known = [BINARY, BASE64].into_iter();
+        let subprotocol = known.find(|name| asks(name));
         let base64 = subprotocol == Some(BASE64) || !binary;
         Agreed {
             subprotocol: subprotocol.map(str::to_owned),
@@ -348,6 +345,7 @@ pub(super) fn settings(route: &Route, upstream: &config::Upstream) -> draftgate_
         remember: upstream.remember,
         max_connections: upstream.max_connections.map(limit),
         wait: upstream.wait,
+        pause: upstream.pause,
         waiting: limit(upstream.waiting),
         one_at_a_time: upstream.one_at_a_time,
         sources: upstream.sources.clone(),
