@@ -176,7 +176,9 @@ impl Client {
                 witness.said(draft, from, octets);
             }
         };
-        let opened = opening::open(&mut stream, &url.host, offer, within, seen).await?;
+        // Answers of drafts without a version are no HTTP: 101 is all they know.
+        let informed = draft.version().is_some();
+        let opened = opening::open(&mut stream, &url.host, offer, within, informed, seen).await?;
         let (connected, received) = opened;
         let Connected {
             subprotocol,

@@ -3,7 +3,7 @@
 
 use std::{io, time::Duration};
 
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 use draftgate_core::Role;
 use draftgate_drafts::opening::{Answer, Connected, Offer, Pending, Refusal, RefusalKind};
 use tokio::{
@@ -13,9 +13,15 @@ use tokio::{
 
 use crate::{Answered, ConnectError, body::Body};
 
+/// So many informational answers may come: what was heard is kept.
+const INFORMATIONAL: usize = 8;
+
 /// Sends the request and reads the answer. What came behind the answer belongs
 /// to the codec. `seen` is shown what either side said, as a
 /// [`Witness`](crate::Witness) is.
+///
+/// With `informed`, answers of 1xx before the one that counts are passed over
+/// (RFC 9110 §15.2).
 ///
 /// # Errors
 /// The answer is not one, or does not come in time.
@@ -24,6 +30,7 @@ pub(crate) async fn open(
     host: &str,
     offer: Offer,
     within: Duration,
+    informed: bool,
     seen: impl Fn(Role, &[u8]),
 ) -> Result<(Connected, BytesMut), ConnectError> {
     let Offer {
@@ -31,7 +38,10 @@ pub(crate) async fn open(
         mut pending,
     } = offer;
     let host = || host.to_owned();
-    let mut heard = Heard::default();
+    let mut heard = Heard {
+        may_inform: if informed { INFORMATIONAL } else { 0 },
+        ..Heard::default()
+    };
     let opened = async {
         stream.write_all(&request).await?;
         stream.flush().await?;
@@ -66,6 +76,7 @@ pub(crate) async fn open(
             });
         }
     };
+    heard.all.advance(heard.informational);
     let answer = Answer::read(&mut heard.all).ok().flatten();
     let refused = match &answer {
         Some(answer) if refusal.kind == RefusalKind::AnswerStatus => {
@@ -109,6 +120,10 @@ struct Heard {
     input: BytesMut,
     /// Everything.
     all: BytesMut,
+    /// How much of that were informational answers.
+    informational: usize,
+    /// How many more may come.
+    may_inform: usize,
 }
 
 impl Heard {
@@ -119,6 +134,7 @@ impl Heard {
             // Its body is told with the error.
             Ok(Ok(Outcome::Refused(_))) => {
                 let mut rest = self.all.clone();
+                rest.advance(self.informational);
                 match Answer::read(&mut rest) {
                     Ok(Some(_)) => rest.len(),
                     _ => 0,
@@ -142,6 +158,7 @@ impl Heard {
             }
             self.input.extend_from_slice(&chunk[..count]);
             self.all.extend_from_slice(&chunk[..count]);
+            while self.pass_over_informational() {}
             // It never takes more than a head of 16 KiB before it refuses.
             match pending.answer(&mut self.input) {
                 Ok(Some(connected)) => return Ok(Outcome::Connected(connected)),
@@ -149,6 +166,26 @@ impl Heard {
                 Err(refusal) => return Ok(Outcome::Refused(refusal)),
             }
         }
+    }
+
+    /// Takes an informational answer from the front, if there is one. 101 is
+    /// none here: with it the protocol changes.
+    fn pass_over_informational(&mut self) -> bool {
+        let is_1xx = self.may_inform > 0
+            && self.input.starts_with(b"HTTP/1.")
+            && self.input.get(8..10) == Some(b" 1")
+            && self.input.get(8..12) != Some(b" 101");
+        if !is_1xx {
+            return false;
+        }
+        let mut rest = self.input.clone();
+        let Ok(Some(_)) = Answer::read(&mut rest) else {
+            return false;
+        };
+        self.informational += self.input.len() - rest.len();
+        self.may_inform -= 1;
+        self.input = rest;
+        true
     }
 }
 

@@ -58,8 +58,11 @@ fn opening(draft: Draft) -> (JoinHandle<Opened>, Probe, Bytes) {
     let (offer, answer) = offer(draft);
     let (mut io, probe) = scripted();
     let unseen = |_: Role, _: &[u8]| ();
+    let informed = draft.version().is_some();
     let opened =
-        tokio::spawn(async move { open(&mut io, "example.com", offer, WITHIN, unseen).await });
+        tokio::spawn(
+            async move { open(&mut io, "example.com", offer, WITHIN, informed, unseen).await },
+        );
     (opened, probe, answer)
 }
 
@@ -92,6 +95,56 @@ async fn an_answer_is_taken_at_any_cut_and_what_is_behind_it_left() {
                 assert_eq!(received, BEHIND, "{draft} {cut}");
             }
         }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn informational_answers_before_the_one_that_counts_are_passed_over() {
+    const FIRST: &str =
+        "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
+    for draft in draftgate_drafts::spoken() {
+        for cut in 0..=FIRST.len() {
+            let (opened, probe, answer) = opening(draft);
+            settle().await;
+            probe.feed(&FIRST.as_bytes()[..cut]);
+            settle().await;
+            probe.feed(&[&FIRST.as_bytes()[cut..], &answer, BEHIND].concat());
+            let opened = opened.await.unwrap();
+            // Those without a version have no answers of HTTP.
+            assert_eq!(opened.is_ok(), draft.version().is_some(), "{draft}, {cut}");
+            let Ok((connected, received)) = opened else {
+                continue;
+            };
+            assert!(answer.starts_with(&connected.head), "{draft}, {cut}");
+            assert_eq!(received, BEHIND, "{draft}, {cut}");
+            let (opened, probe, _) = opening(draft);
+            probe.feed(&[FIRST.as_bytes(), b"HTTP/1.1 403 No\r\n\r\nnot here"].concat());
+            probe.end();
+            let refused = opened.await.unwrap();
+            assert!(
+                matches!(&refused, Err(ConnectError::Refused { body, status: Some(403), answer: Some(_), .. }) if body == "not here"),
+                "{refused:?}"
+            );
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn informational_answers_without_end_are_an_answer() {
+    for draft in draftgate_drafts::spoken() {
+        let (opened, probe, _) = opening(draft);
+        probe.feed(&b"HTTP/1.1 100 Continue\r\n\r\n".repeat(100));
+        let refused = opened.await.unwrap();
+        assert!(
+            matches!(
+                &refused,
+                Err(ConnectError::Refused {
+                    status: Some(100),
+                    ..
+                })
+            ),
+            "{refused:?}"
+        );
     }
 }
 
