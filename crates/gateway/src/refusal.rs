@@ -387,10 +387,12 @@ impl Answered {
         let length = HeaderValue::from(self.body.len());
         let close = HeaderValue::from_static("close");
         let ours = [
-            (header::CONTENT_LENGTH, length),
             (header::CONNECTION, close),
+            (header::CONTENT_LENGTH, length),
         ];
-        for (name, value) in self.fields.iter().chain(&ours) {
+        // RFC 9110 §8.6: these have no body, and no length of it.
+        let ours = &ours[..if matches!(status, 204 | 304) { 1 } else { 2 }];
+        for (name, value) in self.fields.iter().chain(ours) {
             answer.extend_from_slice(name.as_str().as_bytes());
             answer.extend_from_slice(b": ");
             answer.extend_from_slice(value.as_bytes());
@@ -469,6 +471,20 @@ mod tests {
     fn an_answer_to_head_has_no_body_but_its_length() {
         let answer = text(Refused::path_unknown().to_octets("c7", true));
         assert!(answer.ends_with("\r\n\r\n") && !answer.contains("Content-Length: 0"));
+    }
+
+    #[test]
+    fn an_answer_that_has_no_body_has_no_length_of_it() {
+        for (status, has_length) in [(200, true), (204, false), (205, true), (304, false)] {
+            let answered = Answered {
+                reason: "So".to_owned(),
+                fields: Vec::new(),
+                body: Bytes::new(),
+            };
+            let answer = text(answered.to_octets(status));
+            assert_eq!(answer.contains("content-length: 0"), has_length, "{answer}");
+            assert!(answer.ends_with("\r\n\r\n") && answer.contains("connection: close"));
+        }
     }
 
     #[test]

@@ -368,6 +368,11 @@ impl NotReached {
                 ..
             } => {
                 answer.fields = end_to_end(&answer.fields);
+                // Of a body that could not be read, nothing is there to decode.
+                if answer.body.is_empty() && !answer.whole {
+                    let codes = |name: &str| name.eq_ignore_ascii_case("content-encoding");
+                    answer.fields.retain(|(name, _)| !codes(name));
+                }
                 Self::Answered(draft, answer)
             }
             ConnectError::Unspeakable { refusal } => Self::Unspeakable(refusal),

@@ -32,6 +32,30 @@ async fn answered(answer: impl Into<Vec<u8>>, drafts: Drafts) -> (Draft, Box<Ans
 }
 
 #[tokio::test]
+async fn a_body_that_cannot_be_read_is_not_said_to_be_encoded() {
+    for (coding, body, told) in [
+        ("gzip, chunked", "", None),
+        ("chunked", "abc", Some("gzip")),
+    ] {
+        let answer = format!(
+            "HTTP/1.1 403 No\r\nContent-Encoding: gzip\r\nTransfer-Encoding: {coding}\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+        );
+        let (_, answer) = answered(answer, Drafts::Auto).await;
+        assert_eq!(answer.body, body);
+        let mut fields = answer
+            .fields
+            .iter()
+            .map(|(name, value)| (name.as_str(), value));
+        let told = told.map(HeaderValue::from_static);
+        assert_eq!(
+            fields.next(),
+            told.as_ref().map(|told| ("Content-Encoding", told))
+        );
+        assert_eq!(fields.next(), None);
+    }
+}
+
+#[tokio::test]
 async fn status_reason_fields_and_body_are_handed_back_in_every_draft() {
     let head = "HTTP/1.1 401 Who are you\r\nWWW-Authenticate: Basic realm=\"plc\"\r\n\
         Content-Type: text/html\r\nSet-Cookie: a=b\r\nset-cookie: c=d\r\nRetry-After: 7\r\n\

@@ -394,8 +394,7 @@ fn refused(failure: Failure) -> Refused {
     let Failure::Answered { answer, .. } = failure else {
         return refused;
     };
-    let fields = draftgate_upstream::end_to_end(&answer.fields);
-    let fields = fields.into_iter().filter_map(|(name, value)| {
+    let fields = answer.fields.into_iter().filter_map(|(name, value)| {
         let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
         Some((name, value))
     });
