@@ -34,6 +34,8 @@ pub(super) async fn publish(
     body: Incoming,
 ) -> Result<Response<Full<Bytes>>, Refused> {
     scene.who.may_publish(scene.route)?;
+    // A publisher that keeps its connection is no opening.
+    scene.slot.give_turn_back();
     let kind = kind(&scene.parts.headers)?;
     let most = scene.route.limits.message;
     let patience = scene.visit.listener.timeouts.message;

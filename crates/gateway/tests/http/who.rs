@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use draftgate_gateway::config::{Config, Origins, Publish, Route, Token};
 
 use crate::{
-    client::{Answer, Reader, ask, get, post},
+    client::{Answer, Reader, answer, ask, get, post},
     common::{self, Raw},
 };
 
@@ -486,13 +486,36 @@ async fn readers_count_for_the_client_that_a_proxy_names() {
     readers.push(Reader::open_with(address, "/bus/chat", &from("192.0.2.1")).await);
 }
 
-#[tokio::test]
-async fn streams_take_no_turns_of_openings() {
+fn with_one_turn() -> Config {
     let mut config = common::config();
     let listener = &mut config.listeners[0];
     listener.limits.half_open_per_ip_loopback = Some(1);
-    listener.timeouts.turn = std::time::Duration::from_secs(10);
-    let (_running, address) = common::gateway(config);
+    listener.timeouts.turn = std::time::Duration::from_secs(3600);
+    config
+}
+
+#[tokio::test]
+async fn publishers_that_keep_their_connections_take_no_turns_of_openings() {
+    let (_running, address) = common::gateway(with_one_turn());
+    let mut publishers = Vec::new();
+    for _ in 0..5 {
+        let mut raw = Raw::say(address, post(address, "/bus/chat", "", "x")).await;
+        assert_eq!(answer(&mut raw).await.status, 200);
+        publishers.push(raw);
+    }
+    // One whose body is still to come takes none, either.
+    let request = post(address, "/bus/chat", "Expect: 100-continue\r\n", "x");
+    let mut slow = Raw::say(address, &request[..request.len() - 1]).await;
+    assert!(slow.head().await.starts_with("HTTP/1.1 100 "));
+    let mut raw = Raw::say(address, common::HYBI_13).await;
+    assert!(raw.head().await.starts_with("HTTP/1.1 101 "));
+    slow.write("x").await;
+    assert_eq!(answer(&mut slow).await.status, 200);
+}
+
+#[tokio::test]
+async fn streams_take_no_turns_of_openings() {
+    let (_running, address) = common::gateway(with_one_turn());
     let mut readers = Vec::new();
     for _ in 0..5 {
         readers.push(Reader::open(address, "/bus/chat").await);
