@@ -189,24 +189,16 @@ impl Scene<'_> {
     /// Subscribes to the channel, from behind where the reader says it stands.
     /// What its queue does when it is full is `overflow`.
     fn listen(&self, overflow: Overflow) -> Ears {
-        let after = After::read(self.parts);
+        let mark = after(self.parts);
         let reading = self.door.rings.read(&self.channel);
         let hub = self.door.hub.clone();
         let lane = Lane::new(hub, overflow, self.route.queue, self.slot.clone());
-        let mark = match after {
-            After::Nothing | After::Unknown => None,
-            After::Mark(mark) => Some(mark),
-        };
         let (place, missed) = self.door.hub.listen(&self.channel, mark, lane.clone());
         Ears {
             place: Some(place),
             lane,
             now: missed.now,
-            gap: match after {
-                // Something else's id: whatever it stood for is gone.
-                After::Unknown => Gap::Unknown,
-                _ => missed.gap,
-            },
+            gap: missed.gap,
             missed: missed.messages.into(),
             _reading: reading,
         }
@@ -255,32 +247,24 @@ impl Drop for Ears {
     }
 }
 
-/// Where a reader says that it stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum After {
-    /// It does not say.
-    Nothing,
-    /// It says, and it is no id of ours.
-    Unknown,
-    Mark(Mark),
-}
-
-impl After {
-    /// From the request's field, else from `after` of its query.
-    fn read(parts: &Parts) -> Self {
-        let field = parts
-            .headers
-            .get("last-event-id")
-            .map(HeaderValue::as_bytes);
-        let said = field.or_else(|| value(parts, "after").map(str::as_bytes));
-        match said {
-            None | Some(b"") => Self::Nothing,
-            Some(said) => std::str::from_utf8(said)
-                .ok()
-                .and_then(|text| text.trim().parse().ok())
-                .map_or(Self::Unknown, Self::Mark),
-        }
-    }
+/// Where the reader says that it stands, if it does: in the request's field, else
+/// in `after` of its query. What is no id of ours is beyond every message: the
+/// bus takes that for another life's, of which all that was said is gone.
+fn after(parts: &Parts) -> Option<Mark> {
+    const NONE_OF_OURS: Mark = Mark {
+        epoch: 0,
+        sequence: u64::MAX,
+    };
+    let field = parts
+        .headers
+        .get("last-event-id")
+        .map(HeaderValue::as_bytes);
+    let said = field.or_else(|| value(parts, "after").map(str::as_bytes));
+    let said = said.filter(|said| !said.is_empty())?;
+    let mark = std::str::from_utf8(said)
+        .ok()
+        .and_then(|text| text.trim().parse().ok());
+    Some(mark.unwrap_or(NONE_OF_OURS))
 }
 
 /// What the query says of `key`; empty where it stands without a value.

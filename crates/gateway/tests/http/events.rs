@@ -113,6 +113,8 @@ async fn an_id_of_another_life_is_a_gap_and_never_a_match() {
         let mut reader = Reader::open_with(address, "/bus/chat", &field).await;
         let gap = reader.event().await.unwrap();
         assert_eq!(gap.data, r#"{"missed":null}"#, "{id}");
+        // And what is remembered follows.
+        assert_eq!(reader.data().await, "new", "{id}");
     }
 }
 

@@ -116,11 +116,14 @@ async fn what_was_too_much_between_two_polls_is_told() {
         (&json["missed"], json["messages"].as_array().unwrap().len()),
         (&json!(3), 2)
     );
-    let json = poll(address, "poll=0&after=nonsense").await.json();
-    assert_eq!(
-        (&json["missed"], &json["messages"]),
-        (&json!(null), &json!([]))
-    );
+    for none_of_ours in ["nonsense", "1-1", "0-18446744073709551615"] {
+        let query = format!("poll=0&after={none_of_ours}");
+        let json = poll(address, &query).await.json();
+        let texts: Vec<_> = json["messages"].as_array().unwrap().iter().collect();
+        assert_eq!(json["missed"], json!(null), "{none_of_ours}");
+        assert_eq!(texts.len(), 2, "what is remembered: {json}");
+        assert_eq!(texts[1]["text"], "5");
+    }
 }
 
 #[tokio::test]
