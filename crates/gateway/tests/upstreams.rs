@@ -14,7 +14,10 @@ use draftgate_gateway::{
     Running,
     config::{Config, Environment},
 };
-use tokio::net::{TcpSocket, TcpStream, UnixListener};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpSocket, TcpStream, UnixListener},
+};
 
 /// A proxy route at `/near` with these keys.
 fn proxy(keys: &str) -> (Running, SocketAddr) {
@@ -245,5 +248,57 @@ async fn a_server_that_reads_the_proxy_protocol_knows_the_client_over_tcp_and_un
             .collect();
         assert_eq!(peers, clients, "{draft}");
         server.shutdown().await;
+    }
+}
+
+#[tokio::test]
+async fn a_flood_of_clients_whose_servers_answer_is_forgiven_is_a_few_lines() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let behind = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut tcp, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                // It names another origin and location than it was asked for.
+                let answer = "HTTP/1.1 101 Web Socket Protocol Handshake\r\n\
+                     Upgrade: WebSocket\r\nConnection: Upgrade\r\n\
+                     WebSocket-Origin: http://example.com\r\n\
+                     WebSocket-Location: ws://other.example/\r\n\r\n";
+                tcp.write_all(answer.as_bytes()).await.unwrap();
+                let _ = tcp.read_to_end(&mut Vec::new()).await;
+            });
+        }
+    });
+    let (lines, _guard) = captured();
+    let (running, address) = proxy(&format!(
+        r#"
+        upstream = "ws://{behind}"
+        upstream-drafts = "hixie-75"
+        upstream-answer-checks = "lenient"
+
+        [log]
+        rate = 1
+        "#
+    ));
+    for _ in 0..40 {
+        drop(Client::open(address, Draft::Hybi13, "/near").await);
+    }
+    running.shutdown().await;
+    let mut forgiven = lines.all();
+    forgiven.retain(|line| {
+        let message = line["message"].as_str().unwrap_or_default();
+        message.contains("was forgiven")
+    });
+    // Each forgives the origin and the location, which are two kinds.
+    let of_kind = |code: &str| {
+        let of_code = lines.with("code", code);
+        let told = of_code.iter().filter(|line| line["id"].is_string()).count();
+        let left_out = of_code.iter().filter_map(|line| line["left_out"].as_u64());
+        (told as u64, left_out.sum::<u64>())
+    };
+    assert!(!forgiven.is_empty());
+    for line in &forgiven {
+        let (told, left_out) = of_kind(line["code"].as_str().unwrap());
+        assert!(told >= 10 && left_out > 0, "{told}, {left_out}: {line}");
+        assert_eq!(told + left_out, 40, "{line}");
     }
 }

@@ -39,6 +39,9 @@ use crate::{
 /// are.
 const BINARY: &str = "binary";
 
+/// The code of the line about an address that was passed over.
+const PASSED_OVER: &str = "upstream-passed-over";
+
 /// A proxy route.
 #[derive(Debug)]
 pub struct Proxy {
@@ -120,7 +123,16 @@ impl Proxy {
         let reached = self.upstream.connect(&ask).await.map_err(refused)?;
         let address = reached.address;
         for attempt in &reached.failed {
-            info!(id = opening.id, upstream = attempt.address, why = %attempt.why, "an upstream was passed over");
+            if opening.tally.lets(PASSED_OVER) {
+                let why = shown(&attempt.why.to_string());
+                info!(
+                    id = opening.id,
+                    upstream = attempt.address,
+                    code = PASSED_OVER,
+                    why,
+                    "an upstream was passed over"
+                );
+            }
         }
         let over_tcp = matches!(reached.link, Link::Raw(_));
         let (agreed, back, beyond) = match reached.link {
@@ -129,7 +141,10 @@ impl Proxy {
                 let draft = connection.draft();
                 let back = set_cookies(&connection.fields());
                 for forgiven in &connection.forgiven {
-                    info!(id = opening.id, upstream = address, %draft, code = forgiven.code(), "the upstream's answer was forgiven: {forgiven}");
+                    let code = forgiven.code();
+                    if opening.tally.lets(code) {
+                        info!(id = opening.id, upstream = address, %draft, code, "the upstream's answer was forgiven: {forgiven}");
+                    }
                 }
                 opening.tally.relayed(address.clone(), Some(draft));
                 (agreed, back, connection.start())
