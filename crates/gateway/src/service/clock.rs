@@ -20,6 +20,10 @@ use crate::config::Route;
 /// The name of its one channel.
 const CHANNEL: &str = "clock";
 
+/// How often the system's clock is looked at: one that is set forward over the
+/// next tick is noticed within this, however long the interval.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// A clock route.
 #[derive(Debug)]
 pub struct Clock {
@@ -89,7 +93,7 @@ impl Ticking {
                 tick = after(since_1970(now()), self.interval);
                 continue;
             }
-            tokio::time::sleep(left).await;
+            tokio::time::sleep(left.min(LOOK)).await;
         }
     }
 }
@@ -195,7 +199,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_clock_that_is_set_is_followed() {
-        // Set back on the way to 12:00:20, which it notices at what is 11:00:20.
+        // Set back on the way to 12:00:20, and forward over 11:00:50, which is said
+        // when it is noticed.
         let (ticking, heard, _place) = ticking(Duration::from_secs(10));
         let began = Instant::now();
         let base = UNIX_EPOCH + Duration::from_secs(THEN);
@@ -211,8 +216,26 @@ mod tests {
         let seconds: Vec<&str> = heard.iter().map(|text| &text[11..19]).collect();
         assert_eq!(
             seconds,
-            ["12:00:10", "11:00:30", "11:00:40", "13:00:50", "13:01:00"]
+            [
+                "12:00:10", "11:00:20", "11:00:30", "11:00:40", "13:00:45", "13:00:50", "13:01:00"
+            ]
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_clock_that_is_set_over_a_tick_is_noticed_at_once() {
+        let (ticking, heard, _place) = ticking(Duration::from_secs(3600));
+        let began = Instant::now();
+        let base = UNIX_EPOCH + Duration::from_secs(THEN);
+        let feed = tokio::spawn(ticking.feed(move || match began.elapsed() {
+            early if early < Duration::from_secs(15) => base + early,
+            ahead => base + ahead + Duration::from_secs(2 * 3600),
+        }));
+        tokio::time::sleep(Duration::from_secs(17)).await;
+        feed.abort();
+        let heard = heard.0.lock().unwrap();
+        assert_eq!(heard.len(), 1);
+        assert!(heard[0].starts_with("2011-12-01T14:00:1"), "{}", heard[0]);
     }
 
     #[tokio::test(start_paused = true)]
