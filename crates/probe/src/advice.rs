@@ -128,8 +128,10 @@ impl Advice {
     fn route(&self, report: &Report) -> Vec<(&'static str, Value)> {
         let names = self.on_these_terms(report);
         let mut keys = vec![
+            ("path", json!("/{rest}")),
             ("service", json!("proxy")),
-            ("upstream", json!(without_path(&report.target))),
+            // With its path: every client is given what was tried.
+            ("upstream", json!(report.target)),
             ("upstream-drafts", json!(names)),
         ];
         for term in &self.terms {
@@ -160,13 +162,6 @@ fn word(text: &str) -> String {
     }
 }
 
-/// Scheme, host and port of a URL.
-fn without_path(url: &str) -> &str {
-    let authority = url.find("://").map_or(0, |at| at + 3);
-    let end = url[authority..].find(['/', '?']);
-    end.map_or(url, |end| &url[..authority + end])
-}
-
 fn nothing_works(report: &Report) -> String {
     let heaviest = report.findings.first();
     let first = heaviest.filter(|finding| finding.kind.weight() == Weight::Fault);
@@ -188,18 +183,6 @@ mod tests {
             ("ws://a/';rm", r"'ws://a/'\'';rm'"),
         ] {
             assert_eq!(word(text), quoted);
-        }
-    }
-
-    #[test]
-    fn a_route_names_a_server_without_its_path() {
-        for (url, server) in [
-            ("ws://a:1/x?y", "ws://a:1"),
-            ("wss://a/", "wss://a"),
-            ("ws://[::1]:8080/", "ws://[::1]:8080"),
-            ("ws://a?x", "ws://a"),
-        ] {
-            assert_eq!(without_path(url), server);
         }
     }
 }

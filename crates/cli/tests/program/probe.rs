@@ -116,9 +116,8 @@ fn the_route_that_is_advised_is_a_good_one_and_so_are_the_commands() {
         .map(|(key, value)| format!("{key} = {value}\n"))
         .collect();
     let folder = directory();
-    let config = format!(
-        "drafts = \"all\"\n[[listeners]]\naddress = \"127.0.0.1:0\"\n[[routes]]\npath = \"/x\"\n{keys}"
-    );
+    let config =
+        format!("drafts = \"all\"\n[[listeners]]\naddress = \"127.0.0.1:0\"\n[[routes]]\n{keys}");
     fs::write(folder.join("gate.toml"), &config).unwrap();
     let checked = draftgate(["check", "-c", "gate.toml"])
         .directory(&folder)
