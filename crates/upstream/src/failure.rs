@@ -24,7 +24,7 @@ pub struct Attempt {
 pub enum Failure {
     /// The server answered with another status than 101: what it says is for
     /// the client.
-    #[error("the upstream {address} answers {} {} to {draft}; this is the server's own answer", answer.status, answer.reason)]
+    #[error("the upstream {address} answers {} {} to {draft}; this is the server's own answer{}", answer.status, answer.reason, hint(*draft, answer.status))]
     Answered {
         /// The address, without name and password.
         address: String,
@@ -84,6 +84,16 @@ impl Failure {
             }
             _ => false,
         }
+    }
+}
+
+/// What such an answer may mean besides.
+fn hint(draft: Draft, status: u16) -> &'static str {
+    match (draft.version(), status) {
+        (Some(_), 400 | 426 | 501) => {
+            ", and servers of 2010 answer so to newer drafts: hixie is tried only where it is named"
+        }
+        _ => "",
     }
 }
 

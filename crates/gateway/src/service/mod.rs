@@ -115,7 +115,7 @@ impl Tally {
         (dropped, self.muted.load(Relaxed))
     }
 
-    fn lets(&self, code: &'static str) -> bool {
+    pub(crate) fn lets(&self, code: &'static str) -> bool {
         match &self.throttle {
             Some((throttle, peer)) => throttle.lets(code, *peer),
             None => true,

@@ -22,6 +22,9 @@ use crate::service::{Tally, UNDELIVERABLE};
 #[path = "pair_tests.rs"]
 mod tests;
 
+/// The code of the line about an upstream that was lost.
+const LOST: &str = "upstream-lost";
+
 /// Hands on what one peer of a pair says to the other.
 #[derive(Debug)]
 pub(super) struct Half {
@@ -173,7 +176,16 @@ impl Handler for Half {
                 self.lost(end.close.cloned(), Why::UpstreamClosed);
             }
             why => {
-                debug!(id = %self.id, side = self.side.name(), code = why.code(), "one side of a proxied connection was lost: {why}");
+                let side = self.side.name();
+                match self.side == Side::Upstream && self.tally.lets(LOST) {
+                    true => {
+                        info!(id = %self.id, side, code = LOST, why = why.code(), "the upstream's connection was lost: {why}");
+                    }
+                    // That stands in the access line.
+                    false => {
+                        debug!(id = %self.id, side, why = why.code(), "one side of a relayed connection was lost: {why}");
+                    }
+                }
                 let broke = matches!(why, Why::Violation(_));
                 self.lost(Some(translate::lost(self.side, broke)), Why::UpstreamLost);
             }
