@@ -40,7 +40,7 @@ fn what_is_probably_not_meant_is_said_and_still_good() {
         .directory(&directory)
         .run();
     ended.expect(0, &[]);
-    let text = "max-connections of all listeners needs 4000000000 files";
+    let text = "max-connections of all listeners allows connections that need 4000000000 files";
     assert!(ended.stdout.contains(text), "{}", ended.stdout);
 }
 

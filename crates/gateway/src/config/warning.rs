@@ -30,11 +30,13 @@ pub enum Warning {
     },
     /// More connections are allowed than the process can have open.
     #[error(
-        "max-connections of all listeners needs {files} files, two for each connection that is relayed to an upstream, but this process can have only {open_files} open, and needs {OTHER_FILES} for itself: further connections would fail; raise the limit (`ulimit -Hn`, LimitNOFILE=) or lower max-connections"
+        "max-connections of all listeners allows connections that need {files} files{}, but this process can have only {open_files} open, and needs {OTHER_FILES} for itself: further connections would fail; raise the limit (`ulimit -Hn`, LimitNOFILE=) or lower max-connections", if *.relayed { " (two for each that is relayed to an upstream)" } else { "" }
     )]
     TooManyConnections {
         /// All listeners together.
         files: u64,
+        /// Whether some are relayed.
+        relayed: bool,
         /// The hard limit.
         open_files: u64,
     },
@@ -155,7 +157,11 @@ impl Config {
         let mut warnings = Vec::new();
         let files = self.files();
         if let Some(open_files) = open_files.filter(|limit| files + OTHER_FILES > *limit) {
-            warnings.push(Warning::TooManyConnections { files, open_files });
+            warnings.push(Warning::TooManyConnections {
+                files,
+                relayed: files > self.connections(),
+                open_files,
+            });
         }
         self.listeners
             .iter()
@@ -335,6 +341,7 @@ mod tests {
             found,
             [Warning::TooManyConnections {
                 files: 10_000,
+                relayed: false,
                 open_files: 10_063
             }]
         );
