@@ -19,7 +19,7 @@ use tokio::{
 use crate::{
     common::{parsed, soon},
     stage::{Noise, Stage, frame, pairs, reset},
-    vitals::{alone, steady},
+    vitals::{alone_on_threads, steady},
 };
 
 /// Of every two drafts: 36 times 28 are a thousand.
@@ -68,39 +68,40 @@ impl Cut {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
-async fn a_thousand_pairs_cut_at_random_octets_leave_nothing() {
-    let _alone = alone().await;
-    let stage = Stage::new(|_| {}).await;
-    // What clients say behind their openings, made once.
-    let mut said = Vec::new();
-    for (near, far) in pairs() {
-        let (mut client, _upstream) = stage.open(near, far).await;
-        let frames = [frame(&mut client, 10), frame(&mut client, 3000)].concat();
-        said.push((near, far, frames));
-    }
-    let Stage {
-        running,
-        address,
-        listener,
-    } = stage;
-    let serving = tokio::spawn(serve(listener));
-    steady("cut", &running, async || {
-        let mut noise = Noise(0x75_76_06_07);
-        for (near, far, frames) in &said {
-            let mut clients = JoinSet::new();
-            for _ in 0..CUTS {
-                let cut = Cut::random(&mut noise);
-                clients.spawn(client(address, *near, *far, frames.clone(), cut));
-            }
-            let what = format!("{near} to {far}");
-            while let Some(ended) = soon(&what, clients.join_next()).await {
-                ended.unwrap();
-            }
+#[test]
+fn a_thousand_pairs_cut_at_random_octets_leave_nothing() {
+    alone_on_threads(async {
+        let stage = Stage::new(|_| {}).await;
+        // What clients say behind their openings, made once.
+        let mut said = Vec::new();
+        for (near, far) in pairs() {
+            let (mut client, _upstream) = stage.open(near, far).await;
+            let frames = [frame(&mut client, 10), frame(&mut client, 3000)].concat();
+            said.push((near, far, frames));
         }
-    })
-    .await;
-    serving.abort();
+        let Stage {
+            running,
+            address,
+            listener,
+        } = stage;
+        let serving = tokio::spawn(serve(listener));
+        steady("cut", &running, async || {
+            let mut noise = Noise(0x75_76_06_07);
+            for (near, far, frames) in &said {
+                let mut clients = JoinSet::new();
+                for _ in 0..CUTS {
+                    let cut = Cut::random(&mut noise);
+                    clients.spawn(client(address, *near, *far, frames.clone(), cut));
+                }
+                let what = format!("{near} to {far}");
+                while let Some(ended) = soon(&what, clients.join_next()).await {
+                    ended.unwrap();
+                }
+            }
+        })
+        .await;
+        serving.abort();
+    });
 }
 
 async fn client(address: SocketAddr, near: Draft, far: Draft, frames: Vec<u8>, cut: Cut) {

@@ -21,7 +21,7 @@ use tokio::{
 use crate::{
     common::{Client, soon, spoken},
     stage::Stage,
-    vitals::{Vitals, alone, rest},
+    vitals::{Vitals, alone_on_threads, rest},
 };
 
 /// Octets of a message.
@@ -168,73 +168,75 @@ fn held(before: usize) -> (usize, usize) {
     )
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
-async fn what_is_said_to_one_who_does_not_read_is_bounded_and_arrives_whole() {
-    let _alone = alone().await;
-    let stage = stage().await;
-    for (near, far) in some_pairs() {
-        for upwards in [true, false] {
-            let (client, upstream) = stage.open(near, far).await;
-            let (client, upstream) = (End::new(client), End::new(upstream));
-            let (speaks, listens) = match upwards {
-                true => (client, upstream),
-                false => (upstream, client),
-            };
-            let before = Vitals::now();
-            PeakAlloc.reset_peak_usage();
-            let (silent, speaking) = speaks.halves;
-            let writing = Writing::start(speaking, speaks.cycle.clone());
-            writing.stands().await;
-            let taken = writing.written.load(Relaxed);
-            let (now, most) = held(before.octets());
-            println!(
-                "{near} to {far}, upwards {upwards}: {taken} octets were taken, {now} are held, {most} at most"
-            );
-            assert!(
-                most <= HELD + THREADS,
-                "{near}, {far}, {upwards}: {most} of {HELD}"
-            );
-            // Now it reads.
-            let (reads, still) = listens.halves;
-            let reads = hears(listens.codec, listens.read, reads).await;
-            let speaking = soon("the writer", writing.task).await.unwrap();
-            let (_, most) = held(before.octets());
-            // The test's own: what it reads, and what it compares with.
-            let own = CYCLE * (LENGTH + 4096) + 8 * LENGTH;
-            assert!(
-                most <= HELD + THREADS + own,
-                "{near}, {far}, {upwards}: {most}"
-            );
-            drop((silent, speaking, reads, still));
-            rest(&stage.running).await;
+#[test]
+fn what_is_said_to_one_who_does_not_read_is_bounded_and_arrives_whole() {
+    alone_on_threads(async {
+        let stage = stage().await;
+        for (near, far) in some_pairs() {
+            for upwards in [true, false] {
+                let (client, upstream) = stage.open(near, far).await;
+                let (client, upstream) = (End::new(client), End::new(upstream));
+                let (speaks, listens) = match upwards {
+                    true => (client, upstream),
+                    false => (upstream, client),
+                };
+                let before = Vitals::now();
+                PeakAlloc.reset_peak_usage();
+                let (silent, speaking) = speaks.halves;
+                let writing = Writing::start(speaking, speaks.cycle.clone());
+                writing.stands().await;
+                let taken = writing.written.load(Relaxed);
+                let (now, most) = held(before.octets());
+                println!(
+                    "{near} to {far}, upwards {upwards}: {taken} octets were taken, {now} are held, {most} at most"
+                );
+                assert!(
+                    most <= HELD + THREADS,
+                    "{near}, {far}, {upwards}: {most} of {HELD}"
+                );
+                // Now it reads.
+                let (reads, still) = listens.halves;
+                let reads = hears(listens.codec, listens.read, reads).await;
+                let speaking = soon("the writer", writing.task).await.unwrap();
+                let (_, most) = held(before.octets());
+                // The test's own: what it reads, and what it compares with.
+                let own = CYCLE * (LENGTH + 4096) + 8 * LENGTH;
+                assert!(
+                    most <= HELD + THREADS + own,
+                    "{near}, {far}, {upwards}: {most}"
+                );
+                drop((silent, speaking, reads, still));
+                rest(&stage.running).await;
+            }
         }
-    }
+    });
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
-async fn both_sides_may_speak_without_reading_and_lose_nothing() {
-    let _alone = alone().await;
-    let stage = stage().await;
-    for (near, far) in some_pairs() {
-        let (client, upstream) = stage.open(near, far).await;
-        let (client, upstream) = (End::new(client), End::new(upstream));
-        let before = Vitals::now();
-        PeakAlloc.reset_peak_usage();
-        let (client_reads, client_writes) = client.halves;
-        let (upstream_reads, upstream_writes) = upstream.halves;
-        let up = Writing::start(client_writes, client.cycle.clone());
-        let down = Writing::start(upstream_writes, upstream.cycle.clone());
-        up.stands().await;
-        down.stands().await;
-        let (now, most) = held(before.octets());
-        println!("{near} and {far}: {now} octets are held, {most} at most");
-        assert!(most <= 2 * HELD + THREADS, "{near}, {far}: {most}");
-        let halves = tokio::join!(
-            hears(client.codec, client.read, client_reads),
-            hears(upstream.codec, upstream.read, upstream_reads)
-        );
-        let writers = (up.task.await.unwrap(), down.task.await.unwrap());
-        drop((halves, writers));
-        rest(&stage.running).await;
-    }
+#[test]
+fn both_sides_may_speak_without_reading_and_lose_nothing() {
+    alone_on_threads(async {
+        let stage = stage().await;
+        for (near, far) in some_pairs() {
+            let (client, upstream) = stage.open(near, far).await;
+            let (client, upstream) = (End::new(client), End::new(upstream));
+            let before = Vitals::now();
+            PeakAlloc.reset_peak_usage();
+            let (client_reads, client_writes) = client.halves;
+            let (upstream_reads, upstream_writes) = upstream.halves;
+            let up = Writing::start(client_writes, client.cycle.clone());
+            let down = Writing::start(upstream_writes, upstream.cycle.clone());
+            up.stands().await;
+            down.stands().await;
+            let (now, most) = held(before.octets());
+            println!("{near} and {far}: {now} octets are held, {most} at most");
+            assert!(most <= 2 * HELD + THREADS, "{near}, {far}: {most}");
+            let halves = tokio::join!(
+                hears(client.codec, client.read, client_reads),
+                hears(upstream.codec, upstream.read, upstream_reads)
+            );
+            let writers = (up.task.await.unwrap(), down.task.await.unwrap());
+            drop((halves, writers));
+            rest(&stage.running).await;
+        }
+    });
 }

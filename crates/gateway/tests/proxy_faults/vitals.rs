@@ -1,21 +1,36 @@
 //! What a process holds: files and allocated octets.
 
-use std::fs;
+use std::{
+    fs,
+    sync::{Mutex, PoisonError},
+};
 
 use draftgate_gateway::Running;
 use peak_alloc::PeakAlloc;
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::runtime::Builder;
 
 use crate::common::until;
 
 /// What may stay: tables that have grown, and nothing for each connection.
 const SLACK: usize = 24 << 10;
 
-static ALONE: Mutex<()> = Mutex::const_new(());
+static ALONE: Mutex<()> = Mutex::new(());
 
-/// Held by each test: what is counted is its own.
-pub(crate) async fn alone() -> MutexGuard<'static, ()> {
-    ALONE.lock().await
+/// Runs `test` while no other one runs: what is counted is its own. Its runtime
+/// has files too, and is made when the others' are gone.
+pub(crate) fn alone(test: impl Future<Output = ()>) {
+    run(&mut Builder::new_current_thread(), test);
+}
+
+/// The same, where what is tested is driven by three threads.
+pub(crate) fn alone_on_threads(test: impl Future<Output = ()>) {
+    run(Builder::new_multi_thread().worker_threads(3), test);
+}
+
+fn run(builder: &mut Builder, test: impl Future<Output = ()>) {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let runtime = builder.enable_all().build().unwrap();
+    runtime.block_on(test);
 }
 
 #[derive(Debug, Clone, Copy)]
