@@ -91,30 +91,34 @@ pub enum HostField {
 }
 
 impl Upstream {
-    /// The defaults for servers at `addresses`.
+    /// The defaults for servers at `addresses`: those of
+    /// [`draftgate_upstream::Settings`], and of a gateway's pings.
     pub fn new(addresses: Vec<Address>) -> Self {
+        let defaults = draftgate_upstream::Settings::default();
+        let client = defaults.client;
+        let number = |count| u32::try_from(count).unwrap_or(u32::MAX);
         Self {
             addresses,
-            drafts: Drafts::Auto,
-            remember: Duration::from_secs(3600),
-            max_connections: None,
-            pause: Duration::ZERO,
-            wait: Duration::from_secs(10),
-            waiting: 100,
-            one_at_a_time: false,
+            drafts: client.drafts,
+            remember: defaults.remember,
+            max_connections: defaults.max_connections.map(number),
+            pause: defaults.pause,
+            wait: defaults.wait,
+            waiting: number(defaults.waiting),
+            one_at_a_time: defaults.one_at_a_time,
             pass: Vec::new(),
             add: Vec::new(),
             remove: Vec::new(),
             host: HostField::Upstream,
-            origin: None,
-            answer_checks: AnswerChecks::Strict,
-            via: Via::Directly,
-            ca: Vec::new(),
-            insecure: false,
-            proxy_protocol: false,
-            sources: Vec::new(),
-            connect_timeout: Duration::from_secs(10),
-            answer_timeout: Duration::from_secs(10),
+            origin: client.origin,
+            answer_checks: client.answer_checks,
+            via: client.via,
+            ca: client.tls.ca_files,
+            insecure: client.tls.insecure,
+            proxy_protocol: defaults.proxy_protocol,
+            sources: defaults.sources,
+            connect_timeout: client.connect_timeout,
+            answer_timeout: client.opening_timeout,
             ping: Some(Duration::from_secs(50)),
             idle: Some(Duration::from_secs(120)),
         }
