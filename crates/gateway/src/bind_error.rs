@@ -25,6 +25,13 @@ pub enum BindError {
         /// What is wrong with them.
         source: TlsFailure,
     },
+    /// A route of a proxy has no server behind it. A file that says so is refused
+    /// before; a [`Route`](crate::config::Route) of one's own may lack it.
+    #[error("route {route}: a proxy has no upstream; set `Route::upstream` to one with an address")]
+    NoUpstream {
+        /// The route's path.
+        route: String,
+    },
     /// Connections are to be recorded, and cannot be.
     #[error("cannot record: {0}; choose another `record.dir`, or none")]
     Record(#[from] StoreError),

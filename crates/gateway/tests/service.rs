@@ -10,7 +10,8 @@ use common::{Client, Raw, config, spoken};
 use draftgate_conn::{Handler, Peer};
 use draftgate_core::{Message, Outgoing};
 use draftgate_gateway::{
-    Gateway, Refused,
+    BindError, Gateway, Refused,
+    config::{self, Route},
     service::{Accept, Answer, Opening, Service},
 };
 
@@ -74,4 +75,19 @@ async fn a_service_of_ones_own_takes_the_place_of_a_routes() {
         "{body}"
     );
     assert_eq!(running.counts().refused_for("not-you"), 1);
+}
+
+#[tokio::test]
+async fn a_proxy_without_an_upstream_does_not_begin() {
+    let mut config = config();
+    let upstream = config::Upstream::new(Vec::new());
+    for upstream in [None, Some(Box::new(upstream))] {
+        let path = "/nowhere".parse().unwrap();
+        let mut route = Route::new(path, config::Service::Proxy, spoken());
+        route.upstream = upstream;
+        config.routes = vec![route];
+        let error = Gateway::bind(config.clone()).unwrap_err();
+        assert!(matches!(&error, BindError::NoUpstream { route } if route == "/nowhere"));
+        assert!(error.to_string().contains("Route::upstream"), "{error}");
+    }
 }

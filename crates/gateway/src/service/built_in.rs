@@ -100,7 +100,12 @@ impl Services<'_> {
             }
             config::Service::Echo => (Arc::new(Echo), None),
             config::Service::Proxy => {
-                let proxy = Proxy::new(route, self.beyond.clone());
+                let upstream = route.upstream.as_deref();
+                let upstream = upstream.filter(|it| !it.addresses.is_empty());
+                let upstream = upstream.ok_or_else(|| BindError::NoUpstream {
+                    route: route.path.to_string(),
+                })?;
+                let proxy = Proxy::new(route, upstream, self.beyond.clone());
                 (Arc::new(proxy.map_err(refused(route))?), None)
             }
         })

@@ -62,20 +62,22 @@ struct Agreed {
 }
 
 impl Proxy {
-    /// The proxy that `route` describes. The connections to its upstream are
+    /// The proxy to `upstream` that `route` describes. The connections to it are
     /// driven by `tasks`.
     ///
     /// # Errors
     /// The certificates for it cannot be had.
-    pub(crate) fn new(route: &Route, tasks: Tasks) -> Result<Self, TlsFailure> {
-        let nowhere = || config::Upstream::new(Vec::new());
-        let upstream = route.upstream.as_deref().cloned().unwrap_or_else(nowhere);
-        let servers = draftgate_upstream::Upstream::new(settings(route, &upstream));
+    pub(crate) fn new(
+        route: &Route,
+        upstream: &config::Upstream,
+        tasks: Tasks,
+    ) -> Result<Self, TlsFailure> {
+        let servers = draftgate_upstream::Upstream::new(settings(route, upstream));
         servers.prepare()?;
         Ok(Self {
             upstream: servers,
-            settings: driven(route, &upstream),
-            config: upstream,
+            settings: driven(route, upstream),
+            config: upstream.clone(),
             binary: route.binary,
             subprotocols: route.subprotocols.clone(),
             tasks,

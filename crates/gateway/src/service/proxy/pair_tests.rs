@@ -161,7 +161,8 @@ async fn pair_that(near: Draft, far: Draft, settings: impl Fn(Settings) -> Setti
         .unwrap()
         .codec;
     let route = Route::new("/".parse().unwrap(), config::Service::Proxy, vec![near]);
-    let proxy = Proxy::new(&route, Tasks::new(CancellationToken::new())).unwrap();
+    let upstream = config::Upstream::new(Vec::new());
+    let proxy = Proxy::new(&route, &upstream, Tasks::new(CancellationToken::new())).unwrap();
     let settings_beyond = settings(proxy.driven_for(&Timeouts::default()));
     let (beyond, far_probe, to_far) = conn(ours, received, settings_beyond);
 
