@@ -214,11 +214,12 @@ impl Probe<'_> {
         options
     }
 
-    /// One opening. Where there was a way a moment ago and is none now, the server
-    /// may not be done with the connection before: it is asked once more.
+    /// One opening. Where there was a way a moment ago and is none now, or TCP is
+    /// ended at once, the server may not be done with the connection before: it is
+    /// asked once more.
     async fn attempt(&self, client: &Client, draft: Draft, way: Way) -> Attempt {
         let attempt = self.attempt_once(client, draft, way).await;
-        if !matches!(attempt.outcome, Outcome::NoWay(_)) {
+        if !matches!(attempt.outcome, Outcome::NoWay(_) | Outcome::Ended { .. }) {
             return attempt;
         }
         sleep(RECOVERY).await;

@@ -152,3 +152,26 @@ async fn a_server_that_is_busy_with_the_connection_before_is_asked_once_more() {
     finding(&report, Kind::NotFound);
     assert_eq!(report.findings.len(), 1, "{report:#?}");
 }
+
+#[tokio::test]
+async fn a_server_with_one_slot_that_cuts_who_comes_too_soon_is_asked_once_more() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        // When the slot is free again.
+        let mut free = tokio::time::Instant::now();
+        while let Ok((mut tcp, _)) = listener.accept().await {
+            if tokio::time::Instant::now() < free {
+                continue; // It is dropped, with what it sent unread.
+            }
+            if head(&mut tcp).await.is_some() {
+                end(tcp, b"HTTP/1.1 404 Not Found\r\n\r\n").await;
+            }
+            free = tokio::time::Instant::now() + Duration::from_millis(300);
+        }
+    });
+    let server = Server { address };
+    let report = server.probed(Draft::Hybi13).await;
+    finding(&report, Kind::NotFound);
+    assert_eq!(report.findings.len(), 1, "{report:#?}");
+}
