@@ -28,6 +28,9 @@ for clients that ask for the subprotocol `binary` or `base64`, and for those
 without binary as base64). Several are the same server: they take turns, and
 stand in for each other.
 
+Refusals name the keys of a file: `origins` is --origins here, `binary` is
+--binary, `max-upstream-connections` --max-connections.
+
 Examples:
   draftgate proxy --listen 0.0.0.0:80 ws://127.0.0.1:9000
                                               old devices in front of today's back end

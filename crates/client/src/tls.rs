@@ -70,7 +70,7 @@ pub enum TlsFailure {
     NotTls,
     /// The server speaks no version or cipher of ours.
     #[error(
-        "it speaks no TLS that is spoken here, which is 1.2 and 1.3 ({0}); put a program that speaks the older ones between"
+        "it speaks no TLS that is spoken here, which is 1.2 and 1.3, or none at all ({0}); use ws:// if it is the plain port, else put a program that speaks the older ones between"
     )]
     Incompatible(String),
     /// The server ended the connection.
