@@ -190,7 +190,10 @@ impl Scene<'_> {
     /// What its queue does when it is full is `overflow`.
     fn listen(&self, overflow: Overflow) -> Ears {
         let mark = after(self.parts);
-        let reading = self.door.rings.read(&self.channel);
+        let reading = self
+            .door
+            .rings
+            .read(&self.channel, self.who.peer.client.ip());
         let hub = self.door.hub.clone();
         let lane = Lane::new(hub, overflow, self.route.queue, self.slot.clone());
         let (place, missed) = self.door.hub.listen(&self.channel, mark, lane.clone());

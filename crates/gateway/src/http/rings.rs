@@ -2,18 +2,19 @@
 //! had, readers over HTTP.
 //!
 //! A channel without such readers costs nothing. Anybody may name channels, so
-//! their number is bounded, and the one that was read least lately makes room;
-//! what all of them hold is bounded by the hub.
+//! their number is bounded. Of the address that named most, the one that was read
+//! least lately makes room, so that nobody pushes out what others read; what all of them hold is bounded by the hub.
 
 use std::{
     collections::HashMap,
+    net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use draftgate_bus::{Bounds, Channel, Hub, Kept};
 use tokio::time::{Duration, Instant, sleep};
 
-use crate::config::Http;
+use crate::{config::Http, gate::counted_as};
 
 /// The channels of one hub that remember.
 #[derive(Debug)]
@@ -30,6 +31,8 @@ struct Ring {
     /// Lets the channel go when it is dropped.
     _kept: Kept,
     readers: usize,
+    /// Who read it first, as addresses are counted.
+    named_by: IpAddr,
     /// When the last reader came or went.
     read: Instant,
 }
@@ -57,20 +60,20 @@ impl Rings {
         })
     }
 
-    /// Lets `channel` remember for a reader; `None` if as many channels as may
-    /// do so are being read.
-    pub(super) fn read(self: &Arc<Self>, channel: &Channel) -> Option<Reading> {
+    /// Lets `channel` remember for a reader at `address`; `None` if as many
+    /// channels as may do so are being read.
+    pub(super) fn read(self: &Arc<Self>, channel: &Channel, address: IpAddr) -> Option<Reading> {
+        let address = counted_as(address);
         let mut given_up = None;
         let mut rings = self.rings();
         if !rings.contains_key(channel) && rings.len() >= self.most {
-            let idle = rings.iter().filter(|(_, ring)| ring.readers == 0);
-            let oldest = idle.min_by_key(|(_, ring)| ring.read);
-            let oldest = oldest.map(|(channel, _)| channel.clone())?;
+            let oldest = least_missed(&rings, address)?;
             given_up = rings.remove(&oldest);
         }
         let ring = rings.entry(channel.clone()).or_insert_with(|| Ring {
             _kept: self.hub.keep(channel, self.bounds),
             readers: 0,
+            named_by: address,
             read: Instant::now(),
         });
         ring.readers += 1;
@@ -100,6 +103,19 @@ impl Rings {
     fn rings(&self) -> MutexGuard<'_, HashMap<Channel, Ring>> {
         self.rings.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The channel that makes room for one more of `address`: of those that nobody
+/// reads now and whose address named most, the one that was read least lately.
+fn least_missed(rings: &HashMap<Channel, Ring>, address: IpAddr) -> Option<Channel> {
+    let mut named = HashMap::from([(address, 1)]);
+    for ring in rings.values() {
+        *named.entry(ring.named_by).or_insert(0) += 1;
+    }
+    let count = |ring: &Ring| named.get(&ring.named_by).copied().unwrap_or(0);
+    let idle = rings.iter().filter(|(_, ring)| ring.readers == 0);
+    let oldest = idle.min_by_key(|(_, ring)| (std::cmp::Reverse(count(ring)), ring.read));
+    oldest.map(|(channel, _)| channel.clone())
 }
 
 /// Lets channels forget that are not read over HTTP any more.
@@ -135,6 +151,8 @@ mod tests {
         (hub.clone(), Rings::new(hub, &http))
     }
 
+    const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
     fn channel(name: &str) -> Channel {
         name.parse().unwrap()
     }
@@ -142,7 +160,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_channel_remembers_while_it_is_read_and_a_while_longer() {
         let (hub, rings) = rings(10);
-        let reading = rings.read(&channel("a")).unwrap();
+        let reading = rings.read(&channel("a"), HERE).unwrap();
         sleep(Duration::from_secs(1000)).await;
         rings.sweep();
         assert_eq!(hub.channels(), 1);
@@ -159,22 +177,41 @@ mod tests {
     async fn the_channel_that_was_read_least_lately_makes_room() {
         let (hub, rings) = rings(2);
         for name in ["a", "b"] {
-            drop(rings.read(&channel(name)));
+            drop(rings.read(&channel(name), HERE));
             sleep(Duration::from_secs(1)).await;
         }
-        drop(rings.read(&channel("a")));
+        drop(rings.read(&channel("a"), HERE));
         let kept = |name: &str| rings.rings().contains_key(&channel(name));
-        let _c = rings.read(&channel("c")).unwrap();
+        let _c = rings.read(&channel("c"), HERE).unwrap();
         assert_eq!((kept("a"), kept("b"), hub.channels()), (true, false, 2));
-        let _a = rings.read(&channel("a")).unwrap();
-        assert!(rings.read(&channel("d")).is_none());
+        let _a = rings.read(&channel("a"), HERE).unwrap();
+        assert!(rings.read(&channel("d"), HERE).is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_names_many_channels_pushes_out_none_of_others() {
+        let (hub, rings) = rings(10);
+        let other: IpAddr = "192.0.2.7".parse().unwrap();
+        for name in ["a", "b"] {
+            drop(rings.read(&channel(name), other));
+        }
+        for number in 0..100 {
+            sleep(Duration::from_millis(1)).await;
+            drop(rings.read(&channel(&format!("room{number}")), HERE));
+        }
+        let kept = |name: &str| rings.rings().contains_key(&channel(name));
+        assert_eq!((kept("a"), kept("b"), kept("room92")), (true, true, true));
+        assert_eq!(hub.channels(), 10);
+        // One that comes with its first finds room, too.
+        drop(rings.read(&channel("c"), "192.0.2.8".parse().unwrap()));
+        assert_eq!((kept("a"), kept("c"), kept("room92")), (true, true, false));
     }
 
     #[tokio::test]
     async fn ten_thousand_names_are_no_more_channels_than_may_be() {
         let (hub, rings) = rings(100);
         for number in 0..10_000 {
-            drop(rings.read(&channel(&format!("room{number}"))));
+            drop(rings.read(&channel(&format!("room{number}")), HERE));
             assert!(hub.channels() <= 100);
         }
     }
