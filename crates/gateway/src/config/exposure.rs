@@ -77,7 +77,7 @@ pub enum Exposed {
     EveryonePublishes,
     /// Programs of this machine publish over HTTP.
     #[error(
-        "programs of this machine publish over HTTP without a token; a proxy on it that announces nobody (nginx does not unless told to) makes everybody one of them (`trust-loopback = false` closes that)"
+        "programs of this machine publish over HTTP without a token; a proxy on it that announces nobody, as nginx unless told to, makes everybody one of them (`trust-loopback = false` closes that)"
     )]
     LoopbackPublishes,
     /// A token that whoever is on the way reads.
