@@ -252,6 +252,28 @@ async fn a_server_that_reads_the_proxy_protocol_knows_the_client_over_tcp_and_un
 }
 
 #[tokio::test]
+async fn one_that_fails_is_passed_over_no_longer_than_the_route_says() {
+    // Bound, and nobody listens.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let (lines, _guard) = captured();
+    let (running, address) = proxy(&format!(
+        r#"
+        upstream = "ws://{}"
+        upstream-back-off = "40ms"
+        "#,
+        socket.local_addr().unwrap()
+    ));
+    let hello = HYBI_13.replace("/echo", "/near");
+    let (head, _) = Raw::say(address, &hello).await.refusal().await;
+    assert!(head.starts_with("HTTP/1.1 502 "), "{head}");
+    running.shutdown().await;
+    let told = lines.with("message", "upstream failed and is passed over");
+    let delay = told[0]["delay_ms"].as_u64().unwrap();
+    assert!((20..=40).contains(&delay), "{told:?}");
+}
+
+#[tokio::test]
 async fn a_flood_of_clients_whose_servers_answer_is_forgiven_is_a_few_lines() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let behind = listener.local_addr().unwrap();

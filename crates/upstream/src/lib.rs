@@ -2,9 +2,11 @@
 //! which draft, how many at a time, and what happens where one does not answer.
 //!
 //! `draftgate-client` makes one connection to one URL; this crate remembers
-//! between connections: who failed, which draft worked, how many there are. It
-//! forwards nothing: it hands out a connection together with its slot. A [`Feed`]
-//! keeps one of them open for ever.
+//! between connections: who failed, which draft worked, how many there are; that
+//! it also tells whoever embeds it ([`Upstream::remembered`],
+//! [`Upstream::connections`], [`Upstream::waiting`]). It forwards nothing: it
+//! hands out a connection together with its slot. A [`Feed`] keeps one of them
+//! open for ever.
 //!
 //! ```no_run
 //! use draftgate_upstream::{Ask, Link, Settings, Upstream};

@@ -34,6 +34,9 @@ pub struct Upstream {
     pub max_connections: Option<u32>,
     /// How long a server needs between two connections.
     pub pause: Duration,
+    /// How long one that fails again and again is passed over at most, and left
+    /// alone by a `source`.
+    pub back_off: Duration,
     /// How long a client waits for one of those; zero: not at all. Below the
     /// time after which browsers give an opening up.
     pub wait: Duration,
@@ -103,6 +106,7 @@ impl Upstream {
             remember: defaults.remember,
             max_connections: defaults.max_connections.map(number),
             pause: defaults.pause,
+            back_off: defaults.back_off.longest,
             wait: defaults.wait,
             waiting: number(defaults.waiting),
             one_at_a_time: defaults.one_at_a_time,
@@ -186,6 +190,7 @@ fn keys<'t>(table: &mut Table<'t>, upstream: &mut Upstream) -> Vec<(&'static str
         "max-upstream-connections",
         "upstream-wait",
         "upstream-pause",
+        "upstream-back-off",
         "upstream-waiting",
         "upstream-one-at-a-time",
         "upstream-host",
@@ -241,6 +246,7 @@ fn keys<'t>(table: &mut Table<'t>, upstream: &mut Upstream) -> Vec<(&'static str
     if let Some(Pause(said)) = table.value("upstream-pause") {
         upstream.pause = said;
     }
+    table.set("upstream-back-off", &mut upstream.back_off);
     table.set("upstream-host", &mut upstream.host);
     if let Some(Origin(said)) = table.value("upstream-origin") {
         upstream.origin = said;

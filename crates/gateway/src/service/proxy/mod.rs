@@ -18,7 +18,7 @@ use draftgate_conn::{Conn, End, Handler, Overflow, Peer, Settings, Start};
 use draftgate_core::{Close, Message};
 use draftgate_drafts::opening::LengthFrames;
 use draftgate_translate::{BASE64, Policy, Side};
-use draftgate_upstream::{Ask, Failure, Link, Slot};
+use draftgate_upstream::{Ask, BackOff, Failure, Link, Slot};
 use http::{HeaderName, HeaderValue, header};
 use tracing::{debug, info};
 
@@ -363,11 +363,14 @@ pub(super) fn settings(route: &Route, upstream: &config::Upstream) -> draftgate_
         max_connections: upstream.max_connections.map(limit),
         wait: upstream.wait,
         pause: upstream.pause,
+        back_off: BackOff {
+            longest: upstream.back_off,
+            ..BackOff::default()
+        },
         waiting: limit(upstream.waiting),
         one_at_a_time: upstream.one_at_a_time,
         sources: upstream.sources.clone(),
         proxy_protocol: upstream.proxy_protocol,
-        ..draftgate_upstream::Settings::default()
     }
 }
 
