@@ -18,6 +18,7 @@
 //! ```
 
 mod access;
+mod answered;
 mod bind_error;
 pub mod config;
 mod counts;
@@ -46,7 +47,8 @@ mod throttle;
 mod turn;
 
 pub use access::{ends_table, rules_table};
+pub use answered::Answered;
 pub use bind_error::BindError;
 pub use counts::Counts;
-pub use refusal::{Answered, Refused, refusal_table};
+pub use refusal::{Refused, refusal_table};
 pub use running::{Gateway, Running};

@@ -12,7 +12,7 @@ use draftgate_drafts::opening::{Refusal, RefusalKind};
 use http::{HeaderName, HeaderValue, header};
 use http_body_util::Full;
 
-use crate::config::OriginRefused;
+use crate::{Answered, config::OriginRefused};
 
 /// A request, or a connection, that was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -35,18 +35,6 @@ pub struct Refused {
     pub field: Option<(&'static str, Box<str>)>,
     /// What somebody else answered, which is handed on instead of our own body.
     pub answered: Option<Box<Answered>>,
-}
-
-/// A server's own answer, which the client gets as it came.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answered {
-    /// The reason phrase.
-    pub reason: String,
-    /// The fields that concern the client, without those of the body's length
-    /// and of the connection.
-    pub fields: Vec<(HeaderName, HeaderValue)>,
-    /// The body.
-    pub body: Bytes,
 }
 
 /// The gateway's own reasons: code, status, sentence, remedy.
@@ -381,29 +369,6 @@ impl Refused {
     }
 }
 
-impl Answered {
-    fn to_octets(&self, status: u16) -> Vec<u8> {
-        let mut answer = format!("HTTP/1.1 {status} {}\r\n", self.reason).into_bytes();
-        let length = HeaderValue::from(self.body.len());
-        let close = HeaderValue::from_static("close");
-        let ours = [
-            (header::CONNECTION, close),
-            (header::CONTENT_LENGTH, length),
-        ];
-        // RFC 9110 §8.6: these have no body, and no length of it.
-        let ours = &ours[..if matches!(status, 204 | 304) { 1 } else { 2 }];
-        for (name, value) in self.fields.iter().chain(ours) {
-            answer.extend_from_slice(name.as_str().as_bytes());
-            answer.extend_from_slice(b": ");
-            answer.extend_from_slice(value.as_bytes());
-            answer.extend_from_slice(b"\r\n");
-        }
-        answer.extend_from_slice(b"\r\n");
-        answer.extend_from_slice(&self.body);
-        answer
-    }
-}
-
 /// Under the codes of the openings: which rule of the route is missing stands
 /// in the detail.
 impl From<OriginRefused> for Refused {
@@ -471,20 +436,6 @@ mod tests {
     fn an_answer_to_head_has_no_body_but_its_length() {
         let answer = text(Refused::path_unknown().to_octets("c7", true));
         assert!(answer.ends_with("\r\n\r\n") && !answer.contains("Content-Length: 0"));
-    }
-
-    #[test]
-    fn an_answer_that_has_no_body_has_no_length_of_it() {
-        for (status, has_length) in [(200, true), (204, false), (205, true), (304, false)] {
-            let answered = Answered {
-                reason: "So".to_owned(),
-                fields: Vec::new(),
-                body: Bytes::new(),
-            };
-            let answer = text(answered.to_octets(status));
-            assert_eq!(answer.contains("content-length: 0"), has_length, "{answer}");
-            assert!(answer.ends_with("\r\n\r\n") && answer.contains("connection: close"));
-        }
     }
 
     #[test]

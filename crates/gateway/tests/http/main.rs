@@ -9,6 +9,7 @@ mod clock;
 mod common;
 mod crowds;
 mod events;
+mod pages;
 mod poll;
 mod publish;
 mod who;
