@@ -112,7 +112,8 @@ pub(crate) async fn decide(request: &Request, asked: Asked<'_>) -> Result<Opened
         without_origin: route.hixie_75_without_origin,
         version_aliases: route.version_aliases,
     };
-    let draft = draftgate_drafts::detect(parts, options).map_err(refuse)?;
+    let draft = draftgate_drafts::detect(parts, options)
+        .map_err(|refusal| with_http(route, refuse(refusal)))?;
     let acceptor = draftgate_drafts::acceptor(draft).map_err(refuse)?;
     if !route.speaks(draft) {
         return Err(refuse(RefusalKind::DraftNotEnabled.into()).with(draft.with_alias()));
@@ -203,6 +204,18 @@ pub(crate) async fn decide(request: &Request, asked: Asked<'_>) -> Result<Opened
             tally,
         },
     })
+}
+
+/// What may be asked for on `route` besides a WebSocket, said to whoever asked
+/// for something else.
+fn with_http(route: &Route, refused: Refused) -> Refused {
+    let bus = matches!(route.service, config::Service::Bus | config::Service::Clock);
+    match refused.code {
+        _ if !bus || !route.http.enabled => refused,
+        "method-not-get" => refused.field("Allow", "GET, POST"),
+        "not-websocket" => refused.with("over plain HTTP it is read with `Accept: text/event-stream` or `?poll`, and published to with POST"),
+        _ => refused,
+    }
 }
 
 /// Why hyper's service did not answer a request for a file with it.

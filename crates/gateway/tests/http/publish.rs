@@ -276,6 +276,13 @@ async fn only_what_is_for_the_bus_is_taken_for_it() {
             "{request}"
         );
     }
+    // What may be done there instead is said.
+    let told = ask(address, &get(address, "/bus/chat", "")).await;
+    let how = "Accept: text/event-stream";
+    assert!(told.body.contains(how), "{}", told.body);
+    let delete = get(address, "/bus/chat", "").replace("GET", "DELETE");
+    let told = ask(address, &delete).await;
+    assert_eq!(told.field("allow"), Some("GET, POST"));
     let config = common::with_route("/bus/{channel}", |route| route.http.enabled = false);
     let (_running, address) = common::gateway(config);
     let told = ask(address, &post(address, "/bus/chat", "", "x")).await;
