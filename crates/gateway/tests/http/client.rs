@@ -140,6 +140,14 @@ impl Reader {
         }
     }
 
+    /// Waits until so many comments have come, and nothing else.
+    pub(crate) async fn comments(&mut self, count: usize) {
+        while self.comments < count {
+            let block = self.block().await.unwrap();
+            assert_eq!(self.take(&block), None, "{block}");
+        }
+    }
+
     pub(crate) async fn data(&mut self) -> String {
         let event = self.event().await.unwrap();
         assert_eq!(event.kind, "message", "{event:?}");
