@@ -173,13 +173,17 @@ pub(crate) async fn decide(request: &Request, asked: Asked<'_>) -> Result<Opened
         };
         draftgate_drafts::accept(draft, parts, &terms, &mut RandomKeys).map_err(refuse)
     };
-    accepted(None)?;
+    let as_configured = accepted(subprotocol.as_deref())?;
     let accept = asked.services[index].open(&opening).await?;
-    let subprotocol = match accept.subprotocol {
+    let chosen = match accept.subprotocol {
         Some(chosen) => chosen.filter(|name| asked_for.contains(&name.as_str())),
-        None => subprotocol,
+        None => subprotocol.clone(),
     };
-    let mut accepted = accepted(subprotocol.as_deref())?;
+    let mut accepted = match chosen == subprotocol {
+        true => as_configured,
+        false => accepted(chosen.as_deref())?,
+    };
+    let subprotocol = chosen;
     for (name, value) in accept.fields {
         let name = Cow::Owned(name.as_str().to_owned());
         accepted.head.fields.push((name, value));
