@@ -12,7 +12,7 @@ use std::{
 };
 
 use draftgate_conn::{By, End, Handler, Peer, Queued, Sender, Why};
-use draftgate_core::{Capabilities, Close, Closing, Draft, Message, Shared};
+use draftgate_core::{COPIED, Capabilities, Close, Closing, Draft, Message, Shared};
 use draftgate_translate::{self as translate, DropReason, Outcome, Policy, Side};
 use tracing::{debug, info};
 
@@ -120,7 +120,12 @@ impl Handler for Half {
     }
 
     fn message(&mut self, message: Message, peer: &mut Peer<'_>) {
-        let message = match translate::inbound(peer.keep(message), self.base64) {
+        let message = match message.len() > COPIED {
+            true => peer.keep(message),
+            // The queue copies what is small.
+            false => message,
+        };
+        let message = match translate::inbound(message, self.base64) {
             Ok(message) => message,
             Err(violation) => return peer.fail(violation.rule),
         };
