@@ -1,0 +1,161 @@
+//! The answer to a request for a WebSocket: the decision, and then the driver
+//! with our own head.
+
+use std::{
+    future::{pending, poll_fn},
+    task::Poll,
+};
+
+use bytes::BytesMut;
+use draftgate_conn::{Conn, Start};
+use tokio::io::AsyncReadExt;
+use tracing::debug;
+
+use super::{Body, Visit};
+use crate::{
+    Refused, access,
+    forwarded::{self, Forwarded},
+    handshake::{self, Asked, Opened, Request},
+    socket::Socket,
+    turn::Turn,
+};
+
+impl Visit {
+    pub(super) async fn answer(
+        mut self,
+        mut tcp: Socket,
+        mut received: BytesMut,
+        request: Request,
+        turn: Turn,
+    ) {
+        let mut turn = Some(turn);
+        let known = self.peer;
+        let forwarded = self.learn_client(&request);
+        if self.peer != known {
+            tcp.note(&self.peer);
+        }
+        let inner = &self.inner;
+        let shutting_down = || Refused::shutting_down().field("Retry-After", "10");
+        let decided = match forwarded {
+            _ if inner.stop.is_cancelled() => Err(shutting_down()),
+            Err(refused) => Err(refused),
+            Ok(forwarded) => {
+                let asked = Asked {
+                    id: &self.id,
+                    peer: self.peer,
+                    local: tcp.local(self.listener.address),
+                    forwarded: &forwarded,
+                    listener: &self.listener,
+                    config: &inner.config,
+                    policies: inner.policies.as_ref(),
+                    services: &inner.services,
+                    throttle: &inner.throttle,
+                };
+                // On the heap, for the time of the opening alone.
+                let mut decision = Box::pin(handshake::decide(&request, asked));
+                let at_once = poll_fn(|cx| Poll::Ready(decision.as_mut().poll(cx))).await;
+                match at_once {
+                    Poll::Ready(decided) => decided,
+                    Poll::Pending => {
+                        // The client has done its part: it waits for the service,
+                        // and the others of its address need not wait for that.
+                        turn = None;
+                        tokio::select! {
+                            biased;
+                            decided = decision => decided,
+                            () = gone(&mut tcp, &mut received) => {
+                                debug!(id = self.id, peer = %self.peer, "the client went before it was answered");
+                                return;
+                            }
+                            () = inner.stop.cancelled() => Err(shutting_down()),
+                        }
+                    }
+                }
+            }
+        };
+        match decided {
+            Ok(opened) => {
+                // Head and fields were needed for the handshake only.
+                self.run(tcp, received, request.into_body(), opened, turn)
+                    .await;
+            }
+            Err(refused) => {
+                drop(turn);
+                self.refuse(tcp, received.len(), &refused, Some(&request))
+                    .await;
+            }
+        }
+    }
+
+    /// Takes what a trusted proxy says in its request of the client, which is
+    /// the peer from here on.
+    fn learn_client(&mut self, request: &Request) -> Result<Forwarded, Refused> {
+        let trusts = |address| self.listener.trusts(address);
+        let forwarded = match trusts(self.peer.client.ip()) {
+            true => forwarded::read(&request.parts.headers, trusts)?,
+            false => Forwarded::default(),
+        };
+        if let Some(client) = forwarded.client {
+            self.peer = self.peer.announced(client);
+        }
+        self.place.count_for(self.peer.client.ip())?;
+        Ok(forwarded)
+    }
+
+    /// Drives an opened connection to its end.
+    async fn run(
+        &self,
+        tcp: Socket,
+        received: BytesMut,
+        body: Body,
+        opened: Opened,
+        turn: Option<Turn>,
+    ) {
+        let Opened {
+            head,
+            codec,
+            session,
+            settings,
+            about,
+        } = opened;
+        let received = match body {
+            // It was announced as a body, but it is the first thing behind the head.
+            Body::Key3(key3) => {
+                let mut whole = BytesMut::from(key3);
+                whole.unsplit(received);
+                whole
+            }
+            _ => received,
+        };
+        let start = Start {
+            head: Some(head),
+            received,
+            ..Start::new(codec)
+        };
+        let conn = Conn::new(tcp, start, settings);
+        let _registered = self.inner.register(conn.sender());
+        self.inner.counts.upgrade(about.draft);
+        let line = access::Line::new(&self.id, self.peer, about, &self.inner);
+        let mut session = Turn::until_opened(turn, session);
+        let closed = conn.run(&mut session).await;
+        // The session's place on the bus is given up before the line is written.
+        drop(session);
+        line.write(&closed);
+    }
+}
+
+/// Ends when the client ends TCP while it waits for its answer. What it sends
+/// meanwhile is `received`, until that is enough: then it may have gone
+/// without our seeing it.
+async fn gone(tcp: &mut Socket, received: &mut BytesMut) {
+    while received.len() < RECEIVED {
+        match tcp.read_buf(received).await {
+            Ok(1..) => {}
+            Ok(0) | Err(_) => return,
+        }
+    }
+    pending::<()>().await;
+}
+
+/// What is read at most from a client that has no answer yet.
+const RECEIVED: usize = 64 << 10;

@@ -1,0 +1,214 @@
+//! One connection from its first octet to its last: the sniff, hyper for as
+//! long as it is HTTP, the decision, and then the driver with our own head.
+//!
+//! hyper cannot write the heads of the old drafts (their letter case and order
+//! are compared by clients), and answers some requests without a body. So it
+//! answers only the page, the files of `policy` and the bus over HTTP. For every other request
+//! its service says nothing, the socket is taken back from it once everything
+//! before is written, and the octets read too far (key3, early frames) come
+//! with it. That is one way for upgrades and refusals alike, and does not
+//! depend on what hyper would have written.
+
+mod answer;
+mod hear;
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::{Instant, sleep_until, timeout},
+};
+use tracing::{debug, field::display, info, warn};
+
+use self::hear::Heard;
+use crate::{
+    Refused, access,
+    config::{Listener, Plugin},
+    gate::Place,
+    handshake::{self, Request},
+    last_words::{linger, say_last},
+    peer::Peer,
+    policy, proxied,
+    running::Inner,
+    slot::Slot,
+    socket::Socket,
+};
+
+/// What came behind a request's head.
+#[derive(Debug)]
+pub(crate) enum Body {
+    /// No body was announced.
+    None,
+    /// Eight octets, as some clients of hixie-76 announce key3.
+    Key3(Bytes),
+    /// The same, but they did not come in time.
+    Late,
+    /// Something else, which was not read.
+    Unread,
+}
+
+/// A connection that was let in.
+#[derive(Debug)]
+pub(crate) struct Visit {
+    pub(crate) id: String,
+    pub(crate) peer: Peer,
+    pub(crate) listener: Arc<Listener>,
+    /// Who is answered here, where that is not WebSocket.
+    pub(crate) plugin: Option<Plugin>,
+    pub(crate) inner: Arc<Inner>,
+    pub(crate) place: Place,
+}
+
+impl Visit {
+    /// Serves `tcp` from the moment that it `begins`, or from now, to its end.
+    pub(crate) async fn serve(mut self, mut tcp: TcpStream, begins: Option<Instant>) {
+        if let Some(at) = begins {
+            tokio::select! {
+                biased;
+                () = sleep_until(at) => {}
+                () = self.inner.stop.cancelled() => return,
+            }
+        }
+        if let Some(plugin) = self.plugin {
+            let mut tcp = Socket::new(tcp, self.inner.recorder(), &[], &self.peer);
+            return policy::alone(&self, &mut tcp, plugin).await;
+        }
+        let ahead = match self.learn_peer(&mut tcp).await {
+            Ok(Some(ahead)) => ahead,
+            Ok(None) => return,
+            Err((refused, read)) => {
+                return self.refuse(tcp.into(), read, &refused, None).await;
+            }
+        };
+        let mut tcp = Socket::new(tcp, self.inner.recorder(), &ahead, &self.peer);
+        let turn = tokio::select! {
+            biased;
+            turn = self.place.turn(self.listener.timeouts.turn) => turn,
+            () = self.inner.stop.cancelled() => return,
+        };
+        let turn = match turn {
+            Ok(turn) => turn,
+            Err(refused) => return self.refuse(tcp, ahead.len(), &refused, None).await,
+        };
+        let Some(ahead) = self.sniff(&mut tcp, ahead).await else {
+            return;
+        };
+        // In a box, so that what HTTP needed is given back before a connection
+        // of days begins.
+        let slot = Slot::new(turn);
+        let (heard, mut tcp, received) = Box::pin(self.hear(tcp, ahead, &slot)).await;
+        let turn = slot.turn();
+        match heard {
+            Heard::Over if slot.lingers() => linger(&mut tcp, received.len()).await,
+            Heard::Over => {}
+            Heard::Refused(refused) => {
+                drop(turn);
+                self.refuse(tcp, received.len(), &refused, None).await;
+            }
+            Heard::Request(request) => self.answer(tcp, received, *request, turn).await,
+        }
+    }
+
+    /// Reads what a proxy announces, where the listener wants it: the octets
+    /// behind that, or `None` if there is nothing to serve. An error comes with the number of
+    /// octets that were read.
+    async fn learn_peer(
+        &mut self,
+        tcp: &mut TcpStream,
+    ) -> Result<Option<BytesMut>, (Refused, usize)> {
+        if !self.listener.proxy_protocol {
+            return Ok(Some(BytesMut::with_capacity(1024)));
+        }
+        let limit = self.listener.timeouts.first_octet;
+        let read = tokio::select! {
+            biased;
+            read = proxied::read(tcp, self.peer, limit) => read?,
+            () = self.inner.stop.cancelled() => return Ok(None),
+        };
+        let Some((peer, ahead)) = read else {
+            return Ok(None);
+        };
+        self.peer = peer;
+        let client = peer.client.ip();
+        if peer.via.is_some() && self.listener.trusts(client) {
+            // Another proxy, which says in its request for whom it speaks.
+            return Ok(Some(ahead));
+        }
+        match self.place.count_for(client) {
+            Ok(()) => Ok(Some(ahead)),
+            Err(refused) => Err((refused, ahead.len())),
+        }
+    }
+
+    /// The first octets, `ahead` included, if they may be HTTP. Silence ends
+    /// here and not in hyper, whose timers start only with a head.
+    async fn sniff(&self, tcp: &mut Socket, mut ahead: BytesMut) -> Option<BytesMut> {
+        let limit = self.listener.timeouts.first_octet;
+        let (id, peer) = (self.id.as_str(), self.peer);
+        let via = peer.via.map(display);
+        let first = match ahead.is_empty() {
+            false => Ok(Ok(ahead.len())),
+            true => tokio::select! {
+                biased;
+                first = timeout(limit, tcp.read_buf(&mut ahead)) => first,
+                () = self.inner.stop.cancelled() => return None,
+            },
+        };
+        match first {
+            Err(_) => {
+                if self.inner.refuse("first-octet-timeout", peer.client) {
+                    debug!(id, %peer, via, code = "first-octet-timeout", "closed: not an octet in {limit:?}");
+                }
+                return None;
+            }
+            Ok(Err(_) | Ok(0)) => return None,
+            Ok(Ok(_)) => {}
+        }
+        match ahead[0] {
+            0x16 => {
+                if self.inner.refuse("tls", peer.client) {
+                    warn!(id, %peer, via, code = "tls", "closed: the client speaks TLS, which this listener does not; use ws:// or put a TLS terminator in front");
+                }
+                // A fatal alert, protocol_version: the client can say why.
+                let _ = tcp.write_all(&[0x15, 3, 1, 0, 2, 2, 70]).await;
+                linger(tcp, ahead.len()).await;
+                None
+            }
+            b'<' => {
+                policy::in_band(self, tcp, ahead).await;
+                None
+            }
+            _ => Some(ahead),
+        }
+    }
+
+    async fn refuse(
+        &self,
+        mut tcp: Socket,
+        read: usize,
+        refused: &Refused,
+        request: Option<&Request>,
+    ) {
+        let line = request.map(|r| (r.parts.method.as_str(), r.parts.uri.path()));
+        let (method, path) = line.unzip();
+        if self.inner.refuse(refused.code, self.peer.client) {
+            info!(
+                id = self.id,
+                peer = %self.peer,
+                via = self.peer.via.map(display),
+                code = refused.code,
+                status = refused.status,
+                method = method.map(access::shown),
+                path = path.map(access::shown),
+                fields = request.map(|r| access::shown(&handshake::field_names(&r.head))),
+                detail = refused.detail.as_deref().map(access::shown),
+                "refused: {refused}"
+            );
+        }
+        let head_only = method == Some("HEAD");
+        let answer = refused.to_octets(&self.id, head_only);
+        say_last(&mut tcp, &answer, read).await;
+    }
+}
