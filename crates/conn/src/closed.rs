@@ -154,6 +154,11 @@ pub struct Stats {
     pub messages_in: u64,
     /// Messages to the peer, encoded; what was still on its way at the end included.
     pub messages_out: u64,
+    /// How many of `messages_in` are binary; the others are text.
+    pub binary_in: u64,
+    /// How many of `messages_out` are binary, as the peer is told them: what was
+    /// rendered as text for its draft is text.
+    pub binary_out: u64,
     /// Octets of payload in `messages_in`.
     pub payload_in: u64,
     /// Octets of payload in `messages_out`.

@@ -90,7 +90,9 @@ impl<Io: AsyncRead + AsyncWrite> Conn<Io> {
                 events: EVENTS_A_TURN,
                 discarded: &mut discarded,
             };
-            turn.poll(sleep.as_mut(), handler, cx)
+            let polled = turn.poll(sleep.as_mut(), handler, cx);
+            session.queue.live.tell(&session.stats);
+            polled
         })
         .await;
         session.conclude()

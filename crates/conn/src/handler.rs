@@ -175,17 +175,23 @@ pub(crate) fn send(
     stats: &mut Stats,
     what: Outgoing,
 ) -> Result<(), SendError> {
-    let (messages, payload, pings) = match &what {
+    let (messages, binary, payload, pings) = match &what {
         Outgoing::Close(close) => {
             queue.close(close.clone());
             return Ok(());
         }
-        Outgoing::Message(message) => (1, message.len() as u64, 0),
-        Outgoing::Ping(_) => (0, 0, 1),
-        Outgoing::Pong(_) | Outgoing::Filler => (0, 0, 0),
+        Outgoing::Message(message) => (
+            1,
+            matches!(message, Message::Binary(_)),
+            message.len() as u64,
+            0,
+        ),
+        Outgoing::Ping(_) => (0, false, 0, 1),
+        Outgoing::Pong(_) | Outgoing::Filler => (0, false, 0, 0),
     };
     codec.send(what, out)?;
     stats.messages_out += messages;
+    stats.binary_out += u64::from(binary);
     stats.payload_out += payload;
     stats.pings_out += pings;
     Ok(())

@@ -15,6 +15,7 @@ use tokio::sync::Notify;
 
 use crate::{
     By, Fate, Loss, Overflow, Queued, Refused, What, Why,
+    live::Live,
     queued::{Entry, Ticket},
 };
 
@@ -26,7 +27,7 @@ const KEPT: usize = 32;
 /// has ended (what is queued is refused).
 #[derive(Clone)]
 pub struct Sender {
-    queue: Arc<Queue>,
+    pub(crate) queue: Arc<Queue>,
 }
 
 impl Sender {
@@ -164,6 +165,7 @@ impl fmt::Debug for Sender {
 pub(crate) struct Queue {
     state: Mutex<State>,
     changed: Notify,
+    pub(crate) live: Live,
 }
 
 #[derive(Debug)]
@@ -232,6 +234,7 @@ impl Queue {
                 driver: None,
             }),
             changed: Notify::new(),
+            live: Live::default(),
         }
     }
 

@@ -301,6 +301,7 @@ impl Session {
         match &event {
             Event::Message(message) => {
                 stats.messages_in += 1;
+                stats.binary_in += u64::from(matches!(message, Message::Binary(_)));
                 stats.payload_in += message.len() as u64;
             }
             Event::Ping(_) => stats.pings_in += 1,
@@ -399,7 +400,7 @@ impl Session {
         let Some(class) = self.codec.wire_class() else {
             return self.say(Outgoing::Message(message));
         };
-        let payload = message.len() as u64;
+        let (payload, binary) = (message.len() as u64, matches!(message, Message::Binary(_)));
         // `may_send` has seen that the state allows messages: an error is the
         // draft's own and may be kept for the whole class.
         let encoding = shared.encoded(class, rendering, || {
@@ -409,6 +410,7 @@ impl Session {
         })?;
         self.out.put_shared(&encoding);
         self.stats.messages_out += 1;
+        self.stats.binary_out += u64::from(binary);
         self.stats.payload_out += payload;
         Ok(())
     }

@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use draftgate_conn::{By, Conn, Handler, Peer, Settings, Start, Why};
+use draftgate_conn::{By, Conn, Handler, Peer, Settings, Start, Traffic, Why};
 use draftgate_core::{Draft, Message, Outgoing, Rule, SendError};
 use draftgate_testkit::io::settle;
 use tokio::{
@@ -33,6 +33,28 @@ async fn a_hundred_messages_in_one_read_are_answered_in_one_write() {
     settle().await;
     assert_eq!(rig.probe.reads(), 1);
     assert_eq!(rig.probe.writes(), [all]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_went_over_it_is_told_while_it_lasts() {
+    let rig = echo(coded(), Settings::server());
+    settle().await;
+    assert_eq!(rig.sender.traffic(), Traffic::default());
+    let (text, binary) = (text("two"), frame(b'B', &[7; 300]));
+    for round in 1..=2 {
+        rig.probe.feed(&[&text[..], &binary, &binary].concat());
+        settle().await;
+        let octets = round * (text.len() + 2 * binary.len()) as u64;
+        let told = Traffic {
+            text_in: round,
+            text_out: round,
+            binary_in: 2 * round,
+            binary_out: 2 * round,
+            octets_in: octets,
+            octets_out: octets,
+        };
+        assert_eq!(rig.sender.traffic(), told);
+    }
 }
 
 #[tokio::test(start_paused = true)]
