@@ -99,7 +99,7 @@ async fn until_stopped(config: Config, serves: String) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     quiet_pipe(
         out.write_all(
-            text.with(running.addrs(), running.policy_addrs())
+            text.with(&running.addrs(), &running.policy_addrs())
                 .as_bytes(),
         )
         .and_then(|()| out.flush()),

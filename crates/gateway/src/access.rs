@@ -11,7 +11,7 @@ use draftgate_translate::logged;
 use tokio::time::Instant;
 use tracing::info;
 
-use crate::{handshake::About, peer::Peer, running::Inner};
+use crate::{front::Visit, handshake::About};
 
 /// As much of what a client wrote stands in one place of the log. A head may
 /// have 16 KiB, and a flood of them is not to fill a disk; and an origin is
@@ -30,28 +30,25 @@ pub(crate) fn shown(text: &str) -> String {
 /// A line that is written when its connection has ended.
 #[derive(Debug)]
 pub(crate) struct Line<'a> {
-    id: &'a str,
-    peer: Peer,
+    visit: &'a Visit,
     about: About,
     since: Instant,
-    inner: &'a Inner,
 }
 
 impl<'a> Line<'a> {
-    pub(crate) fn new(id: &'a str, peer: Peer, about: About, inner: &'a Inner) -> Self {
+    pub(crate) fn new(visit: &'a Visit, about: About) -> Self {
         Self {
-            id,
-            peer,
+            visit,
             about,
             since: Instant::now(),
-            inner,
         }
     }
 
     pub(crate) fn write(self, closed: &Closed) {
-        let throttle = &self.inner.throttle;
-        let client = self.peer.client.ip();
-        let written = self.inner.config.log.access
+        let Visit { id, peer, .. } = self.visit;
+        let throttle = &self.visit.inner.throttle;
+        let client = peer.client.ip();
+        let written = self.visit.rules.config.log.access
             && match closed.opened {
                 true => throttle.lets_access(client),
                 false => throttle.lets(closed.why.code(), client),
@@ -68,9 +65,9 @@ impl<'a> Line<'a> {
         };
         info!(
             target: "draftgate::access",
-            id = self.id,
-            peer = %self.peer,
-            via = self.peer.via.map(display),
+            id,
+            %peer,
+            via = peer.via.map(display),
             draft = about.draft.name(),
             origin = about.origin,
             path = about.path,

@@ -25,12 +25,12 @@ use crate::{Refused, config::ListenerLimits, turn::Turn};
 /// A listener's count of its connections.
 #[derive(Debug)]
 pub(crate) struct Gate {
-    limits: ListenerLimits,
     inside: Mutex<Inside>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Inside {
+    limits: ListenerLimits,
     all: u32,
     by_address: HashMap<IpAddr, Here>,
 }
@@ -62,10 +62,20 @@ pub(crate) struct Guest {
 
 impl Gate {
     pub(crate) fn new(limits: ListenerLimits) -> Arc<Self> {
-        Arc::new(Self {
+        let inside = Inside {
             limits,
-            inside: Mutex::default(),
+            all: 0,
+            by_address: HashMap::new(),
+        };
+        Arc::new(Self {
+            inside: Mutex::new(inside),
         })
+    }
+
+    /// Other limits from now on; whoever is inside stays, and an address that
+    /// is keeps its turns.
+    pub(crate) fn limit(&self, limits: ListenerLimits) {
+        self.inside().limits = limits;
     }
 
     /// A place for a connection from `address`; with `None` it counts in the
@@ -75,46 +85,18 @@ impl Gate {
     /// The listener, or the address, has as many as it may.
     pub(crate) fn admit(self: &Arc<Self>, address: Option<IpAddr>) -> Result<Place, Refused> {
         let mut inside = self.inside();
-        if inside.all >= self.limits.max_connections {
+        if inside.all >= inside.limits.max_connections {
             return Err(Refused::too_many_connections().field("Retry-After", "10"));
         }
         let address = address.map(counted_as);
         if let Some(address) = address {
-            self.count(&mut inside, address)?;
+            inside.count(address)?;
         }
         inside.all += 1;
         Ok(Place {
             gate: Arc::clone(self),
             address,
         })
-    }
-
-    fn count(&self, inside: &mut Inside, address: IpAddr) -> Result<(), Refused> {
-        let most = match address.is_loopback() {
-            true => self.limits.per_ip_loopback,
-            false => self.limits.per_ip,
-        };
-        let here = inside.by_address.get(&address);
-        let connections = here.map_or(0, |here| here.connections);
-        if most.is_some_and(|most| connections >= most) {
-            return Err(Refused::too_many_from_address().field("Retry-After", "10"));
-        }
-        let here = inside.by_address.entry(address);
-        here.or_insert_with(|| self.nobody_from(address))
-            .connections += 1;
-        Ok(())
-    }
-
-    fn nobody_from(&self, address: IpAddr) -> Here {
-        let most = match address.is_loopback() {
-            true => self.limits.half_open_per_ip_loopback,
-            false => self.limits.half_open_per_ip,
-        };
-        let turns = |most: u32| Semaphore::new((most as usize).min(Semaphore::MAX_PERMITS));
-        Here {
-            connections: 0,
-            turns: most.map(turns).map(Arc::new),
-        }
     }
 
     fn inside(&self) -> MutexGuard<'_, Inside> {
@@ -133,7 +115,7 @@ impl Place {
             return Ok(());
         }
         let mut inside = self.gate.inside();
-        self.gate.count(&mut inside, address)?;
+        inside.count(address)?;
         if let Some(before) = self.address.replace(address) {
             inside.leave(before);
         }
@@ -147,7 +129,7 @@ impl Place {
     /// The address has as many as it may.
     pub(crate) fn guest(&self, address: IpAddr) -> Result<Guest, Refused> {
         let address = counted_as(address);
-        self.gate.count(&mut self.gate.inside(), address)?;
+        self.gate.inside().count(address)?;
         Ok(Guest {
             gate: Arc::clone(&self.gate),
             address,
@@ -176,12 +158,42 @@ impl Place {
 }
 
 impl Inside {
+    fn count(&mut self, address: IpAddr) -> Result<(), Refused> {
+        let most = match address.is_loopback() {
+            true => self.limits.per_ip_loopback,
+            false => self.limits.per_ip,
+        };
+        let here = self.by_address.get(&address);
+        let connections = here.map_or(0, |here| here.connections);
+        if most.is_some_and(|most| connections >= most) {
+            return Err(Refused::too_many_from_address().field("Retry-After", "10"));
+        }
+        let nobody = || Here::nobody(&self.limits, address);
+        let here = self.by_address.entry(address);
+        here.or_insert_with(nobody).connections += 1;
+        Ok(())
+    }
+
     fn leave(&mut self, address: IpAddr) {
         if let Some(here) = self.by_address.get_mut(&address) {
             here.connections -= 1;
             if here.connections == 0 {
                 self.by_address.remove(&address);
             }
+        }
+    }
+}
+
+impl Here {
+    fn nobody(limits: &ListenerLimits, address: IpAddr) -> Self {
+        let most = match address.is_loopback() {
+            true => limits.half_open_per_ip_loopback,
+            false => limits.half_open_per_ip,
+        };
+        let turns = |most: u32| Semaphore::new((most as usize).min(Semaphore::MAX_PERMITS));
+        Self {
+            connections: 0,
+            turns: most.map(turns).map(Arc::new),
         }
     }
 }

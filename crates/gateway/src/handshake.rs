@@ -24,9 +24,9 @@ use crate::{
     forwarded::Forwarded,
     front::Body,
     peer::Peer,
-    policy::Policies,
     public_url,
-    service::{Opening, Service, Tally},
+    rules::Rules,
+    service::{Opening, Tally},
     subprotocol,
     throttle::Throttle,
 };
@@ -56,10 +56,7 @@ pub(crate) struct Asked<'a> {
     pub(crate) local: SocketAddr,
     pub(crate) forwarded: &'a Forwarded,
     pub(crate) listener: &'a Listener,
-    pub(crate) config: &'a Config,
-    pub(crate) policies: Option<&'a Policies>,
-    /// One for each of the configuration's routes.
-    pub(crate) services: &'a [Arc<dyn Service>],
+    pub(crate) rules: &'a Rules,
     pub(crate) throttle: &'a Arc<Throttle>,
 }
 
@@ -95,10 +92,14 @@ const WITHOUT_ORIGIN: &str = "hixie-75-without-origin";
 pub(crate) async fn decide(request: &Request, asked: Asked<'_>) -> Result<Opened, Refused> {
     let parts = &request.parts;
     let path = parts.uri.path();
-    let Some((index, route, channel)) = route(asked.config, path) else {
+    let Some((index, route, channel)) = route(&asked.rules.config, path) else {
         let is_file = match path {
             "/" => asked.listener.page,
-            _ => asked.policies.is_some_and(|files| files.serves(path)),
+            _ => asked
+                .rules
+                .policies
+                .as_ref()
+                .is_some_and(|files| files.serves(path)),
         };
         if is_file && !is_websocket(parts) {
             return Err(not_read(request));
@@ -174,7 +175,7 @@ pub(crate) async fn decide(request: &Request, asked: Asked<'_>) -> Result<Opened
         draftgate_drafts::accept(draft, parts, &terms, &mut RandomKeys).map_err(refuse)
     };
     let as_configured = accepted(subprotocol.as_deref())?;
-    let accept = asked.services[index].open(&opening).await?;
+    let accept = asked.rules.served[index].service.open(&opening).await?;
     let chosen = match accept.subprotocol {
         Some(chosen) => chosen.filter(|name| asked_for.contains(&name.as_str())),
         None => subprotocol.clone(),

@@ -15,20 +15,22 @@ use std::{
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
+    sync::{Semaphore, watch},
     task::{unconstrained, yield_now},
     time::{Duration, Instant, sleep},
 };
+use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::{
     Refused,
-    config::{Listener, Plugin},
+    config::Listener,
     front::Visit,
     gate::{Gate, Place},
     last_words::turn_away,
     pace::Pace,
     peer::Peer,
+    ports::Port,
     running::Inner,
 };
 
@@ -70,36 +72,52 @@ pub(crate) fn bind(listener: &Listener) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-/// Accepts connections until the gateway stops; `plugin` is who is answered
-/// here alone, where that is not WebSocket.
+/// Accepts connections until `stop`, each to be served as `port` says when it
+/// comes.
 pub(crate) async fn accept(
     socket: TcpListener,
-    listener: Arc<Listener>,
-    plugin: Option<Plugin>,
+    port: watch::Receiver<Port>,
+    stop: CancellationToken,
     inner: Arc<Inner>,
 ) {
     // In a storm every connection is a task that wants its turn, and this one
     // has its own behind all of them. The runtime would have it take 128 each
     // time; the kernel's queue would run over.
-    unconstrained(take(socket, listener, plugin, inner)).await;
+    unconstrained(take(socket, port, stop, inner)).await;
 }
 
 async fn take(
     socket: TcpListener,
-    listener: Arc<Listener>,
-    plugin: Option<Plugin>,
+    mut port: watch::Receiver<Port>,
+    stop: CancellationToken,
     inner: Arc<Inner>,
 ) {
-    let gate = Gate::new(listener.limits);
+    let mut now = port.borrow_and_update().clone();
+    let gate = Gate::new(now.listener.limits);
     let telling = Arc::new(Semaphore::new(TOLD_AT_A_TIME));
     let mut warned: Option<Instant> = None;
-    let mut pace = Pace::new(listener.limits.accept_rate);
+    let mut pace = Pace::new(now.listener.limits.accept_rate);
+    let mut closing = false;
     loop {
         let accepted = tokio::select! {
             biased;
             () = inner.stop.cancelled() => return,
+            () = stop.cancelled(), if !closing => {
+                // Who is in the kernel's queue came while this was served.
+                closing = true;
+                continue;
+            }
             accepted = socket.accept() => accepted,
+            () = std::future::ready(()), if closing => return,
         };
+        if port.has_changed().unwrap_or(false) {
+            let limits = now.listener.limits;
+            now = port.borrow_and_update().clone();
+            gate.limit(now.listener.limits);
+            if limits.accept_rate != now.listener.limits.accept_rate {
+                pace = Pace::new(now.listener.limits.accept_rate);
+            }
+        }
         let (tcp, peer) = match accepted {
             Ok(accepted) => accepted,
             Err(error) if is_the_peers(&error) => continue,
@@ -107,7 +125,7 @@ async fn take(
                 inner.counts.accept_errors.fetch_add(1, Relaxed);
                 if warned.is_none_or(|at| at.elapsed() >= TOLD_EVERY) {
                     warned = Some(Instant::now());
-                    warn!(address = %listener.address, %error, "no connection can be accepted for now; if files ran out, raise `ulimit -n` or lower `max-connections`");
+                    warn!(address = %now.listener.address, %error, "no connection can be accepted for now; if files ran out, raise `ulimit -n` or lower `max-connections`");
                 }
                 sleep(OUT_OF_FILES).await;
                 continue;
@@ -118,9 +136,9 @@ async fn take(
             yield_now().await;
         }
         let id = format!("c{number}");
-        match admit(&listener, &gate, peer.ip()) {
+        match admit(&now.listener, &gate, peer.ip()) {
             Ok(place) => {
-                if let Err(error) = prepare(&tcp, listener.timeouts.unacknowledged)
+                if let Err(error) = prepare(&tcp, now.listener.timeouts.unacknowledged)
                     && inner.throttle.lets("socket-option", peer.ip())
                 {
                     debug!(id, %peer, code = "socket-option", %error, "a socket option could not be set");
@@ -128,8 +146,9 @@ async fn take(
                 let visit = Visit {
                     id,
                     peer: Peer::new(peer),
-                    listener: Arc::clone(&listener),
-                    plugin,
+                    listener: Arc::clone(&now.listener),
+                    plugin: now.plugin,
+                    rules: Arc::clone(&now.rules),
                     inner: Arc::clone(&inner),
                     place,
                 };
@@ -140,7 +159,7 @@ async fn take(
                     info!(id, %peer, code = refused.code, status = refused.status, "refused: {refused}");
                 }
                 // A plug-in would not understand it.
-                let telling = plugin.is_none().then(|| Arc::clone(&telling));
+                let telling = now.plugin.is_none().then(|| Arc::clone(&telling));
                 if let Some(Ok(permit)) = telling.map(Semaphore::try_acquire_owned) {
                     inner.spawn(async move {
                         turn_away(tcp, &id, &refused).await;

@@ -2,34 +2,31 @@
 
 use std::{
     collections::HashMap,
+    fmt,
     future::Future,
     net::SocketAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
     },
-    time::SystemTime,
 };
 
 use draftgate_bus::{Hub, Ledger};
 use draftgate_conn::Sender;
 use draftgate_core::Close;
 use draftgate_record::{Recorded, Recorder, Report};
-use tokio::{
-    net::TcpListener,
-    time::{Duration, Instant, sleep_until, timeout, timeout_at},
-};
+use tokio::time::{Duration, Instant, sleep_until, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::{
     BindError, Counts,
-    config::{Config, Listener, Plugin, Route},
+    config::{Config, Plugin, Route},
     counts::{Counters, Now},
-    http::{Door, sweep},
-    listen,
     policy::Policies,
-    service::{Made, Service, Services},
+    ports::{Changed, Ports},
+    rules::{Own, Rules},
+    service::Service,
     tasks::Tasks,
     throttle::Throttle,
 };
@@ -38,42 +35,57 @@ use crate::{
 #[derive(Debug)]
 pub struct Gateway;
 
+/// What another configuration changed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Reloaded {
+    /// Addresses that are listened on now and were not before.
+    pub opened: Vec<SocketAddr>,
+    /// Addresses that are not listened on any more.
+    pub closed: Vec<SocketAddr>,
+    /// How many routes are as they were.
+    pub routes_kept: usize,
+    /// How many are new or changed.
+    pub routes_new: usize,
+}
+
 /// A gateway that runs. Dropping it stops it at once; [`Running::drain`] lets
 /// the connections end as their drafts say.
 #[derive(Debug)]
 pub struct Running {
-    addrs: Vec<SocketAddr>,
-    policy_addrs: Vec<(Plugin, SocketAddr)>,
     inner: Arc<Inner>,
 }
 
-/// What all connections share.
-#[derive(Debug)]
+/// What all connections share, whatever configuration they began under.
 pub(crate) struct Inner {
-    pub(crate) config: Config,
-    /// What plug-ins are told; `None` as in the configuration.
-    pub(crate) policies: Option<Policies>,
-    pub(crate) services: Vec<Arc<dyn Service>>,
-    /// Where each route's channels are, if it has any that we know of.
-    pub(crate) doors: Vec<Option<Door>>,
+    /// Services of the program that embeds us.
+    pub(crate) own: Own,
+    /// What is in force for connections that come now.
+    now: Mutex<InForce>,
     pub(crate) counts: Counters,
     pub(crate) throttle: Arc<Throttle>,
     recorder: Option<Arc<Recorder>>,
     /// No more connections, no more upgrades.
     pub(crate) stop: CancellationToken,
     pub(crate) accepted: AtomicU64,
-    hub: Hub,
+    pub(crate) hub: Hub,
     /// Every task ends now.
     abort: CancellationToken,
     tasks: Tasks,
     /// The connections to upstreams.
-    beyond: Tasks,
+    pub(crate) beyond: Tasks,
     /// What feeds channels.
-    sources: Tasks,
+    pub(crate) sources: Tasks,
     open: Mutex<HashMap<u64, Sender>>,
     registered: AtomicU64,
     /// How many streams of events have been told that they end.
     leaving: AtomicU32,
+}
+
+/// A configuration's rules, and the sockets that it wants.
+#[derive(Debug, Default)]
+struct InForce {
+    rules: Option<Arc<Rules>>,
+    ports: Ports,
 }
 
 /// A place in the list of open connections; left when dropped.
@@ -102,83 +114,35 @@ impl Gateway {
     /// As [`Gateway::bind`].
     pub fn bind_with(
         config: Config,
-        service: impl Fn(&Route) -> Option<Arc<dyn Service>>,
+        service: impl Fn(&Route) -> Option<Arc<dyn Service>> + Send + Sync + 'static,
     ) -> Result<Running, BindError> {
-        raise_open_files(&config);
-        let mut sockets = Vec::new();
-        for listener in &config.listeners {
-            sockets.push((bind(listener)?, listener.clone(), None));
-        }
-        for (plugin, listener) in config.policy.iter().flat_map(|policy| policy.listeners()) {
-            sockets.push((bind(listener)?, listener.clone(), Some(plugin)));
-        }
-        let policies = config.policy.as_ref().map(|policy| {
-            let ports = sockets.iter().filter(|(.., plugin)| plugin.is_none());
-            let ports = ports.map(|((addr, _), listener, _)| listener.public_port(addr.port()));
-            Policies::new(policy, ports)
-        });
-        let (hub, counts) = (Hub::new(), Counters::default());
-        let abort = CancellationToken::new();
-        let beyond = Tasks::new(abort.clone());
-        let made = Services {
-            hub: &hub,
-            counts: &counts,
-            beyond: &beyond,
-        }
-        .of(&config, service)?;
-        let Made {
-            services,
-            doors,
-            sources,
-            clocks,
-            rings,
-        } = made;
-        let throttle = Arc::new(Throttle::new(config.log.rate));
         let recorder = match config.record.options() {
             Some(options) => Some(Arc::new(Recorder::start(options, recorded)?)),
             None => None,
         };
+        let abort = CancellationToken::new();
         let inner = Arc::new(Inner {
-            throttle,
+            own: Box::new(service),
+            now: Mutex::default(),
+            throttle: Arc::new(Throttle::new(config.log.rate)),
             recorder,
-            config,
-            policies,
-            services,
-            doors,
-            counts,
+            counts: Counters::default(),
             stop: CancellationToken::new(),
             accepted: AtomicU64::new(0),
-            hub,
+            hub: Hub::new(),
             tasks: Tasks::new(abort.clone()),
+            beyond: Tasks::new(abort.clone()),
             sources: Tasks::new(abort.clone()),
             abort,
-            beyond,
             open: Mutex::default(),
             registered: AtomicU64::new(0),
             leaving: AtomicU32::new(0),
         });
-        let (mut addrs, mut policy_addrs) = (Vec::new(), Vec::new());
-        for ((address, socket), listener, plugin) in sockets {
-            match plugin {
-                None => addrs.push(address),
-                Some(plugin) => policy_addrs.push((plugin, address)),
-            }
-            let (listener, inner) = (Arc::new(listener), Arc::clone(&inner));
-            tokio::spawn(listen::accept(socket, listener, plugin, inner));
-        }
-        for source in sources {
-            inner.sources.spawn(source.run(inner.stop.clone()));
-        }
-        tokio::spawn(sum_up(Arc::clone(&inner)));
-        for clock in clocks {
-            inner.spawn_until_stop(clock.feed(SystemTime::now));
-        }
-        inner.spawn_until_stop(sweep(rings));
-        Ok(Running {
-            addrs,
-            policy_addrs,
-            inner,
-        })
+        // Dropped on an error, and so stopped, with what has begun.
+        let running = Running { inner };
+        running.inner.follow(config)?;
+        tokio::spawn(sum_up(Arc::clone(&running.inner)));
+        Ok(running)
     }
 }
 
@@ -191,14 +155,6 @@ async fn sum_up(inner: Arc<Inner>) {
             () = inner.throttle.window_over() => inner.throttle.tell(),
         }
     }
-}
-
-fn bind(listener: &Listener) -> Result<(SocketAddr, TcpListener), BindError> {
-    let bound = listen::bind(listener).and_then(|socket| Ok((listen::address(&socket)?, socket)));
-    bound.map_err(|source| BindError::Listen {
-        address: listener.address,
-        source,
-    })
 }
 
 fn raise_open_files(config: &Config) {
@@ -217,14 +173,27 @@ fn raise_open_files(config: &Config) {
 impl Running {
     /// The addresses, in the configuration's order, with the ports that were
     /// got for port 0.
-    pub fn addrs(&self) -> &[SocketAddr] {
-        &self.addrs
+    pub fn addrs(&self) -> Vec<SocketAddr> {
+        self.inner.now().ports.addrs()
     }
 
     /// The addresses of the listeners that answer the policy requests of one
     /// plug-in alone, with the ports that were got for port 0.
-    pub fn policy_addrs(&self) -> &[(Plugin, SocketAddr)] {
-        &self.policy_addrs
+    pub fn policy_addrs(&self) -> Vec<(Plugin, SocketAddr)> {
+        self.inner.now().ports.policy_addrs()
+    }
+
+    /// Takes `config` in place of the configuration so far: for connections
+    /// that are accepted from now on; those that are open keep theirs. A listener whose
+    /// address stays keeps its socket, a route that stays as it was keeps its
+    /// service. All of it happens, or nothing.
+    ///
+    /// What is recorded (`record`) and how much is logged (`log.rate`) stays as it was.
+    ///
+    /// # Errors
+    /// What `config` needs cannot be had; nothing has changed.
+    pub fn reload(&self, config: Config) -> Result<Reloaded, BindError> {
+        self.inner.follow(config)
     }
 
     /// The bus's books.
@@ -253,7 +222,7 @@ impl Running {
     /// clients do not all come back at once; cuts what is left after it.
     pub async fn drain(self) {
         let inner = &self.inner;
-        let (began, time) = (Instant::now(), inner.config.drain);
+        let (began, time) = (Instant::now(), inner.rules().config.drain);
         inner.stop.cancel();
         let open: Vec<Sender> = inner.open().values().cloned().collect();
         // Tasks without an open connection are requests, and refusals being told.
@@ -369,9 +338,12 @@ impl Inner {
         self.tasks.spawn(task);
     }
 
-    /// Runs `task` until the gateway stops; it is no connection and is not waited for.
-    fn spawn_until_stop(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let stop = self.stop.clone();
+    /// Runs `task` until `stop`; it is no connection and is not waited for.
+    pub(crate) fn spawn_until(
+        &self,
+        stop: CancellationToken,
+        task: impl Future<Output = ()> + Send + 'static,
+    ) {
         tokio::spawn(async move {
             tokio::select! {
                 biased;
@@ -381,13 +353,53 @@ impl Inner {
         });
     }
 
+    /// Puts `config` in force.
+    ///
+    /// # Errors
+    /// What it needs cannot be had, and what was in force still is.
+    fn follow(self: &Arc<Self>, config: Config) -> Result<Reloaded, BindError> {
+        raise_open_files(&config);
+        let mut now = self.now();
+        let plan = now.ports.plan(&config)?;
+        let policies = config.policy.as_ref();
+        let policies = policies.map(|policy| Policies::new(policy, plan.public_ports()));
+        let made = Rules::make(self, config, policies, now.rules.as_deref())?;
+        // From here on nothing can fail.
+        if let Some(before) = &now.rules {
+            before.end_sources(&made.rules);
+        }
+        let rules = made.begin(self);
+        let Changed { opened, closed } = now.ports.follow(plan, &rules, self);
+        let before = now.rules.replace(Arc::clone(&rules));
+        let kept = before.map_or(0, |before| before.in_common(&rules));
+        Ok(Reloaded {
+            opened,
+            closed,
+            routes_kept: kept,
+            routes_new: rules.served.len() - kept,
+        })
+    }
+
+    /// What is in force for connections that come now.
+    ///
+    /// # Panics
+    /// Before anything was: never after [`Gateway::bind`].
+    pub(crate) fn rules(&self) -> Arc<Rules> {
+        let rules = self.now().rules.clone();
+        rules.expect("in force since the gateway was bound")
+    }
+
+    fn now(&self) -> MutexGuard<'_, InForce> {
+        self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// After how long one more stream of events is to end, now that the
     /// gateway stops: spread as the closes of connections are.
     pub(crate) fn leave(&self) -> Duration {
         let streams = self.counts.streaming.load(Relaxed).max(1);
         let turn = self.leaving.fetch_add(1, Relaxed);
         let streams = usize::try_from(streams).unwrap_or(usize::MAX);
-        apart(self.config.drain, streams).saturating_mul(turn)
+        apart(self.rules().config.drain, streams).saturating_mul(turn)
     }
 
     /// Whether everything is cut.
@@ -429,6 +441,13 @@ impl Inner {
 
     fn open(&self) -> MutexGuard<'_, HashMap<u64, Sender>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Inner");
+        shown.field("counts", &self.counts).finish_non_exhaustive()
     }
 }
 

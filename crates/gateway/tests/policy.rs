@@ -138,7 +138,7 @@ async fn each_has_a_listener_of_its_own() {
     let [
         (Plugin::Flash, flash_port),
         (Plugin::Silverlight, silverlight_port),
-    ] = running.policy_addrs()
+    ] = &running.policy_addrs()[..]
     else {
         panic!("{:?}", running.policy_addrs());
     };

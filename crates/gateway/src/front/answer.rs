@@ -46,9 +46,7 @@ impl Visit {
                     local: tcp.local(self.listener.address),
                     forwarded: &forwarded,
                     listener: &self.listener,
-                    config: &inner.config,
-                    policies: inner.policies.as_ref(),
-                    services: &inner.services,
+                    rules: &self.rules,
                     throttle: &inner.throttle,
                 };
                 // On the heap, for the time of the opening alone.
@@ -135,7 +133,7 @@ impl Visit {
         let conn = Conn::new(tcp, start, settings);
         let _registered = self.inner.register(conn.sender());
         self.inner.counts.upgrade(about.draft);
-        let line = access::Line::new(&self.id, self.peer, about, &self.inner);
+        let line = access::Line::new(self, about);
         let mut session = Turn::until_opened(turn, session);
         let closed = conn.run(&mut session).await;
         // The session's place on the bus is given up before the line is written.

@@ -31,6 +31,7 @@ use crate::{
     last_words::{linger, say_last},
     peer::Peer,
     policy, proxied,
+    rules::Rules,
     running::Inner,
     slot::Slot,
     socket::Socket,
@@ -57,6 +58,8 @@ pub(crate) struct Visit {
     pub(crate) listener: Arc<Listener>,
     /// Who is answered here, where that is not WebSocket.
     pub(crate) plugin: Option<Plugin>,
+    /// What was in force when it was accepted.
+    pub(crate) rules: Arc<Rules>,
     pub(crate) inner: Arc<Inner>,
     pub(crate) place: Place,
 }

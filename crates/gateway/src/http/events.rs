@@ -85,7 +85,7 @@ pub(super) fn is_asked(parts: &Parts) -> bool {
 pub(super) fn stream(scene: &Scene<'_>) -> Result<Response<Reply>, Refused> {
     let guest = scene.stay()?;
     let (visit, who) = (scene.visit, scene.who);
-    let http = &visit.inner.config.http;
+    let http = &visit.rules.config.http;
     let ears = scene.listen(scene.route.overflow);
     let mut beginning = BytesMut::from(words::beginning(http.retry, ears.start()).as_bytes());
     words::gap(&mut beginning, ears.gap);
@@ -113,6 +113,7 @@ pub(super) fn stream(scene: &Scene<'_>) -> Result<Response<Reply>, Refused> {
             octets: 0,
             gaps: u64::from(ears.gap != Gap::None),
             drained: false,
+            written: visit.rules.config.log.access,
         },
         inner: Arc::clone(inner),
         _guest: guest,
@@ -232,12 +233,14 @@ struct Line {
     octets: u64,
     gaps: u64,
     drained: bool,
+    /// Whether it is wanted.
+    written: bool,
 }
 
 impl Line {
     fn write(&self, inner: &Inner, ears: &Ears) {
         let client = self.peer.client.ip();
-        if !inner.config.log.access || !inner.throttle.lets_access(client) {
+        if !self.written || !inner.throttle.lets_access(client) {
             return;
         }
         let (why, by, sentence) = match ears.lane.end() {

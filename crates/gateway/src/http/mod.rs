@@ -79,9 +79,9 @@ pub(crate) fn look(visit: &Visit, parts: &Parts) -> Option<Errand> {
         Method::GET if events::is_asked(parts) => What::Events,
         _ => return None,
     };
-    let inner = &visit.inner;
-    let (index, route, channel) = handshake::route(&inner.config, parts.uri.path())?;
-    let door = inner.doors.get(index)?.as_ref()?;
+    let rules = &visit.rules;
+    let (index, route, channel) = handshake::route(&rules.config, parts.uri.path())?;
+    let door = rules.served.get(index)?.door.as_ref()?;
     let served = route.http.enabled && (what != What::Publish || door.own.is_none());
     served.then(|| Errand {
         route: index,
@@ -136,13 +136,14 @@ async fn do_it(
     slot: &Slot,
     (peer, origin): (&mut Peer, &mut Option<HeaderValue>),
 ) -> Result<Response<Reply>, Refused> {
-    let inner = &visit.inner;
-    if inner.stop.is_cancelled() {
+    if visit.inner.stop.is_cancelled() {
         return Err(Refused::shutting_down().field("Retry-After", "10"));
     }
-    let (Some(route), Some(Some(door))) = (
-        inner.config.routes.get(errand.route),
-        inner.doors.get(errand.route),
+    let rules = &visit.rules;
+    let served = rules.served.get(errand.route);
+    let (Some(route), Some(door)) = (
+        rules.config.routes.get(errand.route),
+        served.and_then(|it| it.door.as_ref()),
     ) else {
         return Err(Refused::path_unknown());
     };

@@ -28,7 +28,7 @@ pub(super) fn is_asked(parts: &Parts) -> bool {
 /// The number of seconds is none, or the client has as many connections as it may.
 pub(super) async fn poll(scene: &Scene<'_>) -> Result<Response<Full<Bytes>>, Refused> {
     let inner = &scene.visit.inner;
-    let most = inner.config.http.poll;
+    let most = scene.visit.rules.config.http.poll;
     let wait = match value(scene.parts, "poll") {
         None | Some("") => most,
         Some(seconds) => match seconds.parse::<u32>() {

@@ -8,7 +8,7 @@
 use std::{
     collections::HashMap,
     net::IpAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
 use draftgate_bus::{Bounds, Channel, Hub, Kept};
@@ -118,12 +118,12 @@ fn least_missed(rings: &HashMap<Channel, Ring>, address: IpAddr) -> Option<Chann
     oldest.map(|(channel, _)| channel.clone())
 }
 
-/// Lets channels forget that are not read over HTTP any more.
-pub(crate) async fn sweep(rings: Vec<Arc<Rings>>) {
-    loop {
-        let every = rings.iter().map(|rings| rings.every()).min();
-        sleep(every.unwrap_or(Duration::MAX)).await;
-        for rings in &rings {
+/// Lets channels forget that are not read over HTTP any more, for as long as
+/// there are `rings`.
+pub(crate) async fn sweep(rings: Weak<Rings>) {
+    while let Some(every) = rings.upgrade().map(|rings| rings.every()) {
+        sleep(every).await;
+        if let Some(rings) = rings.upgrade() {
             rings.sweep();
         }
     }

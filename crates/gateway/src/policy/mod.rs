@@ -70,7 +70,7 @@ impl Policies {
 /// Serves a connection whose first octets, `ahead`, are no HTTP but may be a
 /// policy request, to its end.
 pub(crate) async fn in_band(visit: &Visit, tcp: &mut Socket, ahead: BytesMut) {
-    let Some(policies) = &visit.inner.policies else {
+    let Some(policies) = &visit.rules.policies else {
         let code = "policy-request";
         if visit.inner.refuse(code, visit.peer.client) {
             warn!(id = visit.id, peer = %visit.peer, via = visit.peer.via.map(display), code, "closed: a Flash or Silverlight policy request, and no policy is configured; set `policy.allow` to the sites whose programs may connect");
@@ -82,7 +82,7 @@ pub(crate) async fn in_band(visit: &Visit, tcp: &mut Socket, ahead: BytesMut) {
 
 /// Serves a connection of a listener that answers `plugin` alone, to its end.
 pub(crate) async fn alone(visit: &Visit, tcp: &mut Socket, plugin: Plugin) {
-    if let Some(policies) = &visit.inner.policies {
+    if let Some(policies) = &visit.rules.policies {
         answer(visit, tcp, BytesMut::new(), Some(plugin), policies).await;
     }
 }
@@ -138,7 +138,7 @@ async fn answer(
 
 /// The answer to a request for one of the files, which must be one to read.
 pub(crate) fn over_http(visit: &Visit, parts: &Parts) -> Option<Response<Full<Bytes>>> {
-    let policies = visit.inner.policies.as_ref()?;
+    let policies = visit.rules.policies.as_ref()?;
     let (plugin, file) = policies.file(parts.uri.path())?;
     answered(visit, plugin, Some(parts.uri.path()));
     let mut answer = Response::new(Full::new(match parts.method {

@@ -4,7 +4,6 @@
 //! A service never sees octets and never asks for a draft to behave
 //! differently: the codec and `draftgate-translate` have done that before.
 
-mod built_in;
 mod bus;
 mod clock;
 mod echo;
@@ -33,7 +32,6 @@ pub use draftgate_conn::{End, Handler, Overflow, Peer, Queued, Sender};
 pub use draftgate_core::{Close, Message, Outgoing};
 
 pub use accept::Accept;
-pub(crate) use built_in::{Made, Services};
 pub use bus::Bus;
 pub use clock::Clock;
 pub use echo::Echo;

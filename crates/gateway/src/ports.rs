@@ -1,0 +1,197 @@
+//! The sockets that a gateway listens on, through one configuration and the
+//! next.
+//!
+//! A listener whose address stays keeps its socket, so that whoever is
+//! connecting notices nothing; what changed at it holds for connections
+//! accepted from then on. Nothing is closed before everything that is new has
+//! been opened.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use tokio::{net::TcpListener, sync::watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    BindError,
+    config::{Config, Listener, Plugin},
+    listen,
+    rules::Rules,
+    running::Inner,
+};
+
+/// How the connections of one socket are served that come now.
+#[derive(Debug, Clone)]
+pub(crate) struct Port {
+    pub(crate) listener: Arc<Listener>,
+    /// Who is answered here alone, where that is not WebSocket.
+    pub(crate) plugin: Option<Plugin>,
+    pub(crate) rules: Arc<Rules>,
+}
+
+/// Every open socket, in the order of the configuration.
+#[derive(Debug, Default)]
+pub(crate) struct Ports(Vec<Open>);
+
+/// An open socket that is accepted from.
+#[derive(Debug)]
+struct Open {
+    /// As configured; port 0 is 0 here.
+    configured: SocketAddr,
+    bound: SocketAddr,
+    plugin: Option<Plugin>,
+    now: watch::Sender<Port>,
+    stop: CancellationToken,
+}
+
+/// What a configuration wants of sockets: of those that are open, and new ones.
+#[derive(Debug)]
+pub(crate) struct Plan(Vec<Wanted>);
+
+#[derive(Debug)]
+struct Wanted {
+    listener: Listener,
+    plugin: Option<Plugin>,
+    bound: SocketAddr,
+    from: From,
+}
+
+#[derive(Debug)]
+enum From {
+    /// The socket that is open in this place.
+    Open(usize),
+    New(TcpListener),
+}
+
+/// What became of the sockets.
+#[derive(Debug, Default)]
+pub(crate) struct Changed {
+    pub(crate) opened: Vec<SocketAddr>,
+    pub(crate) closed: Vec<SocketAddr>,
+}
+
+impl Ports {
+    /// Opens what `config` wants and is not open.
+    ///
+    /// # Errors
+    /// An address cannot be had; what was opened is closed again.
+    pub(crate) fn plan(&self, config: &Config) -> Result<Plan, BindError> {
+        let policy = config.policy.iter().flat_map(|policy| policy.listeners());
+        let policy = policy.map(|(plugin, listener)| (listener, Some(plugin)));
+        let listeners = config.listeners.iter().map(|listener| (listener, None));
+        let mut taken = vec![false; self.0.len()];
+        let mut plan = Plan(Vec::new());
+        for (listener, plugin) in listeners.chain(policy) {
+            let (from, bound) = match self.open(listener, plugin, &mut taken) {
+                Some(index) => (From::Open(index), self.0[index].bound),
+                None => {
+                    let (bound, socket) = bind(listener)?;
+                    (From::New(socket), bound)
+                }
+            };
+            plan.0.push(Wanted {
+                listener: listener.clone(),
+                plugin,
+                bound,
+                from,
+            });
+        }
+        Ok(plan)
+    }
+
+    /// The open socket for `listener`, once.
+    fn open(
+        &self,
+        listener: &Listener,
+        plugin: Option<Plugin>,
+        taken: &mut [bool],
+    ) -> Option<usize> {
+        let mut ports = self.0.iter().enumerate();
+        let (index, _) = ports.find(|(index, port)| {
+            !taken[*index] && port.configured == listener.address && port.plugin == plugin
+        })?;
+        taken[index] = true;
+        Some(index)
+    }
+
+    /// Serves what `plan` wants by `rules`, and nothing else any more.
+    pub(crate) fn follow(&mut self, plan: Plan, rules: &Arc<Rules>, inner: &Arc<Inner>) -> Changed {
+        let mut before: Vec<Option<Open>> =
+            std::mem::take(&mut self.0).into_iter().map(Some).collect();
+        let mut changed = Changed::default();
+        for wanted in plan.0 {
+            let port = Port {
+                listener: Arc::new(wanted.listener),
+                plugin: wanted.plugin,
+                rules: Arc::clone(rules),
+            };
+            match wanted.from {
+                From::Open(index) => {
+                    if let Some(open) = before[index].take() {
+                        open.now.send_replace(port);
+                        self.0.push(open);
+                    }
+                }
+                From::New(socket) => {
+                    changed.opened.push(wanted.bound);
+                    self.0.push(Open::new(socket, wanted.bound, port, inner));
+                }
+            }
+        }
+        for open in before.into_iter().flatten() {
+            changed.closed.push(open.bound);
+            open.stop.cancel();
+        }
+        changed
+    }
+
+    /// The addresses where clients of WebSocket are served.
+    pub(crate) fn addrs(&self) -> Vec<SocketAddr> {
+        let clients = self.0.iter().filter(|open| open.plugin.is_none());
+        clients.map(|open| open.bound).collect()
+    }
+
+    /// The addresses where one plug-in alone is.
+    pub(crate) fn policy_addrs(&self) -> Vec<(Plugin, SocketAddr)> {
+        let plugins = self.0.iter();
+        plugins
+            .filter_map(|open| Some((open.plugin?, open.bound)))
+            .collect()
+    }
+}
+
+impl Plan {
+    /// The ports that clients of WebSocket connect to.
+    pub(crate) fn public_ports(&self) -> impl Iterator<Item = u16> {
+        let clients = self.0.iter().filter(|wanted| wanted.plugin.is_none());
+        clients.map(|wanted| wanted.listener.public_port(wanted.bound.port()))
+    }
+}
+
+impl Open {
+    fn new(socket: TcpListener, bound: SocketAddr, port: Port, inner: &Arc<Inner>) -> Self {
+        let stop = inner.stop.child_token();
+        let (configured, plugin) = (port.listener.address, port.plugin);
+        let (now, port) = watch::channel(port);
+        tokio::spawn(listen::accept(
+            socket,
+            port,
+            stop.clone(),
+            Arc::clone(inner),
+        ));
+        Self {
+            configured,
+            bound,
+            plugin,
+            now,
+            stop,
+        }
+    }
+}
+
+fn bind(listener: &Listener) -> Result<(SocketAddr, TcpListener), BindError> {
+    let bound = listen::bind(listener).and_then(|socket| Ok((listen::address(&socket)?, socket)));
+    bound.map_err(|source| BindError::Listen {
+        address: listener.address,
+        source,
+    })
+}
