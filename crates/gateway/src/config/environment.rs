@@ -11,7 +11,11 @@ use std::ffi::OsString;
 use toml::de::DeValue;
 
 /// Variables with a meaning of their own, read elsewhere.
-const RESERVED: [&str; 2] = ["DRAFTGATE_CONFIG", "DRAFTGATE_FOREIGN"];
+const RESERVED: [&str; 3] = [
+    "DRAFTGATE_ADMIN_TOKEN",
+    "DRAFTGATE_CONFIG",
+    "DRAFTGATE_FOREIGN",
+];
 
 pub(super) const PREFIX: &str = "DRAFTGATE_";
 

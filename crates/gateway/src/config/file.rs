@@ -12,7 +12,7 @@ use toml::de::DeTable;
 
 use super::{
     Config, ConfigError, DRAIN, Environment, HttpDoor, Listener, ListenerLimits, Log, Mistakes,
-    Origins, Source, Timeouts, http,
+    Origins, Source, Timeouts, admin, http,
     lists::{self, Chosen},
     policy,
     problem::{Place, Problem},
@@ -163,6 +163,7 @@ fn whole(mut top: Table<'_>, name: &str, spoken: &[Draft]) -> Config {
 
     let record = record::read(&mut top);
     let http = http::read(&mut top);
+    let admin = admin::read(&mut top);
     let listeners = listeners(&mut top, &listener);
     let policy = policy::read(&mut top, &listener, &listeners);
     let shared = Shared {
@@ -184,6 +185,7 @@ fn whole(mut top: Table<'_>, name: &str, spoken: &[Draft]) -> Config {
         log,
         record,
         http,
+        admin,
     }
 }
 

@@ -191,25 +191,28 @@ fn door(table: &mut Table<'_>, door: &mut HttpDoor) {
     if let Some(said) = table.value("trust-loopback") {
         door.trust_loopback = Some(said);
     }
+    if let Some(token) = token(table) {
+        door.token = Some(token);
+    }
+}
+
+/// What `token` or `token-file` of a table says.
+pub(super) fn token(table: &mut Table<'_>) -> Option<Token> {
     let (said, file) = (table.said("token"), table.said("token-file"));
     if let (Some(_), Some(file)) = (&said, &file) {
         let wrong = Wrong::new("stands beside `token`").help("leave one of the two out");
         table.wrong_value("token-file", file, wrong);
-        return;
+        return None;
     }
-    if let Some(token) = table.value("token") {
-        door.token = Some(token);
-    }
+    let written = table.value("token");
     let (Some(file), Some(name)) = (file, table.value::<String>("token-file")) else {
-        return;
+        return written;
     };
     let read = std::fs::read_to_string(&name)
         .map_err(|error| Wrong::new(format!("cannot be read: {error}")))
         .and_then(|text| Token::new(text.trim()).map_err(no_token));
-    match read {
-        Ok(token) => door.token = Some(token),
-        Err(wrong) => table.wrong_value("token-file", &file, wrong),
-    }
+    read.map_err(|wrong| table.wrong_value("token-file", &file, wrong))
+        .ok()
 }
 
 fn no_token(not: NotAToken) -> Wrong {

@@ -63,7 +63,12 @@ mod tests {
         let known: BTreeSet<&str> = known
             .iter()
             .map(String::as_str)
-            .filter(|key| !["http", "limits", "timeouts", "log", "policy", "record"].contains(key))
+            .filter(|key| {
+                ![
+                    "admin", "http", "limits", "timeouts", "log", "policy", "record",
+                ]
+                .contains(key)
+            })
             .collect();
         let listed: BTreeSet<&str> = rows().into_iter().map(|(key, _)| key).collect();
         assert_eq!(listed, known);

@@ -26,6 +26,7 @@
 //! assert!(error.to_string().contains("did you mean `address`?"), "{error}");
 //! ```
 
+mod admin;
 mod environment;
 mod exposure;
 mod file;
@@ -52,6 +53,7 @@ mod warning;
 
 use std::time::Duration;
 
+pub use admin::Admin;
 pub use draftgate_client::{AnswerChecks, Drafts};
 pub use draftgate_conn::Overflow;
 pub use draftgate_translate::BinaryPolicy;
@@ -96,6 +98,8 @@ pub struct Config {
     pub record: Record,
     /// What bus routes serve over plain HTTP.
     pub http: Http,
+    /// What operators are served; `None`: nothing.
+    pub admin: Option<Admin>,
 }
 
 /// Where a configuration was read.
@@ -136,6 +140,7 @@ impl Default for Config {
             log: Log::default(),
             record: Record::default(),
             http: Http::default(),
+            admin: None,
         }
     }
 }
