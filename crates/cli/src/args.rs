@@ -62,6 +62,10 @@ pub(crate) enum Command {
     Compare(crate::compare::Compare),
     /// Look after archived exchanges
     Vectors(crate::vectors::Vectors),
+    /// Write the manual's pages, one for each command
+    Manual(crate::manual::Manual),
+    /// Print what a shell needs to complete commands
+    Completions(crate::manual::Completions),
 }
 
 const FILE_HELP: &str = "\

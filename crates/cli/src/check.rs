@@ -25,7 +25,10 @@ fn print(config: &Config, out: &mut impl Write) -> io::Result<()> {
     for exposure in config.exposure() {
         writeln!(out, "  {exposure}")?;
     }
+    #[cfg(unix)]
     let open_files = rlimit::Resource::NOFILE.get_hard().ok();
+    #[cfg(not(unix))]
+    let open_files = None;
     let warnings = config.validate(open_files);
     if !warnings.is_empty() {
         writeln!(out, "\nProbably not meant:")?;

@@ -20,12 +20,14 @@ mod explain;
 mod facts;
 mod input;
 mod log;
+mod manual;
 mod probe;
 mod proxy;
 mod reach;
 mod record;
 mod replay;
 mod serve;
+#[cfg_attr(not(unix), path = "signals_elsewhere.rs")]
 mod signals;
 mod terminal;
 mod vectors;
@@ -51,6 +53,8 @@ fn main() -> ExitCode {
         Command::Replay(args) => replay::run(&args),
         Command::Compare(args) => compare::run(&args),
         Command::Vectors(args) => vectors::run(&args),
+        Command::Manual(args) => manual::pages(&args),
+        Command::Completions(args) => manual::completions(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

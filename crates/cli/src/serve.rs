@@ -30,6 +30,11 @@ use crate::{
 /// The configuration is wrong, an address cannot be had, or a second INT cut
 /// the end short.
 pub(crate) fn run(args: &args::Serve) -> Result<(), Failure> {
+    if !cfg!(target_os = "linux") {
+        return Err(Failure::new(
+            "serve is for Linux: elsewhere nobody has run it for long; `draftgate echo` and `draftgate proxy` serve here, and all other commands work",
+        ));
+    }
     let mut config = configuration::load(&args.file)?;
     if let Some(dir) = &args.record {
         config.record.dir = Some(dir.clone());

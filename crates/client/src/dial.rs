@@ -6,7 +6,6 @@ use std::{future::Future, net::SocketAddr, path::Path, sync::Arc, time::Duration
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     io::AsyncWriteExt,
-    net::UnixStream,
     time::{Instant, timeout_at},
 };
 use tokio_rustls::rustls::ClientConfig;
@@ -15,6 +14,7 @@ use crate::{
     ConnectError, Options, Proxy, Request, Stage, Stream, TlsFailure, Url, Via, environment,
     tcp::{self, Failed},
     tls,
+    unix::UnixStream,
 };
 
 /// How often TCP asks, without an answer, before it gives a peer up.

@@ -47,6 +47,7 @@ mod request;
 mod stream;
 mod tcp;
 mod tls;
+mod unix;
 mod url;
 mod witness;
 

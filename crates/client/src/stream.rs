@@ -13,9 +13,11 @@ use std::{
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::{TcpStream, UnixStream},
+    net::TcpStream,
 };
 use tokio_rustls::{client::TlsStream, rustls::ProtocolVersion};
+
+use crate::unix::UnixStream;
 
 /// The octets of one connection.
 #[derive(Debug)]

@@ -3,13 +3,15 @@
 //! An address of ours is bound without a port (`IP_BIND_ADDRESS_NO_PORT`): the
 //! system chooses that when it knows the server, so that each pair of addresses
 //! has all of the ports, not all pairs together. `nix` sets that option, which
-//! socket2 does not have.
+//! socket2 does not have. It is Linux's own: elsewhere an address of ours has its
+//! ports once for all servers, which only a flood of connections finds out.
 
 use std::{
     io,
     net::{IpAddr, SocketAddr},
 };
 
+#[cfg(target_os = "linux")]
 use nix::sys::socket::{setsockopt, sockopt::IpBindAddressNoPort};
 use tokio::{
     net::{TcpSocket, TcpStream},
@@ -109,6 +111,7 @@ fn bound(source: IpAddr) -> io::Result<TcpSocket> {
         IpAddr::V4(_) => TcpSocket::new_v4()?,
         IpAddr::V6(_) => TcpSocket::new_v6()?,
     };
+    #[cfg(target_os = "linux")]
     setsockopt(&socket, IpBindAddressNoPort, &true)?;
     socket.bind(SocketAddr::new(source, 0))?;
     Ok(socket)

@@ -154,10 +154,10 @@ impl Store {
     fn create(&self, path: &Path) -> io::Result<File> {
         let mut options = OpenOptions::new();
         options.write(true).create_new(true);
-        #[cfg(unix)]
         if self.private {
-            use std::os::unix::fs::OpenOptionsExt as _;
-            options.mode(0o600);
+            // Elsewhere the directory's own rights are what there is.
+            #[cfg(unix)]
+            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         }
         options.open(path)
     }

@@ -8,7 +8,6 @@ use std::{
     time::Duration,
 };
 
-use rustix::process::{Signal, getpid, kill_process};
 use rustyline::{Config, DefaultEditor, error::ReadlineError};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
@@ -70,11 +69,23 @@ impl Editor {
         while !self.thread.is_finished() {
             // It takes a signal for the end of its line; between two lines the
             // signal is not its own.
-            let _ = kill_process(getpid(), Signal::INT);
+            if !interrupted() {
+                return; // and ends with the process
+            }
             thread::sleep(ASKED_AGAIN);
         }
         let _ = self.thread.join();
     }
+}
+
+/// Sends the process the signal of Ctrl-C; whether this system can.
+fn interrupted() -> bool {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Signal, getpid, kill_process};
+        let _ = kill_process(getpid(), Signal::INT);
+    }
+    cfg!(unix)
 }
 
 /// Reads lines until nobody listens. It goes on behind the end of input: only a
@@ -87,6 +98,7 @@ fn edit(mut editor: DefaultEditor, typed: &Sender<Typed>) {
             Ok(line) => Typed::Line(line),
             Err(ReadlineError::Eof) => Typed::End,
             Err(ReadlineError::Interrupted) => Typed::Interrupt,
+            #[cfg(unix)]
             Err(ReadlineError::Signal(rustyline::error::Signal::Interrupt)) => Typed::Interrupt,
             Err(ReadlineError::Signal(_)) => continue,
             // The terminal is gone.
