@@ -17,6 +17,11 @@ pub enum BindError {
         /// What the system says.
         source: io::Error,
     },
+    /// A socket that was open before cannot be used.
+    #[error(
+        "an inherited socket cannot be used: {0}; whoever starts this process must pass listening TCP sockets"
+    )]
+    Inherited(#[source] io::Error),
     /// The certificates for an upstream cannot be had.
     #[error("route {route}: {source}")]
     Upstream {

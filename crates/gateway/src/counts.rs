@@ -43,6 +43,10 @@ pub struct Counts {
     pub streams: u64,
     /// Polls since the start.
     pub polls: u64,
+    /// Configurations put in force since the start, the first not among them.
+    pub reloads: u64,
+    /// Configurations that were to be put in force and could not be.
+    pub reload_failures: u64,
 }
 
 impl Counts {
@@ -75,6 +79,10 @@ impl fmt::Display for Counts {
         if self.muted > 0 {
             let muted = self.muted;
             write!(f, "; {muted} messages of peers that may not publish")?;
+        }
+        if self.reloads + self.reload_failures > 0 {
+            let (done, failed) = (self.reloads, self.reload_failures);
+            write!(f, "; {done} reloads, {failed} failed")?;
         }
         let over_http = [
             (self.published, "messages published"),
@@ -118,6 +126,8 @@ pub(crate) struct Counters {
     pub(crate) streaming: AtomicU64,
     pub(crate) streams: AtomicU64,
     pub(crate) polls: AtomicU64,
+    pub(crate) reloads: AtomicU64,
+    pub(crate) reload_failures: AtomicU64,
 }
 
 /// What there is at the moment.
@@ -164,6 +174,8 @@ impl Counters {
             streaming: self.streaming.load(Relaxed),
             streams: self.streams.load(Relaxed),
             polls: self.polls.load(Relaxed),
+            reloads: self.reloads.load(Relaxed),
+            reload_failures: self.reload_failures.load(Relaxed),
         }
     }
 

@@ -27,6 +27,7 @@ mod front;
 mod gate;
 mod handshake;
 mod http;
+mod inner;
 mod last_words;
 mod listen;
 mod pace;

@@ -27,11 +27,11 @@ use crate::{
     config::Listener,
     front::Visit,
     gate::{Gate, Place},
+    inner::Inner,
     last_words::turn_away,
     pace::Pace,
     peer::Peer,
     ports::Port,
-    running::Inner,
 };
 
 /// How many are accepted before other tasks have their turn, some milliseconds'
@@ -75,7 +75,7 @@ pub(crate) fn bind(listener: &Listener) -> io::Result<TcpListener> {
 /// Accepts connections until `stop`, each to be served as `port` says when it
 /// comes.
 pub(crate) async fn accept(
-    socket: TcpListener,
+    socket: Arc<TcpListener>,
     port: watch::Receiver<Port>,
     stop: CancellationToken,
     inner: Arc<Inner>,
@@ -87,7 +87,7 @@ pub(crate) async fn accept(
 }
 
 async fn take(
-    socket: TcpListener,
+    socket: Arc<TcpListener>,
     mut port: watch::Receiver<Port>,
     stop: CancellationToken,
     inner: Arc<Inner>,
@@ -151,6 +151,7 @@ async fn take(
                     rules: Arc::clone(&now.rules),
                     inner: Arc::clone(&inner),
                     place,
+                    opening: Some(inner.openings.token()),
                 };
                 inner.spawn(visit.serve(tcp, pace.begins()));
             }

@@ -6,7 +6,12 @@
 //! accepted from then on. Nothing is closed before everything that is new has
 //! been opened.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    io,
+    net::{self, SocketAddr},
+    os::fd::{AsFd, OwnedFd},
+    sync::Arc,
+};
 
 use tokio::{net::TcpListener, sync::watch};
 use tokio_util::sync::CancellationToken;
@@ -14,9 +19,9 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     BindError,
     config::{Config, Listener, Plugin},
+    inner::Inner,
     listen,
     rules::Rules,
-    running::Inner,
 };
 
 /// How the connections of one socket are served that come now.
@@ -39,9 +44,15 @@ struct Open {
     configured: SocketAddr,
     bound: SocketAddr,
     plugin: Option<Plugin>,
+    socket: Arc<TcpListener>,
     now: watch::Sender<Port>,
     stop: CancellationToken,
 }
+
+/// Sockets that were open before the gateway: of a service manager, or of the
+/// process that it takes over from.
+#[derive(Debug, Default)]
+pub(crate) struct Inherited(Vec<(SocketAddr, TcpListener)>);
 
 /// What a configuration wants of sockets: of those that are open, and new ones.
 #[derive(Debug)]
@@ -74,7 +85,11 @@ impl Ports {
     ///
     /// # Errors
     /// An address cannot be had; what was opened is closed again.
-    pub(crate) fn plan(&self, config: &Config) -> Result<Plan, BindError> {
+    pub(crate) fn plan(
+        &self,
+        config: &Config,
+        inherited: &mut Inherited,
+    ) -> Result<Plan, BindError> {
         let policy = config.policy.iter().flat_map(|policy| policy.listeners());
         let policy = policy.map(|(plugin, listener)| (listener, Some(plugin)));
         let listeners = config.listeners.iter().map(|listener| (listener, None));
@@ -84,7 +99,10 @@ impl Ports {
             let (from, bound) = match self.open(listener, plugin, &mut taken) {
                 Some(index) => (From::Open(index), self.0[index].bound),
                 None => {
-                    let (bound, socket) = bind(listener)?;
+                    let (bound, socket) = match inherited.take(listener.address) {
+                        Some(inherited) => inherited,
+                        None => bind(listener)?,
+                    };
                     (From::New(socket), bound)
                 }
             };
@@ -144,6 +162,24 @@ impl Ports {
         changed
     }
 
+    /// Accepts nothing more; the sockets stay open.
+    pub(crate) fn stop(&self) {
+        for open in &self.0 {
+            open.stop.cancel();
+        }
+    }
+
+    /// The sockets themselves, for another process.
+    ///
+    /// # Errors
+    /// The process may have no more files.
+    pub(crate) fn sockets(&self) -> io::Result<Vec<OwnedFd>> {
+        let sockets = self.0.iter();
+        sockets
+            .map(|open| open.socket.as_fd().try_clone_to_owned())
+            .collect()
+    }
+
     /// The addresses where clients of WebSocket are served.
     pub(crate) fn addrs(&self) -> Vec<SocketAddr> {
         let clients = self.0.iter().filter(|open| open.plugin.is_none());
@@ -172,8 +208,9 @@ impl Open {
         let stop = inner.stop.child_token();
         let (configured, plugin) = (port.listener.address, port.plugin);
         let (now, port) = watch::channel(port);
+        let socket = Arc::new(socket);
         tokio::spawn(listen::accept(
-            socket,
+            Arc::clone(&socket),
             port,
             stop.clone(),
             Arc::clone(inner),
@@ -182,9 +219,45 @@ impl Open {
             configured,
             bound,
             plugin,
+            socket,
             now,
             stop,
         }
+    }
+}
+
+impl Inherited {
+    /// `sockets`, which must listen.
+    ///
+    /// # Errors
+    /// One cannot be used.
+    pub(crate) fn new(sockets: Vec<net::TcpListener>) -> io::Result<Self> {
+        let ready = |socket: net::TcpListener| {
+            socket.set_nonblocking(true)?;
+            let socket = TcpListener::from_std(socket)?;
+            Ok((socket.local_addr()?, socket))
+        };
+        sockets
+            .into_iter()
+            .map(ready)
+            .collect::<io::Result<_>>()
+            .map(Self)
+    }
+
+    /// The socket for what is configured as `address`: the one that is there,
+    /// or for port 0 any of that host.
+    pub(crate) fn take(&mut self, address: SocketAddr) -> Option<(SocketAddr, TcpListener)> {
+        let fits = |bound: &SocketAddr| match address.port() {
+            0 => bound.ip() == address.ip(),
+            _ => *bound == address,
+        };
+        let index = self.0.iter().position(|(bound, _)| fits(bound))?;
+        Some(self.0.remove(index))
+    }
+
+    /// What nobody took.
+    pub(crate) fn left(&self) -> impl Iterator<Item = SocketAddr> {
+        self.0.iter().map(|(bound, _)| *bound)
     }
 }
 

@@ -18,8 +18,8 @@ use crate::{
     BindError,
     config::{self, Config, Http, Route},
     http::{Door, Rings, sweep},
+    inner::Inner,
     policy::Policies,
-    running::Inner,
     service::{Bus, Clock, Echo, Proxy, Service, Source},
 };
 

@@ -1,34 +1,26 @@
 //! The gateway as a whole: bound, running, drained.
 
 use std::{
-    collections::HashMap,
-    fmt,
-    future::Future,
-    net::SocketAddr,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
-    },
+    io,
+    net::{self, SocketAddr},
+    os::fd::OwnedFd,
+    sync::{Arc, atomic::Ordering::Relaxed},
 };
 
 use draftgate_bus::{Hub, Ledger};
 use draftgate_conn::Sender;
-use draftgate_core::Close;
 use draftgate_record::{Recorded, Recorder, Report};
 use tokio::time::{Duration, Instant, sleep_until, timeout, timeout_at};
-use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::{
     BindError, Counts,
     config::{Config, Plugin, Route},
-    counts::{Counters, Now},
-    policy::Policies,
-    ports::{Changed, Ports},
-    rules::{Own, Rules},
+    counts::Now,
+    inner::{Inner, apart, going_away},
+    ports::Inherited,
+    rules::Own,
     service::Service,
-    tasks::Tasks,
-    throttle::Throttle,
 };
 
 /// Binds a configuration's listeners.
@@ -55,46 +47,6 @@ pub struct Running {
     inner: Arc<Inner>,
 }
 
-/// What all connections share, whatever configuration they began under.
-pub(crate) struct Inner {
-    /// Services of the program that embeds us.
-    pub(crate) own: Own,
-    /// What is in force for connections that come now.
-    now: Mutex<InForce>,
-    pub(crate) counts: Counters,
-    pub(crate) throttle: Arc<Throttle>,
-    recorder: Option<Arc<Recorder>>,
-    /// No more connections, no more upgrades.
-    pub(crate) stop: CancellationToken,
-    pub(crate) accepted: AtomicU64,
-    pub(crate) hub: Hub,
-    /// Every task ends now.
-    abort: CancellationToken,
-    tasks: Tasks,
-    /// The connections to upstreams.
-    pub(crate) beyond: Tasks,
-    /// What feeds channels.
-    pub(crate) sources: Tasks,
-    open: Mutex<HashMap<u64, Sender>>,
-    registered: AtomicU64,
-    /// How many streams of events have been told that they end.
-    leaving: AtomicU32,
-}
-
-/// A configuration's rules, and the sockets that it wants.
-#[derive(Debug, Default)]
-struct InForce {
-    rules: Option<Arc<Rules>>,
-    ports: Ports,
-}
-
-/// A place in the list of open connections; left when dropped.
-#[derive(Debug)]
-pub(crate) struct Registered {
-    inner: Arc<Inner>,
-    key: u64,
-}
-
 impl Gateway {
     /// Opens every listener of `config` and serves its routes. Must be called
     /// in a tokio runtime. Raises the process's soft limit of open files to
@@ -116,31 +68,37 @@ impl Gateway {
         config: Config,
         service: impl Fn(&Route) -> Option<Arc<dyn Service>> + Send + Sync + 'static,
     ) -> Result<Running, BindError> {
+        Self::begin(config, Box::new(service), Vec::new())
+    }
+
+    /// The same as [`Gateway::bind`] on `sockets` that are open already and
+    /// listen: of a service manager, or [those](Running::sockets) of the process
+    /// whose place it takes. Each listener takes the one of its address, or
+    /// with port 0 one of its host; the others are closed, which is logged.
+    ///
+    /// # Errors
+    /// As [`Gateway::bind`].
+    pub fn bind_on(config: Config, sockets: Vec<net::TcpListener>) -> Result<Running, BindError> {
+        Self::begin(config, Box::new(|_| None), sockets)
+    }
+
+    fn begin(
+        config: Config,
+        own: Own,
+        sockets: Vec<net::TcpListener>,
+    ) -> Result<Running, BindError> {
+        let mut inherited = Inherited::new(sockets).map_err(BindError::Inherited)?;
         let recorder = match config.record.options() {
             Some(options) => Some(Arc::new(Recorder::start(options, recorded)?)),
             None => None,
         };
-        let abort = CancellationToken::new();
-        let inner = Arc::new(Inner {
-            own: Box::new(service),
-            now: Mutex::default(),
-            throttle: Arc::new(Throttle::new(config.log.rate)),
-            recorder,
-            counts: Counters::default(),
-            stop: CancellationToken::new(),
-            accepted: AtomicU64::new(0),
-            hub: Hub::new(),
-            tasks: Tasks::new(abort.clone()),
-            beyond: Tasks::new(abort.clone()),
-            sources: Tasks::new(abort.clone()),
-            abort,
-            open: Mutex::default(),
-            registered: AtomicU64::new(0),
-            leaving: AtomicU32::new(0),
-        });
+        let inner = Inner::new(own, config.log.rate, recorder);
         // Dropped on an error, and so stopped, with what has begun.
         let running = Running { inner };
-        running.inner.follow(config)?;
+        running.inner.follow(config, &mut inherited)?;
+        for address in inherited.left() {
+            warn!(%address, "a socket was inherited that no listener wants, and is closed; its `address` must be written as it stands here");
+        }
         tokio::spawn(sum_up(Arc::clone(&running.inner)));
         Ok(running)
     }
@@ -154,19 +112,6 @@ async fn sum_up(inner: Arc<Inner>) {
             () = inner.abort.cancelled() => return,
             () = inner.throttle.window_over() => inner.throttle.tell(),
         }
-    }
-}
-
-fn raise_open_files(config: &Config) {
-    let wanted = config.files();
-    match rlimit::increase_nofile_limit(u64::MAX) {
-        Ok(limit) if limit < wanted => warn!(
-            limit,
-            wanted,
-            "the system lets this process open fewer files than `max-connections` asks for; raise the hard limit (`ulimit -Hn`, LimitNOFILE=) or lower max-connections"
-        ),
-        Ok(_) => {}
-        Err(error) => warn!(%error, "the limit of open files could not be raised"),
     }
 }
 
@@ -193,7 +138,17 @@ impl Running {
     /// # Errors
     /// What `config` needs cannot be had; nothing has changed.
     pub fn reload(&self, config: Config) -> Result<Reloaded, BindError> {
-        self.inner.follow(config)
+        let reloaded = self.inner.follow(config, &mut Inherited::default());
+        match reloaded {
+            Ok(_) => self.inner.counts.reloads.fetch_add(1, Relaxed),
+            Err(_) => self.inner.counts.reload_failures.fetch_add(1, Relaxed),
+        };
+        reloaded
+    }
+
+    /// Counts a configuration that was to be put in force and is none.
+    pub fn not_reloaded(&self) {
+        self.inner.counts.reload_failures.fetch_add(1, Relaxed);
     }
 
     /// The bus's books.
@@ -215,6 +170,30 @@ impl Running {
         };
         let accepted = self.inner.accepted.load(Relaxed);
         self.inner.counts.read(accepted, now)
+    }
+
+    /// The sockets that are listened on, for the process that is to
+    /// [take this one's place](Gateway::bind_on).
+    ///
+    /// # Errors
+    /// The process may have no more files.
+    pub fn sockets(&self) -> io::Result<Vec<OwnedFd>> {
+        self.inner.now().ports.sockets()
+    }
+
+    /// Leaves what comes from now on to another process that accepts from the
+    /// same [sockets](Self::sockets): finishes the openings that are under way,
+    /// none of which is refused over this, and then [drains](Self::drain).
+    pub async fn hand_over(self) {
+        let inner = &self.inner;
+        inner.now().ports.stop();
+        inner.openings.close();
+        // An opening that takes longer has a client that is silent.
+        if timeout(OPENINGS, inner.openings.wait()).await.is_err() {
+            let left = inner.openings.len();
+            info!(left, "openings are left that did not end in {OPENINGS:?}");
+        }
+        self.drain().await;
     }
 
     /// Stops accepting and ends every connection as its draft says (1001,
@@ -318,154 +297,6 @@ impl Drop for Running {
     }
 }
 
-/// The time between two closes: all of them within four fifths of the drain
-/// time, and a few connections without making anybody wait.
-fn apart(time: Duration, connections: usize) -> Duration {
-    let most = Duration::from_millis(50);
-    match u32::try_from(connections) {
-        Ok(connections @ 1..) => (time * 4 / 5 / connections).min(most),
-        _ => Duration::ZERO,
-    }
-}
-
-fn going_away() -> Close {
-    Close::new(Close::GOING_AWAY, "the gateway is shutting down")
-}
-
-impl Inner {
-    /// Runs `task` until it ends or the gateway stops at once.
-    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        self.tasks.spawn(task);
-    }
-
-    /// Runs `task` until `stop`; it is no connection and is not waited for.
-    pub(crate) fn spawn_until(
-        &self,
-        stop: CancellationToken,
-        task: impl Future<Output = ()> + Send + 'static,
-    ) {
-        tokio::spawn(async move {
-            tokio::select! {
-                biased;
-                () = stop.cancelled() => {}
-                () = task => {}
-            }
-        });
-    }
-
-    /// Puts `config` in force.
-    ///
-    /// # Errors
-    /// What it needs cannot be had, and what was in force still is.
-    fn follow(self: &Arc<Self>, config: Config) -> Result<Reloaded, BindError> {
-        raise_open_files(&config);
-        let mut now = self.now();
-        let plan = now.ports.plan(&config)?;
-        let policies = config.policy.as_ref();
-        let policies = policies.map(|policy| Policies::new(policy, plan.public_ports()));
-        let made = Rules::make(self, config, policies, now.rules.as_deref())?;
-        // From here on nothing can fail.
-        if let Some(before) = &now.rules {
-            before.end_sources(&made.rules);
-        }
-        let rules = made.begin(self);
-        let Changed { opened, closed } = now.ports.follow(plan, &rules, self);
-        let before = now.rules.replace(Arc::clone(&rules));
-        let kept = before.map_or(0, |before| before.in_common(&rules));
-        Ok(Reloaded {
-            opened,
-            closed,
-            routes_kept: kept,
-            routes_new: rules.served.len() - kept,
-        })
-    }
-
-    /// What is in force for connections that come now.
-    ///
-    /// # Panics
-    /// Before anything was: never after [`Gateway::bind`].
-    pub(crate) fn rules(&self) -> Arc<Rules> {
-        let rules = self.now().rules.clone();
-        rules.expect("in force since the gateway was bound")
-    }
-
-    fn now(&self) -> MutexGuard<'_, InForce> {
-        self.now.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// After how long one more stream of events is to end, now that the
-    /// gateway stops: spread as the closes of connections are.
-    pub(crate) fn leave(&self) -> Duration {
-        let streams = self.counts.streaming.load(Relaxed).max(1);
-        let turn = self.leaving.fetch_add(1, Relaxed);
-        let streams = usize::try_from(streams).unwrap_or(usize::MAX);
-        apart(self.rules().config.drain, streams).saturating_mul(turn)
-    }
-
-    /// Whether everything is cut.
-    pub(crate) fn is_aborted(&self) -> bool {
-        self.abort.is_cancelled()
-    }
-
-    /// What records connections, where that is wanted.
-    pub(crate) fn recorder(&self) -> Option<&Recorder> {
-        self.recorder.as_deref()
-    }
-
-    /// Counts that `peer` was refused. Whether a line is to say so: log it
-    /// with the same `code`, which stands in the sum of what is left out.
-    #[must_use = "the log is limited"]
-    pub(crate) fn refuse(&self, code: &'static str, peer: SocketAddr) -> bool {
-        self.counts.refuse(code);
-        self.throttle.lets(code, peer.ip())
-    }
-
-    /// Notes that a connection is open.
-    pub(crate) fn register(self: &Arc<Self>, sender: Sender) -> Registered {
-        let key = self.registered.fetch_add(1, Relaxed);
-        self.open().insert(key, sender.clone());
-        // The drain may have taken its list while this one was being opened.
-        if self.stop.is_cancelled() {
-            sender.close(Some(going_away()));
-        }
-        Registered {
-            inner: Arc::clone(self),
-            key,
-        }
-    }
-
-    fn end(&self) {
-        self.stop.cancel();
-        self.abort.cancel();
-    }
-
-    fn open(&self) -> MutexGuard<'_, HashMap<u64, Sender>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl fmt::Debug for Inner {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut shown = f.debug_struct("Inner");
-        shown.field("counts", &self.counts).finish_non_exhaustive()
-    }
-}
-
-impl Drop for Registered {
-    fn drop(&mut self) {
-        self.inner.open().remove(&self.key);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn closes_are_spread_over_most_of_the_drain_time() {
-        let time = Duration::from_secs(10);
-        assert_eq!(apart(time, 0), Duration::ZERO);
-        assert_eq!(apart(time, 2), Duration::from_millis(50));
-        assert_eq!(apart(time, 8_000), Duration::from_millis(1));
-    }
-}
+/// How long openings may last that are under way when the gateway hands over:
+/// as long as a head may, by default.
+const OPENINGS: Duration = Duration::from_secs(10);

@@ -2,7 +2,8 @@
 //! way at once. It lasts from before the first octet is read until the
 //! connection is open, which for hixie-76 is when key3 has come, or until the
 //! client was refused. Given back by dropping it, so that no way out of a
-//! handshake can forget to.
+//! handshake can forget to. With it goes the token by which a gateway that
+//! hands over knows which openings are still its own.
 
 use std::task::{Context, Poll};
 
@@ -10,24 +11,46 @@ use bytes::Bytes;
 use draftgate_conn::{End, Handler, Peer};
 use draftgate_core::{Close, Message, Notice};
 use tokio::sync::OwnedSemaphorePermit;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 /// A turn; given back when dropped.
 #[derive(Debug)]
 #[must_use = "dropped, it is given back"]
 pub(crate) struct Turn {
     /// `None` where the address may have any number.
-    _permit: Option<OwnedSemaphorePermit>,
+    permit: Option<OwnedSemaphorePermit>,
+    /// Held while the opening lasts.
+    _opening: Option<TaskTrackerToken>,
 }
 
 impl Turn {
     pub(crate) fn new(permit: Option<OwnedSemaphorePermit>) -> Self {
-        Self { _permit: permit }
+        Self {
+            permit,
+            _opening: None,
+        }
     }
 
-    /// `session`, which gives the `turn` back, if it still has one, when its
-    /// connection is open.
-    pub(crate) fn until_opened(turn: Option<Self>, session: Box<dyn Handler>) -> UntilOpened {
-        UntilOpened { session, turn }
+    /// The same, which holds `opening` as long.
+    pub(crate) fn with(self, opening: Option<TaskTrackerToken>) -> Self {
+        Self {
+            _opening: opening,
+            ..self
+        }
+    }
+
+    /// Gives the turn back although the opening lasts: the client waits for
+    /// somebody else.
+    pub(crate) fn give_way(&mut self) {
+        self.permit = None;
+    }
+
+    /// `session`, which gives the `turn` back when its connection is open.
+    pub(crate) fn until_opened(self, session: Box<dyn Handler>) -> UntilOpened {
+        UntilOpened {
+            session,
+            turn: Some(self),
+        }
     }
 }
 

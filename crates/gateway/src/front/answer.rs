@@ -26,9 +26,8 @@ impl Visit {
         mut tcp: Socket,
         mut received: BytesMut,
         request: Request,
-        turn: Turn,
+        mut turn: Turn,
     ) {
-        let mut turn = Some(turn);
         let known = self.peer;
         let forwarded = self.learn_client(&request);
         if self.peer != known {
@@ -57,7 +56,7 @@ impl Visit {
                     Poll::Pending => {
                         // The client has done its part: it waits for the service,
                         // and the others of its address need not wait for that.
-                        turn = None;
+                        turn.give_way();
                         tokio::select! {
                             biased;
                             decided = decision => decided,
@@ -101,14 +100,7 @@ impl Visit {
     }
 
     /// Drives an opened connection to its end.
-    async fn run(
-        &self,
-        tcp: Socket,
-        received: BytesMut,
-        body: Body,
-        opened: Opened,
-        turn: Option<Turn>,
-    ) {
+    async fn run(&self, tcp: Socket, received: BytesMut, body: Body, opened: Opened, turn: Turn) {
         let Opened {
             head,
             codec,
@@ -134,7 +126,7 @@ impl Visit {
         let _registered = self.inner.register(conn.sender());
         self.inner.counts.upgrade(about.draft);
         let line = access::Line::new(self, about);
-        let mut session = Turn::until_opened(turn, session);
+        let mut session = turn.until_opened(session);
         let closed = conn.run(&mut session).await;
         // The session's place on the bus is given up before the line is written.
         drop(session);

@@ -20,6 +20,7 @@ use tokio::{
     net::TcpStream,
     time::{Instant, sleep_until, timeout},
 };
+use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::{debug, field::display, info, warn};
 
 use self::hear::Heard;
@@ -28,11 +29,11 @@ use crate::{
     config::{Listener, Plugin},
     gate::Place,
     handshake::{self, Request},
+    inner::Inner,
     last_words::{linger, say_last},
     peer::Peer,
     policy, proxied,
     rules::Rules,
-    running::Inner,
     slot::Slot,
     socket::Socket,
 };
@@ -62,6 +63,8 @@ pub(crate) struct Visit {
     pub(crate) rules: Arc<Rules>,
     pub(crate) inner: Arc<Inner>,
     pub(crate) place: Place,
+    /// Held while its opening lasts.
+    pub(crate) opening: Option<TaskTrackerToken>,
 }
 
 impl Visit {
@@ -100,7 +103,7 @@ impl Visit {
         };
         // In a box, so that what HTTP needed is given back before a connection
         // of days begins.
-        let slot = Slot::new(turn);
+        let slot = Slot::new(turn.with(self.opening.take()));
         let (heard, mut tcp, received) = Box::pin(self.hear(tcp, ahead, &slot)).await;
         let turn = slot.turn();
         match heard {

@@ -21,7 +21,7 @@ use tokio_util::sync::WaitForCancellationFutureOwned;
 use tracing::info;
 
 use super::{Ears, Scene, lane::End, value, words};
-use crate::{Refused, access::shown, gate::Guest, peer::Peer, running::Inner};
+use crate::{Refused, access::shown, gate::Guest, inner::Inner, peer::Peer};
 
 /// As much is put together at once.
 const PART: usize = 64 << 10;

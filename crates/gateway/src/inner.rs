@@ -1,0 +1,273 @@
+//! What all connections of a gateway share, and what is in force for those that
+//! come.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    future::Future,
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
+    },
+};
+
+use draftgate_bus::Hub;
+use draftgate_conn::Sender;
+use draftgate_core::Close;
+use draftgate_record::Recorder;
+use tokio::time::Duration;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::warn;
+
+use crate::{
+    BindError, Reloaded,
+    config::Config,
+    counts::Counters,
+    policy::Policies,
+    ports::{Changed, Inherited, Ports},
+    rules::{Own, Rules},
+    tasks::Tasks,
+    throttle::Throttle,
+};
+
+/// What all connections share, whatever configuration they began under.
+pub(crate) struct Inner {
+    /// Services of the program that embeds us.
+    pub(crate) own: Own,
+    /// What is in force for connections that come now.
+    now: Mutex<InForce>,
+    pub(crate) counts: Counters,
+    pub(crate) throttle: Arc<Throttle>,
+    pub(crate) recorder: Option<Arc<Recorder>>,
+    /// No more connections, no more upgrades.
+    pub(crate) stop: CancellationToken,
+    pub(crate) accepted: AtomicU64,
+    pub(crate) hub: Hub,
+    /// Every task ends now.
+    pub(crate) abort: CancellationToken,
+    pub(crate) tasks: Tasks,
+    /// Openings under way, from accepting on.
+    pub(crate) openings: TaskTracker,
+    /// The connections to upstreams.
+    pub(crate) beyond: Tasks,
+    /// What feeds channels.
+    pub(crate) sources: Tasks,
+    open: Mutex<HashMap<u64, Sender>>,
+    registered: AtomicU64,
+    /// How many streams of events have been told that they end.
+    leaving: AtomicU32,
+}
+
+/// A configuration's rules, and the sockets that it wants.
+#[derive(Debug, Default)]
+pub(crate) struct InForce {
+    rules: Option<Arc<Rules>>,
+    pub(crate) ports: Ports,
+}
+
+/// A place in the list of open connections; left when dropped.
+#[derive(Debug)]
+pub(crate) struct Registered {
+    inner: Arc<Inner>,
+    key: u64,
+}
+
+impl Inner {
+    /// Nothing is in force yet.
+    pub(crate) fn new(
+        own: Own,
+        log_rate: Option<u32>,
+        recorder: Option<Arc<Recorder>>,
+    ) -> Arc<Self> {
+        let abort = CancellationToken::new();
+        Arc::new(Self {
+            own,
+            now: Mutex::default(),
+            throttle: Arc::new(Throttle::new(log_rate)),
+            recorder,
+            counts: Counters::default(),
+            stop: CancellationToken::new(),
+            accepted: AtomicU64::new(0),
+            hub: Hub::new(),
+            openings: TaskTracker::new(),
+            tasks: Tasks::new(abort.clone()),
+            beyond: Tasks::new(abort.clone()),
+            sources: Tasks::new(abort.clone()),
+            abort,
+            open: Mutex::default(),
+            registered: AtomicU64::new(0),
+            leaving: AtomicU32::new(0),
+        })
+    }
+
+    /// Runs `task` until it ends or the gateway stops at once.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(task);
+    }
+
+    /// Runs `task` until `stop`; it is no connection and is not waited for.
+    pub(crate) fn spawn_until(
+        &self,
+        stop: CancellationToken,
+        task: impl Future<Output = ()> + Send + 'static,
+    ) {
+        tokio::spawn(async move {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => {}
+                () = task => {}
+            }
+        });
+    }
+
+    /// Puts `config` in force.
+    ///
+    /// # Errors
+    /// What it needs cannot be had, and what was in force still is.
+    pub(crate) fn follow(
+        self: &Arc<Self>,
+        config: Config,
+        inherited: &mut Inherited,
+    ) -> Result<Reloaded, BindError> {
+        raise_open_files(&config);
+        let mut now = self.now();
+        let plan = now.ports.plan(&config, inherited)?;
+        let policies = config.policy.as_ref();
+        let policies = policies.map(|policy| Policies::new(policy, plan.public_ports()));
+        let made = Rules::make(self, config, policies, now.rules.as_deref())?;
+        // From here on nothing can fail.
+        if let Some(before) = &now.rules {
+            before.end_sources(&made.rules);
+        }
+        let rules = made.begin(self);
+        let Changed { opened, closed } = now.ports.follow(plan, &rules, self);
+        let before = now.rules.replace(Arc::clone(&rules));
+        let kept = before.map_or(0, |before| before.in_common(&rules));
+        Ok(Reloaded {
+            opened,
+            closed,
+            routes_kept: kept,
+            routes_new: rules.served.len() - kept,
+        })
+    }
+
+    /// What is in force for connections that come now.
+    ///
+    /// # Panics
+    /// Before anything was: never after [`Gateway::bind`].
+    pub(crate) fn rules(&self) -> Arc<Rules> {
+        let rules = self.now().rules.clone();
+        rules.expect("in force since the gateway was bound")
+    }
+
+    /// What is in force.
+    pub(crate) fn now(&self) -> MutexGuard<'_, InForce> {
+        self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// After how long one more stream of events is to end, now that the
+    /// gateway stops: spread as the closes of connections are.
+    pub(crate) fn leave(&self) -> Duration {
+        let streams = self.counts.streaming.load(Relaxed).max(1);
+        let turn = self.leaving.fetch_add(1, Relaxed);
+        let streams = usize::try_from(streams).unwrap_or(usize::MAX);
+        apart(self.rules().config.drain, streams).saturating_mul(turn)
+    }
+
+    /// Whether everything is cut.
+    pub(crate) fn is_aborted(&self) -> bool {
+        self.abort.is_cancelled()
+    }
+
+    /// What records connections, where that is wanted.
+    pub(crate) fn recorder(&self) -> Option<&Recorder> {
+        self.recorder.as_deref()
+    }
+
+    /// Counts that `peer` was refused. Whether a line is to say so: log it
+    /// with the same `code`, which stands in the sum of what is left out.
+    #[must_use = "the log is limited"]
+    pub(crate) fn refuse(&self, code: &'static str, peer: SocketAddr) -> bool {
+        self.counts.refuse(code);
+        self.throttle.lets(code, peer.ip())
+    }
+
+    /// Notes that a connection is open.
+    pub(crate) fn register(self: &Arc<Self>, sender: Sender) -> Registered {
+        let key = self.registered.fetch_add(1, Relaxed);
+        self.open().insert(key, sender.clone());
+        // The drain may have taken its list while this one was being opened.
+        if self.stop.is_cancelled() {
+            sender.close(Some(going_away()));
+        }
+        Registered {
+            inner: Arc::clone(self),
+            key,
+        }
+    }
+
+    /// Stops at once.
+    pub(crate) fn end(&self) {
+        self.stop.cancel();
+        self.abort.cancel();
+    }
+
+    /// Every open connection.
+    pub(crate) fn open(&self) -> MutexGuard<'_, HashMap<u64, Sender>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Inner");
+        shown.field("counts", &self.counts).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        self.inner.open().remove(&self.key);
+    }
+}
+
+fn raise_open_files(config: &Config) {
+    let wanted = config.files();
+    match rlimit::increase_nofile_limit(u64::MAX) {
+        Ok(limit) if limit < wanted => warn!(
+            limit,
+            wanted,
+            "the system lets this process open fewer files than `max-connections` asks for; raise the hard limit (`ulimit -Hn`, LimitNOFILE=) or lower max-connections"
+        ),
+        Ok(_) => {}
+        Err(error) => warn!(%error, "the limit of open files could not be raised"),
+    }
+}
+
+/// The time between two closes: all of them within four fifths of the drain
+/// time, and a few connections without making anybody wait.
+pub(crate) fn apart(time: Duration, connections: usize) -> Duration {
+    let most = Duration::from_millis(50);
+    match u32::try_from(connections) {
+        Ok(connections @ 1..) => (time * 4 / 5 / connections).min(most),
+        _ => Duration::ZERO,
+    }
+}
+
+pub(crate) fn going_away() -> Close {
+    Close::new(Close::GOING_AWAY, "the gateway is shutting down")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn closes_are_spread_over_most_of_the_drain_time() {
+        let time = Duration::from_secs(10);
+        assert_eq!(apart(time, 0), Duration::ZERO);
+        assert_eq!(apart(time, 2), Duration::from_millis(50));
+        assert_eq!(apart(time, 8_000), Duration::from_millis(1));
+    }
+}
