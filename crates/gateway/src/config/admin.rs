@@ -10,7 +10,8 @@ use super::{
     Token,
     http::token,
     problem::Problem,
-    reader::{Table, Wrong},
+    reader::{Table, Value, Wrong},
+    values::Many,
 };
 
 /// What operators are served.
@@ -76,6 +77,10 @@ pub(super) fn read(top: &mut Table<'_>) -> Option<Admin> {
             ),
         );
         table.wrong(problem.help("set `admin.token-file` (`openssl rand -hex 32` makes a token), or listen on 127.0.0.1: whoever reaches it can close every connection"));
+    }
+    table.unless_said("handshakes", Many(admin.handshakes).show());
+    if !wanted {
+        table.off();
     }
     table.finish();
     wanted.then_some(admin)

@@ -11,14 +11,15 @@ use ipnet::{IpNet, Ipv4Net};
 use toml::de::DeTable;
 
 use super::{
-    Config, ConfigError, DRAIN, Environment, HttpDoor, Listener, ListenerLimits, Log, Mistakes,
-    Origins, Source, Timeouts, admin, http,
+    Config, ConfigError, DRAIN, Effective, Environment, HttpDoor, Listener, ListenerLimits, Log,
+    Mistakes, Origins, Source, Timeouts, admin, http,
     lists::{self, Chosen},
     policy,
     problem::{Place, Problem},
-    reader::{Reader, Said, Table, Tables, Wrong},
+    reader::{Reader, Said, Table, Tables, Value, Wrong},
     record, routes,
-    values::{OrOff, OrUnlimited, Pause, Size},
+    shown::Shown,
+    values::{Many, OrOff, OrUnlimited, Pause, Size},
 };
 
 /// The smallest head that can be asked for: the HTTP parser reads into buffers
@@ -62,8 +63,22 @@ impl Config {
         spoken: &[Draft],
         environment: &Environment,
     ) -> Result<Self, ConfigError> {
-        let (config, _) = read(text, source_name, spoken, environment)?;
-        Ok(config)
+        Ok(read(text, source_name, spoken, environment)?.config)
+    }
+
+    /// [`parse`](Self::parse), and what every key holds.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn parse_effective(
+        text: &str,
+        source_name: &str,
+        spoken: &[Draft],
+        environment: &Environment,
+    ) -> Result<(Self, Effective), ConfigError> {
+        let read = read(text, source_name, spoken, environment)?;
+        Ok((read.config, read.effective))
     }
 
     /// Reads a configuration file.
@@ -76,9 +91,22 @@ impl Config {
         spoken: &[Draft],
         environment: &Environment,
     ) -> Result<Self, ConfigError> {
+        Ok(Self::load_effective(path, spoken, environment)?.0)
+    }
+
+    /// [`load`](Self::load), and what every key holds.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn load_effective(
+        path: &Path,
+        spoken: &[Draft],
+        environment: &Environment,
+    ) -> Result<(Self, Effective), ConfigError> {
         let name = path.display().to_string();
         match std::fs::read_to_string(path) {
-            Ok(text) => Self::parse(&text, &name, spoken, environment),
+            Ok(text) => Self::parse_effective(&text, &name, spoken, environment),
             Err(source) => Err(ConfigError::Read { name, source }),
         }
     }
@@ -89,21 +117,43 @@ impl Config {
     ///
     /// [`ConfigError::Mistakes`] if the environment sets what is wrong.
     pub fn embedded(spoken: &[Draft], environment: &Environment) -> Result<Self, ConfigError> {
-        let config = Self::parse(EMBEDDED, EMBEDDED_NAME, spoken, environment)?;
-        Ok(Self {
-            source: Source::Embedded,
-            ..config
-        })
+        Ok(Self::embedded_effective(spoken, environment)?.0)
+    }
+
+    /// [`embedded`](Self::embedded), and what every key holds.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn embedded_effective(
+        spoken: &[Draft],
+        environment: &Environment,
+    ) -> Result<(Self, Effective), ConfigError> {
+        let (config, effective) =
+            Self::parse_effective(EMBEDDED, EMBEDDED_NAME, spoken, environment)?;
+        let source = Source::Embedded;
+        Ok((Self { source, ..config }, effective))
     }
 }
 
-/// The configuration, and every key that was looked for.
+/// The configuration, every key that was looked for, and what each holds.
+#[derive(Debug)]
+pub(super) struct Read {
+    pub(super) config: Config,
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "the table of keys is held to it")
+    )]
+    pub(super) known: BTreeSet<String>,
+    pub(super) effective: Effective,
+}
+
 pub(super) fn read(
     text: &str,
     name: &str,
     spoken: &[Draft],
     environment: &Environment,
-) -> Result<(Config, BTreeSet<String>), Mistakes> {
+) -> Result<Read, Mistakes> {
     let mistakes = |problems| Mistakes {
         name: name.to_owned(),
         text: text.to_owned(),
@@ -112,10 +162,14 @@ pub(super) fn read(
     let tree = DeTable::parse(text).map_err(|e| mistakes(vec![not_toml(&e)]))?;
     let reader = Reader::new(environment);
     let config = whole(reader.top(tree.get_ref()), name, spoken);
-    let (problems, known) = reader.finish();
-    match problems.is_empty() {
-        true => Ok((config, known)),
-        false => Err(mistakes(problems)),
+    let finished = reader.finish();
+    match finished.problems.is_empty() {
+        true => Ok(Read {
+            config,
+            known: finished.known,
+            effective: Effective::new(name, text, finished.sections),
+        }),
+        false => Err(mistakes(finished.problems)),
     }
 }
 
@@ -133,6 +187,9 @@ fn not_toml(error: &toml::de::Error) -> Problem {
 fn whole(mut top: Table<'_>, name: &str, spoken: &[Draft]) -> Config {
     let drafts = lists::drafts(&mut top, spoken);
     let origins = lists::origins(&mut top);
+    let default = Origins::default();
+    let accepted = Shown::list(origins.as_ref().unwrap_or(&default).rules());
+    top.shows("origins", accepted);
 
     let mut limits = Limits::default();
     let mut queue = super::route::QUEUE;
@@ -146,9 +203,7 @@ fn whole(mut top: Table<'_>, name: &str, spoken: &[Draft]) -> Config {
     let mut drain = DRAIN;
     let mut table = top.table("timeouts", "timeouts");
     timeouts(&mut table, &mut listener.timeouts);
-    if let Some(Pause(said)) = table.value("drain") {
-        drain = said;
-    }
+    table.set_as::<Pause, _>("drain", &mut drain);
     table.finish();
 
     let mut log = Log::default();
@@ -156,9 +211,7 @@ fn whole(mut top: Table<'_>, name: &str, spoken: &[Draft]) -> Config {
     table.set("format", &mut log.format);
     table.set("level", &mut log.level);
     table.set("access", &mut log.access);
-    if let Some(OrUnlimited(said)) = table.value("rate") {
-        log.rate = said;
-    }
+    table.set_as::<OrUnlimited, _>("rate", &mut log.rate);
     table.finish();
 
     let record = record::read(&mut top);
@@ -192,7 +245,8 @@ fn whole(mut top: Table<'_>, name: &str, spoken: &[Draft]) -> Config {
 fn listeners(top: &mut Table<'_>, shared: &Listener) -> Vec<Listener> {
     let tables = match top.tables("listeners") {
         Tables::These(tables) => tables,
-        Tables::Absent | Tables::Wrong => return vec![shared.clone()],
+        Tables::Absent => vec![top.absent("listeners")],
+        Tables::Wrong => return vec![shared.clone()],
     };
     if tables.is_empty() {
         top.wrong(
@@ -207,6 +261,7 @@ fn listeners(top: &mut Table<'_>, shared: &Listener) -> Vec<Listener> {
         address(&mut table, &mut listener, &mut taken);
         table.set("page", &mut listener.page);
         listener.public_url = table.value("public-url");
+        table.unless_said("trusted-proxies", Shown::nothing());
         listener.trusted_proxies = trusted_proxies(&mut table);
         proxy_protocol(&mut table, &mut listener);
         let mut limits = table.table("limits", "listeners.limits");
@@ -223,6 +278,10 @@ fn listeners(top: &mut Table<'_>, shared: &Listener) -> Vec<Listener> {
 
 /// The address, which no earlier listener may have.
 fn address(table: &mut Table<'_>, listener: &mut Listener, taken: &mut Vec<(SocketAddr, Place)>) {
+    if !table.is_there() {
+        table.unless_said("address", listener.address.show());
+        return;
+    }
     let Some(said) = table.said("address") else {
         let problem = Problem::new(table.place.clone(), "a listener lacks `address`");
         table.wrong(problem.help("add for example `address = \"127.0.0.1:8080\"`"));
@@ -309,10 +368,9 @@ fn listener_limits(table: &mut Table<'_>, limits: &mut ListenerLimits) {
         ),
         ("accept-rate", &mut limits.accept_rate),
     ] {
-        if let Some(OrUnlimited(said)) = table.value(key) {
-            *limit = said;
-        }
+        table.set_as::<OrUnlimited, _>(key, limit);
     }
+    table.unless_said("backlog", limits.backlog.show());
     if let Some(said) = count(table, "backlog", LONGEST_BACKLOG) {
         limits.backlog = said;
     }
@@ -321,6 +379,7 @@ fn listener_limits(table: &mut Table<'_>, limits: &mut ListenerLimits) {
             "must be at least 8KiB, the size of the buffers that a head is read into".to_owned()
         })
     });
+    table.unless_said("head-fields", Many(limits.head_fields).show());
     if let Some(said) = count(table, "head-fields", MOST_FIELDS) {
         limits.head_fields = said as usize;
     }
@@ -344,9 +403,7 @@ pub(super) fn route_limits(table: &mut Table<'_>, limits: &mut Limits) {
         ("frame", &mut limits.frame),
         ("message", &mut limits.message),
     ] {
-        if let Some(Size(said)) = table.value(key) {
-            *limit = said;
-        }
+        table.set_as::<Size, _>(key, limit);
     }
     table.set("fragments", &mut limits.fragments);
 }
@@ -362,6 +419,7 @@ fn bounded(
     size: &mut usize,
     wrong: impl Fn(&u64) -> Option<String>,
 ) {
+    table.unless_said(key, Shown::octets(*size as u64));
     let said = table.said(key);
     let (Some(said), Some(Size(octets))) = (said, table.value(key)) else {
         return;
@@ -382,22 +440,12 @@ fn timeouts(table: &mut Table<'_>, timeouts: &mut Timeouts) {
     table.set("first-octet", &mut timeouts.first_octet);
     table.set("head", &mut timeouts.head);
     table.set("key3", &mut timeouts.key3);
-    if let Some(Pause(said)) = table.value("head-delay") {
-        timeouts.head_delay = said;
-    }
-    if let Some(OrOff(said)) = table.value("idle") {
-        timeouts.idle = said;
-    }
-    if let Some(OrOff(said)) = table.value("ping") {
-        timeouts.ping = said;
-    }
-    if let Some(OrOff(said)) = table.value("message") {
-        timeouts.message = said;
-    }
+    table.set_as::<Pause, _>("head-delay", &mut timeouts.head_delay);
+    table.set_as::<OrOff, _>("idle", &mut timeouts.idle);
+    table.set_as::<OrOff, _>("ping", &mut timeouts.ping);
+    table.set_as::<OrOff, _>("message", &mut timeouts.message);
     table.set("write", &mut timeouts.write);
-    if let Some(OrOff(said)) = table.value("unacknowledged") {
-        timeouts.unacknowledged = said;
-    }
+    table.set_as::<OrOff, _>("unacknowledged", &mut timeouts.unacknowledged);
     table.set("close", &mut timeouts.close);
     table.set("close-hixie-76", &mut timeouts.close_hixie_76);
 }

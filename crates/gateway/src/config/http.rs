@@ -11,7 +11,8 @@ use super::{
     Publish,
     file::octets,
     reader::{Table, Value, Wrong},
-    values::{OrOff, text},
+    shown::Shown,
+    values::{Many, OrOff, text},
 };
 use toml::de::DeValue;
 
@@ -150,6 +151,10 @@ impl Value for Token {
     fn read(value: &DeValue<'_>) -> Result<Self, Wrong> {
         Self::new(text(value, "a string")?).map_err(no_token)
     }
+
+    fn show(&self) -> Shown {
+        Shown::Secret
+    }
 }
 
 /// The table `http` at the top.
@@ -161,27 +166,30 @@ pub(super) fn read(top: &mut Table<'_>) -> Http {
         ("history", &mut http.history),
         ("history-channels", &mut http.history_channels),
     ] {
-        if let Some(said) = table.value::<u32>(key) {
-            *count = said as usize;
-        }
+        table.set_as::<Many, _>(key, count);
     }
     octets(&mut table, "history-octets", &mut http.history_octets);
     octets(&mut table, "history-total", &mut http.history_total);
     table.set("history-time", &mut http.history_time);
     table.set("poll", &mut http.poll);
-    if let Some(OrOff(said)) = table.value("keep-alive") {
-        http.keep_alive = said;
-    }
+    table.set_as::<OrOff, _>("keep-alive", &mut http.keep_alive);
     table.set("retry", &mut http.retry);
     table.finish();
     http
 }
 
-/// The table `http` of a route, which stands above `shared`.
-pub(super) fn of_route(route: &mut Table<'_>, shared: &HttpDoor) -> HttpDoor {
+/// The table `http` of a route, which stands above `shared`;
+/// `publish` is who may publish on the route.
+pub(super) fn of_route(route: &mut Table<'_>, shared: &HttpDoor, publish: Publish) -> HttpDoor {
     let mut told = shared.clone();
     let mut table = route.table("http", "routes.http");
     door(&mut table, &mut told);
+    let trusts = shared.trusts_loopback(publish).into();
+    let trusts = match shared.trust_loopback {
+        Some(_) => Shown::Is(trusts),
+        None => Shown::Follows(trusts),
+    };
+    table.unless_said("trust-loopback", trusts);
     table.finish();
     told
 }

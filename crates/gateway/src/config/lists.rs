@@ -9,6 +9,7 @@ use super::{
     OriginRule, Origins,
     problem::{Place, Problem, listed, nearest},
     reader::{Said, Table, Wrong, element_place},
+    shown::Shown,
 };
 
 /// What was said about the drafts.
@@ -103,7 +104,12 @@ pub(super) fn drafts(table: &mut Table<'_>, spoken: &[Draft]) -> Chosen {
             table.wrong(problem.related(&pair[0].1, "here it stands too"));
         }
     }
-    Chosen::Drafts(chosen.into_iter().map(|(draft, _)| draft).collect())
+    let drafts: Vec<Draft> = chosen.into_iter().map(|(draft, _)| draft).collect();
+    table.shows(
+        "drafts",
+        Shown::list(drafts.iter().map(|draft| draft.name())),
+    );
+    Chosen::Drafts(drafts)
 }
 
 pub(super) fn draft(name: &str, spoken: &[Draft]) -> Result<Draft, Wrong> {
@@ -189,6 +195,7 @@ fn origin_rule(text: &str) -> Result<OriginRule, Wrong> {
 /// The subprotocols of a table.
 pub(super) fn subprotocols(table: &mut Table<'_>) -> Vec<String> {
     const WHAT: &str = "a list of subprotocols";
+    table.unless_said("subprotocols", Shown::nothing());
     let Some(said) = table.said("subprotocols") else {
         return Vec::new();
     };

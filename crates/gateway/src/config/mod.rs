@@ -27,6 +27,7 @@
 //! ```
 
 mod admin;
+mod effective;
 mod environment;
 mod exposure;
 mod file;
@@ -44,6 +45,7 @@ mod reader;
 mod record;
 mod route;
 mod routes;
+mod shown;
 mod site;
 mod source;
 pub mod units;
@@ -58,6 +60,7 @@ pub use draftgate_client::{AnswerChecks, Drafts};
 pub use draftgate_conn::Overflow;
 pub use draftgate_translate::BinaryPolicy;
 pub use draftgate_upstream::{Address, NotAnAddress};
+pub use effective::{Effective, SaidBy};
 pub use environment::Environment;
 pub use exposure::{Exposed, Exposure};
 pub use file::EMBEDDED;

@@ -15,6 +15,7 @@ use super::{
     lists::each,
     problem::{Place, Problem},
     reader::{Said, Table, Value, Wrong},
+    shown::Shown,
     values::integer,
 };
 
@@ -163,6 +164,19 @@ pub(super) fn read(
     policy.flash_ports = items(&mut table, "flash-ports", PORTS, ports);
     if let Some(said) = items(&mut table, "silverlight-ports", PORTS, silverlight_ports) {
         policy.silverlight_ports = said;
+    }
+    for (key, said) in [
+        ("allow", allow.as_deref().map(Shown::list)),
+        (
+            "flash-ports",
+            policy.flash_ports.as_deref().map(Shown::list),
+        ),
+    ] {
+        table.shows(key, said.unwrap_or(Shown::Unset));
+    }
+    table.shows("silverlight-ports", Shown::list(&policy.silverlight_ports));
+    if said_first.is_none() {
+        table.off();
     }
     let mut taken: Vec<SocketAddr> = listeners.iter().map(|l| l.address).collect();
     let mut listener = |key| {

@@ -4,7 +4,11 @@
 //! is unknown, and the keys asked for are what it may have been meant to be.
 //! Thus the list of known keys cannot drift from what is read.
 
-use std::{cell::RefCell, collections::BTreeSet, ops::Range};
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeSet,
+    ops::Range,
+};
 
 use toml::{
     Spanned,
@@ -12,8 +16,10 @@ use toml::{
 };
 
 use super::{
+    effective::Section,
     environment::{self, Environment, Variable},
     problem::{Place, Problem, listed, nearest},
+    shown::Shown,
 };
 
 /// What all tables of one configuration share.
@@ -25,6 +31,18 @@ pub(super) struct Reader<'e> {
     known: RefCell<BTreeSet<String>>,
     /// Those of them that the environment can set.
     settable: RefCell<BTreeSet<String>>,
+    /// What each table holds in effect.
+    sections: RefCell<Vec<Section>>,
+    /// How many tables were asked for.
+    tables: Cell<usize>,
+}
+
+/// What was read: what is wrong, which keys there are, and what they hold.
+#[derive(Debug)]
+pub(super) struct Finished {
+    pub(super) problems: Vec<Problem>,
+    pub(super) known: BTreeSet<String>,
+    pub(super) sections: Vec<Section>,
 }
 
 /// A value and where it was said.
@@ -46,6 +64,8 @@ pub(super) struct Table<'t> {
     /// Its header.
     pub(super) place: Place,
     asked: Vec<&'static str>,
+    /// What its keys hold.
+    section: Section,
 }
 
 /// An array of tables.
@@ -88,6 +108,10 @@ impl Wrong {
 /// A value that can be read out of one TOML value.
 pub(super) trait Value: Sized {
     fn read(value: &DeValue<'_>) -> Result<Self, Wrong>;
+
+    /// As a file would write it, so that [`read`](Self::read) gives the same
+    /// again; what nobody else may see as [`Shown::Secret`].
+    fn show(&self) -> Shown;
 }
 
 impl<'e> Reader<'e> {
@@ -101,6 +125,8 @@ impl<'e> Reader<'e> {
             problems: RefCell::default(),
             known: RefCell::default(),
             settable: RefCell::default(),
+            sections: RefCell::default(),
+            tables: Cell::default(),
         }
     }
 
@@ -116,12 +142,25 @@ impl<'e> Reader<'e> {
             entries: Some(entries),
             place: Place::Whole,
             asked: Vec::new(),
+            section: self.section(String::new(), true),
+        }
+    }
+
+    /// A table of its own in what is in effect; `at` says which: `routes[2].limits`.
+    fn section(&self, at: String, is_there: bool) -> Section {
+        let order = self.tables.get();
+        self.tables.set(order + 1);
+        Section {
+            order,
+            at,
+            is_there,
+            keys: Vec::new(),
         }
     }
 
     /// Every problem, in the order of the file, those of the environment and
-    /// of the file as a whole last; and every known key.
-    pub(super) fn finish(self) -> (Vec<Problem>, BTreeSet<String>) {
+    /// of the file as a whole last; every known key; and every table.
+    pub(super) fn finish(self) -> Finished {
         let known = self.known.into_inner();
         let settable = self.settable.into_inner();
         let mut problems = self.problems.into_inner();
@@ -150,7 +189,13 @@ impl<'e> Reader<'e> {
             Place::Variable { .. } => (1, 0),
             Place::Whole => (2, 0),
         });
-        (problems, known)
+        let mut sections = self.sections.into_inner();
+        sections.sort_by_key(|section| section.order);
+        Finished {
+            problems,
+            known,
+            sections,
+        }
     }
 }
 
@@ -166,6 +211,16 @@ impl<'t> Table<'t> {
 
     /// What was said for a key, in the environment or the file.
     pub(super) fn said(&mut self, key: &'static str) -> Option<Said<'t>> {
+        let said = self.find(key);
+        let noted = self.section.key(key);
+        if let (Some(said), None) = (&said, &noted.said) {
+            noted.said = Some(said.place.clone());
+            noted.shown = Shown::written(key, said.value);
+        }
+        said
+    }
+
+    fn find(&mut self, key: &'static str) -> Option<Said<'t>> {
         let full = self.ask(key);
         if self.single {
             self.reader.settable.borrow_mut().insert(full.clone());
@@ -188,7 +243,10 @@ impl<'t> Table<'t> {
     pub(super) fn value<T: Value>(&mut self, key: &'static str) -> Option<T> {
         let said = self.said(key)?;
         match T::read(said.value) {
-            Ok(value) => Some(value),
+            Ok(value) => {
+                self.shows(key, value.show());
+                Some(value)
+            }
             Err(wrong) => {
                 self.wrong_value(key, &said, wrong);
                 None
@@ -198,8 +256,58 @@ impl<'t> Table<'t> {
 
     /// A value where one is said rightly, and else the one that stands there.
     pub(super) fn set<T: Value>(&mut self, key: &'static str, value: &mut T) {
+        self.section.key(key).otherwise = Some(value.show());
         if let Some(said) = self.value(key) {
             *value = said;
+        }
+        self.shows(key, value.show());
+    }
+
+    /// The same for a value that is written as a `W`.
+    pub(super) fn set_as<W: Value + Into<T> + From<T>, T: Clone>(
+        &mut self,
+        key: &'static str,
+        value: &mut T,
+    ) {
+        let mut written = W::from(value.clone());
+        self.set(key, &mut written);
+        *value = written.into();
+    }
+
+    /// What a key holds in effect, where [`set`](Self::set) does not see it:
+    /// lists, and what other keys decide. The last word on a key holds.
+    pub(super) fn shows(&mut self, key: &'static str, shown: Shown) {
+        self.section.key(key).shown = shown;
+    }
+
+    /// What a key holds unless somebody says something else, where
+    /// [`set`](Self::set) does not see it.
+    pub(super) fn unless_said(&mut self, key: &'static str, shown: Shown) {
+        self.find(key);
+        let key = self.section.key(key);
+        key.otherwise = Some(shown.clone());
+        if key.said.is_none() {
+            key.shown = shown;
+        }
+    }
+
+    /// Keys that mean nothing where they stand: they do not appear.
+    pub(super) fn meaningless(&mut self, which: impl Fn(&str) -> bool) {
+        for key in &mut self.section.keys {
+            if which(key.name) {
+                key.shown = Shown::Meaningless;
+            }
+        }
+    }
+
+    /// Notes that the table does nothing: written out, its keys would make it
+    /// do something.
+    pub(super) fn off(&mut self) {
+        for key in &mut self.section.keys {
+            key.shown = match std::mem::replace(&mut key.shown, Shown::Unset) {
+                Shown::Is(value) => Shown::Follows(value),
+                other => other,
+            };
         }
     }
 
@@ -215,6 +323,7 @@ impl<'t> Table<'t> {
     /// A table within this one; empty where it is not there.
     pub(super) fn table(&mut self, key: &'static str, path: &'static str) -> Self {
         self.ask(key);
+        self.section.keys.retain(|asked| asked.name != key);
         let said = self.in_file(key);
         let entries = said.as_ref().and_then(|said| match said.value {
             DeValue::Table(entries) => Some(entries),
@@ -232,12 +341,34 @@ impl<'t> Table<'t> {
             entries,
             place: said.map_or(Place::Whole, |said| said.place),
             asked: Vec::new(),
+            section: self
+                .reader
+                .section(self.section.below(key), entries.is_some()),
         }
+    }
+
+    /// The one table of an array that is not there.
+    pub(super) fn absent(&self, key: &'static str) -> Self {
+        Self {
+            reader: self.reader,
+            path: key,
+            single: false,
+            entries: None,
+            place: Place::Whole,
+            asked: Vec::new(),
+            section: self.element(key, 0, false),
+        }
+    }
+
+    fn element(&self, key: &'static str, at: usize, is_there: bool) -> Section {
+        let at = format!("{}[{at}]", self.section.below(key));
+        self.reader.section(at, is_there)
     }
 
     /// The tables of an array.
     pub(super) fn tables(&mut self, key: &'static str) -> Tables<'t> {
         self.ask(key);
+        self.section.keys.retain(|asked| asked.name != key);
         let Some(said) = self.in_file(key) else {
             return Tables::Absent;
         };
@@ -261,6 +392,7 @@ impl<'t> Table<'t> {
                     entries: Some(entries),
                     place,
                     asked: Vec::new(),
+                    section: self.element(key, tables.len(), true),
                 }),
                 other => {
                     let said = Said {
@@ -278,8 +410,10 @@ impl<'t> Table<'t> {
         Tables::These(tables)
     }
 
-    /// Notes each key that nobody asked for.
-    pub(super) fn finish(self) {
+    /// Notes each key that nobody asked for, and what the others hold.
+    pub(super) fn finish(mut self) {
+        let section = std::mem::take(&mut self.section);
+        self.reader.sections.borrow_mut().push(section);
         let title = match (self.path, self.single) {
             ("", _) => "at the top of the file".to_owned(),
             ("listeners" | "routes", false) => format!("in `[[{}]]`", self.path),

@@ -7,6 +7,7 @@ use draftgate_record::{Facts, Options, Secrets};
 use super::{
     lists,
     reader::{Table, Wrong},
+    shown::Shown,
     values::{OrUnlimited, Size},
 };
 
@@ -87,16 +88,13 @@ pub(super) fn read(top: &mut Table<'_>) -> Record {
         ("max-memory", &mut record.max_memory),
         ("max-total", &mut record.max_total),
     ] {
-        if let Some(Size(said)) = table.value(key) {
-            *size = said;
-        }
+        table.set_as::<Size, _>(key, size);
     }
     table.set("max-time", &mut record.max_time);
-    if let Some(OrUnlimited(said)) = table.value("max-exchanges") {
-        record.max_exchanges = said;
-    }
+    table.set_as::<OrUnlimited, _>("max-exchanges", &mut record.max_exchanges);
     table.set("keep-secrets", &mut record.keep_secrets);
     const WHAT: &str = "a list of names";
+    table.unless_said("redact", Shown::nothing());
     if let Some(said) = table.said("redact") {
         let names = lists::each(&table, "redact", &said, WHAT, |item| {
             let name = item.value.as_str().filter(|name| !name.is_empty());

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use super::{
-    BinaryPolicy, Heartbeat, HttpDoor, PathPattern, Publish, Route, Service,
+    BinaryPolicy, Heartbeat, PathPattern, Publish, Route, Service,
     file::{Shared, octets, route_limits},
     http,
     lists::{self, Chosen, names_of},
     problem::{Place, Problem, listed},
     reader::{Said, Table, Tables, Wrong},
+    shown::Shown,
     upstream,
 };
 
@@ -46,6 +47,8 @@ pub(super) fn routes(top: &mut Table<'_>, shared: &Shared<'_>) -> Vec<Route> {
             }
             (Chosen::Wrong, _) | (_, Chosen::Wrong) => Vec::new(),
         };
+        let names = drafts.iter().map(|draft| draft.name());
+        table.shows("drafts", Shown::list(names));
         let path = path.unwrap_or_else(PathPattern::root);
         let route = Route::new(path, service.unwrap_or(Service::Echo), drafts);
         routes.push(one(table, route, service, shared));
@@ -112,6 +115,7 @@ fn one(
     route.origins = lists::origins(&mut table)
         .or_else(|| shared.origins.clone())
         .unwrap_or_default();
+    table.shows("origins", Shown::list(route.origins.rules()));
     route.subprotocols = lists::subprotocols(&mut table);
     route.limits = shared.limits;
     let mut limits = table.table("limits", "routes.limits");
@@ -128,8 +132,11 @@ fn one(
     table.set("version-aliases", &mut route.version_aliases);
     table.set("heartbeat-interval", &mut route.heartbeat_interval);
     heartbeat(&mut table, &mut route);
-    of_channels(&mut table, &mut route, service, shared.http);
+    let over_http = of_channels(&mut table, &mut route, service);
     upstream::read(&mut table, &mut route, service);
+    if over_http {
+        route.http = http::of_route(&mut table, shared.http, route.publish);
+    }
     table.finish();
     route
 }
@@ -165,13 +172,8 @@ const CHANNEL_KEYS: [(&str, &[Service]); 6] = [
     ("interval", &[Service::Clock]),
 ];
 
-/// The keys that say how a channel behaves.
-fn of_channels(
-    table: &mut Table<'_>,
-    route: &mut Route,
-    service: Option<Service>,
-    shared: &HttpDoor,
-) {
+/// The keys that say how a channel behaves; whether `http` says more.
+fn of_channels(table: &mut Table<'_>, route: &mut Route, service: Option<Service>) -> bool {
     let channel = table.said("channel");
     let mut wrong_here = false;
     for (key, services) in CHANNEL_KEYS {
@@ -191,19 +193,24 @@ fn of_channels(
         }
     }
     if wrong_here {
-        return;
+        return false;
     }
     route.channel = table.value("channel");
     table.set("overflow", &mut route.overflow);
     table.set("include-sender", &mut route.include_sender);
     table.set("publish", &mut route.publish);
     table.set("interval", &mut route.interval);
-    route.http = http::of_route(table, shared);
+    let means = |key: &str, service| {
+        let mut keys = CHANNEL_KEYS.iter();
+        keys.all(|(name, services)| *name != key || services.contains(&service))
+    };
+    table.meaningless(|key| service.is_some_and(|service| !means(key, service)));
     match service {
         Some(Service::Bus) => channel_of(table, route, channel.as_ref()),
         Some(Service::Clock) => clock(table, route),
         _ => {}
     }
+    service.is_none_or(|service| means("http", service))
 }
 
 /// The clock has a channel of its own, on which only it speaks.

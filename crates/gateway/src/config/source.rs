@@ -4,7 +4,7 @@
 
 use super::{
     HostField, Publish, Route, Upstream,
-    reader::{Said, Table, Wrong},
+    reader::{Said, Table, Value, Wrong},
 };
 
 /// Keys about requests of clients, and about several connections.
@@ -28,7 +28,9 @@ pub(super) fn check(
 ) {
     if table.said("publish").is_none() {
         route.publish = Publish::None;
+        table.shows("publish", route.publish.show());
     }
+    table.meaningless(|key| OF_CLIENTS.contains(&key));
     if upstream.addresses.iter().any(|it| !it.is_websocket()) {
         let wrong = Wrong::new("must be a server that speaks WebSocket")
             .help("there are no messages in the octets of TCP: write ws://, wss:// or unix:");

@@ -15,6 +15,7 @@ use super::{
     Route, Service, lists,
     problem::{Place, Problem},
     reader::{Said, Table, Value, Wrong},
+    shown::Shown,
     source,
     values::{OrOff, OrUnlimited, Pause, text},
 };
@@ -161,6 +162,11 @@ pub(super) fn read(table: &mut Table<'_>, route: &mut Route, service: Option<Ser
             .help("write a path without it, and add `channel = \"…\"`");
         table.wrong_value("source", said, wrong);
     }
+    let other = match service {
+        Some(Service::Proxy) => "source",
+        _ => "upstream",
+    };
+    table.meaningless(|key| key == other);
     let mut read = Upstream::new(addresses);
     let keys = keys(table, &mut read);
     if let (Some(Service::Bus), Some(said)) = (service, &source) {
@@ -170,6 +176,7 @@ pub(super) fn read(table: &mut Table<'_>, route: &mut Route, service: Option<Ser
         route.upstream = Some(Box::new(read));
         return;
     }
+    table.meaningless(|key| key == "source" || key.contains("upstream"));
     for (key, said) in keys {
         let wrong = Wrong::new("has no meaning without an upstream")
             .help("it is a key of routes with `service = \"proxy\"` and `upstream`, or of bus routes with `source`");
@@ -206,6 +213,16 @@ fn keys<'t>(table: &mut Table<'t>, upstream: &mut Upstream) -> Vec<(&'static str
     ] {
         ask(table, key);
     }
+    for list in [
+        "upstream-pass",
+        "upstream-remove",
+        "upstream-ca",
+        "upstream-sources",
+    ] {
+        table.unless_said(list, Shown::nothing());
+    }
+    table.unless_said("upstream-add", Shown::Is(serde_json::json!({})));
+    table.unless_said("upstream-drafts", Shown::text("auto"));
     if let Some(said) = ask(table, "upstream-drafts") {
         drafts(table, &said, &mut upstream.drafts);
     }
@@ -235,24 +252,22 @@ fn keys<'t>(table: &mut Table<'t>, upstream: &mut Upstream) -> Vec<(&'static str
         });
     }
     table.set("upstream-remember", &mut upstream.remember);
-    if let Some(OrUnlimited(said)) = table.value("max-upstream-connections") {
-        upstream.max_connections = said;
-    }
-    if let Some(Pause(said)) = table.value("upstream-wait") {
-        upstream.wait = said;
-    }
+    table.set_as::<OrUnlimited, _>("max-upstream-connections", &mut upstream.max_connections);
+    table.set_as::<Pause, _>("upstream-wait", &mut upstream.wait);
     table.set("upstream-waiting", &mut upstream.waiting);
     table.set("upstream-one-at-a-time", &mut upstream.one_at_a_time);
-    if let Some(Pause(said)) = table.value("upstream-pause") {
-        upstream.pause = said;
-    }
+    table.set_as::<Pause, _>("upstream-pause", &mut upstream.pause);
     table.set("upstream-back-off", &mut upstream.back_off);
     table.set("upstream-host", &mut upstream.host);
-    if let Some(Origin(said)) = table.value("upstream-origin") {
-        upstream.origin = said;
-    }
+    let mut origin = Origin(upstream.origin.take());
+    table.set("upstream-origin", &mut origin);
+    upstream.origin = origin.0;
     table.set("upstream-answer-checks", &mut upstream.answer_checks);
     table.set("upstream-proxy", &mut upstream.via);
+    if let Some(said) = table.said("upstream-proxy") {
+        // The type would not show that there is a password.
+        table.shows("upstream-proxy", Shown::written("", said.value));
+    }
     table.set("upstream-insecure", &mut upstream.insecure);
     table.set("upstream-proxy-protocol", &mut upstream.proxy_protocol);
     table.set("upstream-connect-timeout", &mut upstream.connect_timeout);
@@ -261,9 +276,7 @@ fn keys<'t>(table: &mut Table<'t>, upstream: &mut Upstream) -> Vec<(&'static str
         ("upstream-ping", &mut upstream.ping),
         ("upstream-idle", &mut upstream.idle),
     ] {
-        if let Some(OrOff(said)) = table.value(key) {
-            *value = said;
-        }
+        table.set_as::<OrOff, _>(key, value);
     }
     keys
 }
@@ -282,6 +295,10 @@ impl Value for Origin {
             _ => Err(Wrong::new("cannot stand in a field of a request")),
         }
     }
+
+    fn show(&self) -> Shown {
+        Shown::text(self.0.as_deref().unwrap_or("client"))
+    }
 }
 
 impl Value for HostField {
@@ -297,14 +314,13 @@ impl Value for HostField {
                 .help("write \"host\" or \"host:port\", \"upstream\" for the upstream's own, or \"client\" for what the client said")),
         }
     }
-}
 
-impl Value for AnswerChecks {
-    fn read(value: &DeValue<'_>) -> Result<Self, Wrong> {
-        super::values::word(
-            value,
-            &[("strict", Self::Strict), ("lenient", Self::Lenient)],
-        )
+    fn show(&self) -> Shown {
+        Shown::text(match self {
+            Self::Upstream => "upstream",
+            Self::Client => "client",
+            Self::Fixed(host) => host,
+        })
     }
 }
 
@@ -321,6 +337,14 @@ impl Value for Via {
                 Ok(proxy) => Ok(Self::Proxy(proxy)),
                 Err(error) => Err(Wrong::new("is no HTTP proxy").help(error.to_string())),
             },
+        }
+    }
+
+    fn show(&self) -> Shown {
+        match self {
+            Self::Directly => Shown::text("none"),
+            Self::Environment => Shown::text("environment"),
+            Self::Proxy(proxy) => Shown::text(proxy),
         }
     }
 }

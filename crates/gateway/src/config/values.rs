@@ -5,10 +5,11 @@ use std::{net::SocketAddr, time::Duration};
 use toml::de::DeValue;
 
 use super::{
-    Heartbeat, LogFormat, LogLevel, NotAPattern, Overflow, PathPattern, PublicUrl, Publish,
-    Service,
+    AnswerChecks, Heartbeat, LogFormat, LogLevel, NotAPattern, Overflow, PathPattern, PublicUrl,
+    Publish, Service,
     problem::{listed, nearest},
     reader::{Value, Wrong},
+    shown::Shown,
     units,
 };
 use draftgate_translate::BinaryPolicy;
@@ -22,8 +23,36 @@ pub(super) struct OrOff(pub(super) Option<Duration>);
 /// `None` is `"unlimited"`.
 pub(super) struct OrUnlimited(pub(super) Option<u32>);
 
+/// A count, at least one, of what is held in memory.
+pub(super) struct Many(pub(super) usize);
+
 /// A size in octets, at least one.
 pub(super) struct Size(pub(super) u64);
+
+/// What is written in its own way and held as a common type.
+macro_rules! held_as {
+    ($($written:ident($held:ty))*) => {$(
+        impl From<$held> for $written {
+            fn from(held: $held) -> Self {
+                Self(held)
+            }
+        }
+
+        impl From<$written> for $held {
+            fn from(written: $written) -> Self {
+                written.0
+            }
+        }
+    )*};
+}
+
+held_as! {
+    Pause(Duration)
+    OrOff(Option<Duration>)
+    OrUnlimited(Option<u32>)
+    Many(usize)
+    Size(u64)
+}
 
 impl Value for bool {
     fn read(value: &DeValue<'_>) -> Result<Self, Wrong> {
@@ -31,11 +60,19 @@ impl Value for bool {
             .as_bool()
             .ok_or_else(|| Wrong::must_be("`true` or `false`", value))
     }
+
+    fn show(&self) -> Shown {
+        Shown::Is((*self).into())
+    }
 }
 
 impl Value for String {
     fn read(value: &DeValue<'_>) -> Result<Self, Wrong> {
         text(value, "a string").map(str::to_owned)
+    }
+
+    fn show(&self) -> Shown {
+        Shown::text(self)
     }
 }
 
@@ -48,6 +85,20 @@ impl Value for u32 {
             _ => Err(Wrong::new(format!("must be from 1 to {}", Self::MAX))),
         }
     }
+
+    fn show(&self) -> Shown {
+        Shown::Is((*self).into())
+    }
+}
+
+impl Value for Many {
+    fn read(value: &DeValue<'_>) -> Result<Self, Wrong> {
+        u32::read(value).map(|count| Self(count as usize))
+    }
+
+    fn show(&self) -> Shown {
+        Shown::Is(self.0.into())
+    }
 }
 
 impl Value for OrUnlimited {
@@ -57,6 +108,11 @@ impl Value for OrUnlimited {
             DeValue::String(word) if word == "unlimited" => Ok(Self(None)),
             _ => Err(Wrong::must_be("a whole number or \"unlimited\"", value)),
         }
+    }
+
+    fn show(&self) -> Shown {
+        self.0
+            .map_or_else(|| Shown::text("unlimited"), |count| count.show())
     }
 }
 
@@ -78,6 +134,10 @@ impl Value for Size {
             octets => Ok(Self(octets)),
         }
     }
+
+    fn show(&self) -> Shown {
+        Shown::octets(self.0)
+    }
 }
 
 impl Value for Pause {
@@ -97,6 +157,10 @@ impl Value for Pause {
             )),
         }
     }
+
+    fn show(&self) -> Shown {
+        Shown::lasting(self.0)
+    }
 }
 
 /// Longer than nothing.
@@ -106,6 +170,10 @@ impl Value for Duration {
             Self::ZERO => Err(Wrong::new("must be longer than nothing")),
             duration => Ok(duration),
         }
+    }
+
+    fn show(&self) -> Shown {
+        Shown::lasting(*self)
     }
 }
 
@@ -122,6 +190,10 @@ impl Value for OrOff {
             },
         }
     }
+
+    fn show(&self) -> Shown {
+        self.0.map_or_else(|| Shown::text("off"), Shown::lasting)
+    }
 }
 
 impl Value for SocketAddr {
@@ -132,6 +204,10 @@ impl Value for SocketAddr {
             )
         })
     }
+
+    fn show(&self) -> Shown {
+        Shown::text(self)
+    }
 }
 
 impl Value for PublicUrl {
@@ -140,6 +216,10 @@ impl Value for PublicUrl {
             .parse()
             .map_err(|e: super::NotAPublicUrl| Wrong::new("is no public URL").help(e.to_string()))
     }
+
+    fn show(&self) -> Shown {
+        Shown::text(self)
+    }
 }
 
 impl Value for PathPattern {
@@ -147,6 +227,10 @@ impl Value for PathPattern {
         text(value, "a path such as \"/bus/{channel}\"")?
             .parse()
             .map_err(|e: NotAPattern| Wrong::new(format!("is no path: {e}")))
+    }
+
+    fn show(&self) -> Shown {
+        Shown::text(self)
     }
 }
 
@@ -176,11 +260,24 @@ impl Value for Heartbeat {
             _ => Err(Wrong::must_be(WHAT, value)),
         }
     }
+
+    fn show(&self) -> Shown {
+        match self {
+            Self::Off => Shown::text("off"),
+            Self::EmptyText => Shown::text("empty-text"),
+            Self::UnknownFrame => Shown::text("unknown-frame"),
+            Self::Text(text) => Shown::Is(serde_json::json!({ "text": text })),
+        }
+    }
 }
 
 impl Value for BinaryPolicy {
     fn read(value: &DeValue<'_>) -> Result<Self, Wrong> {
         word(value, &Self::ALL.map(|policy| (policy.name(), policy)))
+    }
+
+    fn show(&self) -> Shown {
+        Shown::text(self.name())
     }
 }
 
@@ -191,11 +288,19 @@ macro_rules! words {
             fn read(value: &DeValue<'_>) -> Result<Self, Wrong> {
                 word(value, &[$(($word, Self::$variant)),*])
             }
+
+            fn show(&self) -> Shown {
+                $(if matches!(self, Self::$variant) {
+                    return Shown::text($word);
+                })*
+                Shown::Unset
+            }
         }
     )*};
 }
 
 words! {
+    AnswerChecks { "strict" => Strict, "lenient" => Lenient }
     Service { "bus" => Bus, "clock" => Clock, "echo" => Echo, "proxy" => Proxy }
     Publish { "all" => All, "none" => None }
     Overflow { "close" => Close, "drop-newest" => DropNewest, "drop-oldest" => DropOldest }

@@ -1,0 +1,198 @@
+//! How a value that was read is shown again: as a file writes it, or masked.
+//!
+//! Each type that can be read can be shown ([`Value::show`]), so that whatever
+//! a table is asked for appears in the effective configuration. JSON's types
+//! stand in for those of TOML: a configuration has no dates and no fractions.
+//! What nobody showed is taken as it was written, and masked by its name.
+//!
+//! [`Value::show`]: super::reader::Value::show
+
+use std::{fmt, time::Duration};
+
+use serde_json::Value as Json;
+use toml::de::DeValue;
+
+use super::{
+    units::{Lasting, Octets},
+    values::integer,
+};
+
+/// What stands in place of a secret.
+pub(super) const MASK: &str = "***";
+
+/// What a key holds.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Shown {
+    /// This, as a file may write it.
+    Is(Json),
+    /// This follows from other keys; written out it might mean something else.
+    Follows(Json),
+    /// A secret.
+    Secret,
+    /// Nothing, and that is how it is.
+    Unset,
+    /// The key has no meaning where it stands.
+    Meaningless,
+}
+
+impl Shown {
+    /// A word, an address, a pattern: whatever a file writes as a string.
+    pub(super) fn text(text: impl fmt::Display) -> Self {
+        Self::Is(Json::String(text.to_string()))
+    }
+
+    pub(super) fn list<T: fmt::Display>(items: impl IntoIterator<Item = T>) -> Self {
+        let item = |item: T| Json::String(item.to_string());
+        Self::Is(items.into_iter().map(item).collect())
+    }
+
+    /// The empty list.
+    pub(super) fn nothing() -> Self {
+        Self::list::<&str>([])
+    }
+
+    pub(super) fn lasting(duration: Duration) -> Self {
+        const HOUR: u64 = 3600;
+        match (duration.as_secs(), duration.subsec_nanos()) {
+            (secs, 0) if secs >= HOUR && secs.is_multiple_of(HOUR) => {
+                Self::text(format_args!("{}h", secs / HOUR))
+            }
+            _ => Self::text(Lasting(duration)),
+        }
+    }
+
+    pub(super) fn octets(octets: u64) -> Self {
+        Self::text(Octets(octets))
+    }
+
+    /// Whether something of it is not shown.
+    pub(super) fn is_masked(&self) -> bool {
+        match self {
+            Self::Secret => true,
+            Self::Is(value) | Self::Follows(value) => value.to_string().contains(MASK),
+            Self::Unset | Self::Meaningless => false,
+        }
+    }
+
+    /// What a file or a variable says for `key`, as it is written there.
+    pub(super) fn written(key: &str, value: &DeValue<'_>) -> Self {
+        // `{ file = "…" }` says where the secret is, and not which.
+        let only_named = value.get("file").is_some();
+        match names_a_secret(key) && !only_named {
+            true => Self::Secret,
+            false => Self::Is(json(value)),
+        }
+    }
+}
+
+fn json(value: &DeValue<'_>) -> Json {
+    match value {
+        DeValue::String(text) => Json::String(without_credentials(text)),
+        DeValue::Boolean(is) => Json::Bool(*is),
+        DeValue::Integer(_) => integer(value)
+            .and_then(|number| i64::try_from(number).ok())
+            .map_or(Json::Null, Json::from),
+        DeValue::Float(number) => Json::String(number.to_string()),
+        DeValue::Datetime(time) => Json::String(time.to_string()),
+        DeValue::Array(items) => items.iter().map(|item| json(item.get_ref())).collect(),
+        DeValue::Table(entries) => {
+            let entry = |(name, value): (&toml::Spanned<_>, &toml::Spanned<DeValue<'_>>)| {
+                let name: &std::borrow::Cow<'_, str> = name.get_ref();
+                let held = match names_a_secret(name) && value.get_ref().is_str() {
+                    true => Json::String(MASK.to_owned()),
+                    false => json(value.get_ref()),
+                };
+                (name.clone().into_owned(), held)
+            };
+            Json::Object(entries.iter().map(entry).collect())
+        }
+    }
+}
+
+/// Whether a key, or a field of a request, holds what nobody else may see. Files
+/// are named, not shown.
+fn names_a_secret(name: &str) -> bool {
+    const WORDS: [&str; 8] = [
+        "token",
+        "secret",
+        "password",
+        "passphrase",
+        "credential",
+        "authorization",
+        "cookie",
+        "api-key",
+    ];
+    let name = name.to_ascii_lowercase();
+    !name.ends_with("file") && WORDS.iter().any(|word| name.contains(word))
+}
+
+/// A URL without the password that may stand in it.
+pub(super) fn without_credentials(text: &str) -> String {
+    let parts = text.split_once("://").and_then(|(scheme, rest)| {
+        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        let (authority, resource) = rest.split_at(end);
+        let (user, host) = authority.rsplit_once('@')?;
+        let name = user.split_once(':').map_or(user, |(name, _)| name);
+        Some(format!("{scheme}://{name}:{MASK}@{host}{resource}"))
+    });
+    parts.unwrap_or_else(|| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_in_a_url_is_masked() {
+        for (written, shown) in [
+            ("ws://a:9000/b", "ws://a:9000/b"),
+            ("ws://user:pass@a/b@c", "ws://user:***@a/b@c"),
+            ("http://user@a", "http://user:***@a"),
+            ("wss://u:p:q@[::1]:1?x=@", "wss://u:***@[::1]:1?x=@"),
+            ("unix:/run/a@b", "unix:/run/a@b"),
+        ] {
+            assert_eq!(without_credentials(written), shown);
+        }
+    }
+
+    #[test]
+    fn what_is_not_shown_by_its_type_is_masked_by_its_name() {
+        for (key, text, shown) in [
+            ("auth-token", "\"a\"", Shown::Secret),
+            ("token-file", "\"a\"", Shown::text("a")),
+            ("secret", "\"a\"", Shown::Secret),
+            (
+                "secret",
+                "{ file = \"a\" }",
+                Shown::Is(serde_json::json!({"file": "a"})),
+            ),
+            (
+                "upstream-add",
+                "{ Authorization = \"a\", X-Site = \"b\" }",
+                Shown::Is(serde_json::json!({"Authorization": MASK, "X-Site": "b"})),
+            ),
+            (
+                "ports",
+                "[80, \"81-82\"]",
+                Shown::Is(serde_json::json!([80, "81-82"])),
+            ),
+        ] {
+            let value = DeValue::parse(text).unwrap();
+            assert_eq!(Shown::written(key, value.get_ref()), shown, "{key}");
+        }
+    }
+
+    #[test]
+    fn durations_are_written_in_the_unit_people_take() {
+        for (secs, shown) in [(120, "120s"), (3600, "1h"), (7200, "2h"), (90_000, "25h")] {
+            assert_eq!(
+                Shown::lasting(Duration::from_secs(secs)),
+                Shown::text(shown)
+            );
+        }
+        assert_eq!(
+            Shown::lasting(Duration::from_millis(50)),
+            Shown::text("50ms")
+        );
+    }
+}
