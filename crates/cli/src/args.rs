@@ -43,6 +43,8 @@ pub(crate) enum Command {
     Serve(Serve),
     /// Check a configuration and say what it exposes
     Check(Check),
+    /// Print the configuration in effect, and who said what
+    Config(crate::effective::Arguments),
     /// Send every message back, on one port in every draft
     Echo(Echo),
     /// Relay clients of any draft to a server of any draft

@@ -9,7 +9,9 @@ use std::{
 };
 
 use draftgate_core::Draft;
-use draftgate_gateway::config::{Config, ConfigError, Environment, Origins, Route, Service};
+use draftgate_gateway::config::{
+    Config, ConfigError, Effective, Environment, Origins, Route, Service,
+};
 
 use crate::{args, exit::Failure};
 
@@ -29,12 +31,20 @@ pub(crate) fn spoken() -> Vec<Draft> {
 /// # Errors
 /// It cannot be read, or there are mistakes in it.
 pub(crate) fn load(file: &args::File) -> Result<Config, Failure> {
+    Ok(effective(file)?.0)
+}
+
+/// The same, with what every key holds.
+///
+/// # Errors
+/// As [`load`].
+pub(crate) fn effective(file: &args::File) -> Result<(Config, Effective), Failure> {
     let environment = Environment::new(env::vars_os());
-    let config = match path(file) {
-        Some(path) => Config::load(&path, &spoken(), &environment),
-        None => Config::embedded(&spoken(), &environment),
+    let read = match path(file) {
+        Some(path) => Config::load_effective(&path, &spoken(), &environment),
+        None => Config::embedded_effective(&spoken(), &environment),
     };
-    config.map_err(failure)
+    read.map_err(failure)
 }
 
 /// The built-in configuration under the environment.

@@ -14,6 +14,7 @@ mod compare;
 mod configuration;
 mod connect;
 mod echo;
+mod effective;
 mod exchanges;
 mod exit;
 mod explain;
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
     let done = match command.unwrap_or(Command::Serve(serve)) {
         Command::Serve(args) => serve::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Config(args) => effective::run(&args),
         Command::Echo(args) => echo::run(&args),
         Command::Proxy(args) => proxy::run(&args),
         Command::Connect(args) => connect::run(&args),

@@ -27,6 +27,11 @@ fn the_examples_of_compare_explain_and_probe_are_what_they_print() {
 }
 
 #[test]
+fn the_example_of_config_is_what_it_prints() {
+    assert_eq!(holds("docs/operating.md", &["draftgate config"], printed), 1);
+}
+
+#[test]
 fn the_examples_of_connect_are_what_they_print() {
     let gateway = gateway(&[]);
     // Where the documents say that it listens.

@@ -17,6 +17,7 @@ mod client;
 mod compare;
 mod connect;
 mod documents;
+mod effective;
 mod ending;
 mod explain;
 mod hostile;

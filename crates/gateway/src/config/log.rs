@@ -58,6 +58,17 @@ pub enum LogLevel {
     Trace,
 }
 
+impl LogFormat {
+    /// The word of a file for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Human => "human",
+            Self::Json => "json",
+        }
+    }
+}
+
 impl LogLevel {
     /// The name, as filters of log libraries write it.
     pub fn name(self) -> &'static str {

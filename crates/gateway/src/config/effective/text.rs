@@ -23,7 +23,7 @@ pub(super) fn print(effective: &Effective, changed: bool) -> String {
         let s = if secrets == 1 { " is" } else { "s are" };
         let _ = writeln!(
             text,
-            "# {secrets} secret{s} masked as \"{MASK}\": put them back before this is read as a file"
+            "# {secrets} secret{s} masked as \"{MASK}\"; what is printed here is no file before they are put back"
         );
     }
     text.push('\n');
