@@ -11,8 +11,11 @@ use crate::{args, configuration, exit::Failure, serve};
 /// # Errors
 /// As [`serve::run`].
 pub(crate) fn run(args: &args::Echo) -> Result<(), Failure> {
-    let mut config = configuration::alone(configuration::built_in()?, Service::Echo);
-    config.with_drafts(&args.drafts);
-    let serves = "an echo of every message".to_owned();
-    serve::gateway(config, serves, &args.open, &args.log)
+    let read = || {
+        let mut config = configuration::alone(configuration::built_in()?, Service::Echo);
+        config.with_drafts(&args.drafts);
+        Ok(config)
+    };
+    let serves = |_: &_| "an echo of every message".to_owned();
+    serve::gateway(read, serves, &args.open, &args.log)
 }

@@ -6,7 +6,7 @@
 //! same 2.
 
 use std::{
-    fmt::Display,
+    fmt::{self, Display},
     io::{self, Write},
     process::ExitCode,
 };
@@ -78,6 +78,13 @@ impl Failure {
     pub(crate) fn report(self) -> ExitCode {
         say(self.text);
         ExitCode::from(self.code as u8)
+    }
+}
+
+/// As it would be printed.
+impl Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
     }
 }
 

@@ -3,13 +3,18 @@
 //! What a library below logs is passed on from `warn` up alone, whatever level
 //! is asked for: at `debug` HTTP parsers print heads, cookies included.
 
-use std::io::{self, IsTerminal};
+use std::{
+    io::{self, IsTerminal},
+    sync::OnceLock,
+};
 
-use draftgate_gateway::config::{self, LogFormat};
+use draftgate_gateway::config::{self, LogFormat, LogLevel};
 use tracing_subscriber::{
+    Registry,
     filter::{LevelFilter, Targets},
     fmt,
     layer::SubscriberExt,
+    reload,
     util::SubscriberInitExt,
 };
 
@@ -17,6 +22,9 @@ use crate::backlog::{Backlog, Flush};
 
 /// Our crates are all called so.
 const OURS: &str = "draftgate";
+
+/// The level of the log that was started.
+static LEVEL: OnceLock<reload::Handle<Targets, Registry>> = OnceLock::new();
 
 /// Starts the log as `log` says. Later calls change nothing. What was logged is
 /// written when the result is dropped.
@@ -30,10 +38,7 @@ pub(crate) fn start(log: &config::Log) -> io::Result<Flush> {
         LogFormat::Human => true,
         LogFormat::Json => false,
     };
-    let level = log.level.name().parse().unwrap_or(LevelFilter::INFO);
-    let filter = Targets::new()
-        .with_default(level.min(LevelFilter::WARN))
-        .with_target(OURS, level);
+    let (filter, level) = reload::Layer::new(filter(log.level));
     let backlog = Backlog::new(if human { lost } else { lost_in_json });
     let layer = fmt::layer()
         .with_writer(backlog.clone())
@@ -46,10 +51,28 @@ pub(crate) fn start(log: &config::Log) -> io::Result<Flush> {
         false => log.with(layer.json().flatten_event(true)).try_init(),
     };
     match started {
-        Ok(()) => backlog.start(io::stderr()),
+        Ok(()) => {
+            let _ = LEVEL.set(level);
+            backlog.start(io::stderr())
+        }
         // There is a log already.
         Err(_) => Ok(Flush::nothing()),
     }
+}
+
+/// Changes the level from now on, where there is a log.
+pub(crate) fn set_level(level: LogLevel) {
+    if let Some(log) = LEVEL.get() {
+        // It fails only if the log is gone.
+        let _ = log.reload(filter(level));
+    }
+}
+
+fn filter(level: LogLevel) -> Targets {
+    let level = level.name().parse().unwrap_or(LevelFilter::INFO);
+    Targets::new()
+        .with_default(level.min(LevelFilter::WARN))
+        .with_target(OURS, level)
 }
 
 fn lost(lines: u64) -> String {

@@ -107,11 +107,14 @@ fn upstream(text: &str) -> Result<Address, String> {
 /// # Errors
 /// As [`serve::run`].
 pub(crate) fn run(args: &Proxy) -> Result<(), Failure> {
-    let mut config = relaying(configuration::built_in()?, args);
-    config.with_drafts(&args.drafts);
-    config.record.dir.clone_from(&args.record);
-    let serves = "a proxy".to_owned();
-    serve::gateway(config, serves, &args.open, &args.log)
+    let read = || {
+        let mut config = relaying(configuration::built_in()?, args);
+        config.with_drafts(&args.drafts);
+        config.record.dir.clone_from(&args.record);
+        Ok(config)
+    };
+    let serves = |_: &_| "a proxy".to_owned();
+    serve::gateway(read, serves, &args.open, &args.log)
 }
 
 /// `config` with nothing but the proxy; what it says for all routes stays.

@@ -14,6 +14,8 @@ pub(crate) enum Came {
     Interrupt,
     /// SIGHUP: read the configuration again, or the terminal is gone.
     HangUp,
+    /// SIGUSR2: start another process in this one's place.
+    Succession,
 }
 
 /// Waits for signals.
@@ -22,18 +24,19 @@ pub(crate) struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hang_up: Option<Signal>,
+    succession: Option<Signal>,
 }
 
 impl Signals {
-    /// Listens to TERM, INT and HUP, as a service does. Must be called in a
+    /// Listens to TERM, INT, HUP and USR2, as a service does. Must be called in a
     /// tokio runtime.
     ///
     /// # Errors
     /// The system refuses.
     pub(crate) fn of_a_service() -> io::Result<Self> {
-        let hang_up = Some(signal(SignalKind::hangup())?);
         Ok(Self {
-            hang_up,
+            hang_up: Some(signal(SignalKind::hangup())?),
+            succession: Some(signal(SignalKind::user_defined2())?),
             ..Self::of_a_client()?
         })
     }
@@ -47,21 +50,25 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hang_up: None,
+            succession: None,
         })
     }
 
     /// The next one. Nothing is lost if it is dropped half-way.
     pub(crate) async fn next(&mut self) -> Came {
-        let hang_up = async {
-            match &mut self.hang_up {
-                Some(signal) => signal.recv().await,
-                None => std::future::pending().await,
-            }
-        };
         tokio::select! {
             _ = self.terminate.recv() => Came::Terminate,
             _ = self.interrupt.recv() => Came::Interrupt,
-            _ = hang_up => Came::HangUp,
+            () = heard(&mut self.hang_up) => Came::HangUp,
+            () = heard(&mut self.succession) => Came::Succession,
         }
+    }
+}
+
+/// Waits for a signal, if it is listened to.
+async fn heard(signal: &mut Option<Signal>) {
+    match signal {
+        Some(signal) => drop(signal.recv().await),
+        None => std::future::pending().await,
     }
 }

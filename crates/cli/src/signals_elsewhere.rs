@@ -22,6 +22,12 @@ pub(crate) enum Came {
         reason = "only Unix has it, and whoever waits matches on it"
     )]
     HangUp,
+    /// Never comes here.
+    #[allow(
+        dead_code,
+        reason = "only Linux has it, and whoever waits matches on it"
+    )]
+    Succession,
 }
 
 /// Waits for signals.

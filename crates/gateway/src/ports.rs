@@ -6,10 +6,11 @@
 //! accepted from then on. Nothing is closed before everything that is new has
 //! been opened.
 
+#[cfg(unix)]
+use std::os::fd::{AsFd, OwnedFd};
 use std::{
     io,
     net::{self, SocketAddr},
-    os::fd::{AsFd, OwnedFd},
     sync::Arc,
 };
 
@@ -44,6 +45,7 @@ struct Open {
     configured: SocketAddr,
     bound: SocketAddr,
     plugin: Option<Plugin>,
+    #[cfg_attr(not(unix), allow(dead_code, reason = "only Unix hands it over"))]
     socket: Arc<TcpListener>,
     now: watch::Sender<Port>,
     stop: CancellationToken,
@@ -173,6 +175,7 @@ impl Ports {
     ///
     /// # Errors
     /// The process may have no more files.
+    #[cfg(unix)]
     pub(crate) fn sockets(&self) -> io::Result<Vec<OwnedFd>> {
         let sockets = self.0.iter();
         sockets

@@ -1,9 +1,9 @@
 //! The gateway as a whole: bound, running, drained.
 
+#[cfg(unix)]
+use std::os::fd::OwnedFd;
 use std::{
-    io,
     net::{self, SocketAddr},
-    os::fd::OwnedFd,
     sync::{Arc, atomic::Ordering::Relaxed},
 };
 
@@ -177,7 +177,8 @@ impl Running {
     ///
     /// # Errors
     /// The process may have no more files.
-    pub fn sockets(&self) -> io::Result<Vec<OwnedFd>> {
+    #[cfg(unix)]
+    pub fn sockets(&self) -> std::io::Result<Vec<OwnedFd>> {
         self.inner.now().ports.sockets()
     }
 
