@@ -8,10 +8,9 @@ use draftgate_conn::{Closed, Why};
 use draftgate_core::{Capabilities, Close, Draft, Role, Rule};
 use draftgate_drafts::dissect::{self, Field, Kind};
 use draftgate_translate::logged;
-use tokio::time::Instant;
 use tracing::info;
 
-use crate::{front::Visit, handshake::About};
+use crate::{registry::Entry, throttle::Throttle};
 
 /// As much of what a client wrote stands in one place of the log. A head may
 /// have 16 KiB, and a flood of them is not to fill a disk; and an origin is
@@ -27,70 +26,52 @@ pub(crate) fn shown(text: &str) -> String {
     format!("{}… ({} octets)", &text[..end], text.len())
 }
 
-/// A line that is written when its connection has ended.
-#[derive(Debug)]
-pub(crate) struct Line<'a> {
-    visit: &'a Visit,
-    about: About,
-    since: Instant,
-}
-
-impl<'a> Line<'a> {
-    pub(crate) fn new(visit: &'a Visit, about: About) -> Self {
-        Self {
-            visit,
-            about,
-            since: Instant::now(),
-        }
-    }
-
-    pub(crate) fn write(self, closed: &Closed) {
-        let Visit { id, peer, .. } = self.visit;
-        let throttle = &self.visit.inner.throttle;
-        let client = peer.client.ip();
-        let written = self.visit.rules.config.log.access
-            && match closed.opened {
-                true => throttle.lets_access(client),
-                false => throttle.lets(closed.why.code(), client),
-            };
-        if !written {
-            return;
-        }
-        let (about, stats) = (&self.about, &closed.stats);
-        let (undeliverable, muted) = about.tally.read();
-        let upstream = about.tally.upstream();
-        let rule = match closed.why {
-            Why::Violation(rule) => Some(rule),
-            _ => None,
+/// Writes the line of a connection that has ended.
+pub(crate) fn write(entry: &Entry, closed: &Closed, throttle: &Throttle) {
+    let Entry { peer, about, .. } = entry;
+    let client = peer.client.ip();
+    let written = entry.rules.config.log.access
+        && match closed.opened {
+            true => throttle.lets_access(client),
+            false => throttle.lets(closed.why.code(), client),
         };
-        info!(
-            target: "draftgate::access",
-            id,
-            %peer,
-            via = peer.via.map(display),
-            draft = about.draft.name(),
-            origin = about.origin,
-            path = about.path,
-            subprotocol = about.subprotocol,
-            upstream = upstream.map(|(address, _)| address),
-            upstream_draft = upstream.and_then(|(_, draft)| draft).map(Draft::name),
-            messages_in = stats.messages_in,
-            messages_out = stats.messages_out,
-            octets_in = stats.octets_in,
-            octets_out = stats.octets_out,
-            notices = stats.notices,
-            dropped = stats.dropped + stats.unsayable + stats.lost + undeliverable,
-            muted,
-            code = code(closed, &about.capabilities),
-            by = closed.by.code(),
-            why = closed.why.code(),
-            rule = rule.map(Rule::code),
-            section = rule.map(|rule| rule.section(about.draft)),
-            field = rule.and_then(|rule| field(rule, about.draft, &closed.unread)),
-            seconds = (self.since.elapsed().as_secs_f64() * 1e3).round() / 1e3,
-            "{closed}"
-        );
+    if !written {
+        return;
     }
+    let stats = &closed.stats;
+    let (undeliverable, muted) = about.tally.read();
+    let upstream = about.tally.upstream();
+    let rule = match closed.why {
+        Why::Violation(rule) => Some(rule),
+        _ => None,
+    };
+    info!(
+    target: "draftgate::access",
+    id = entry.id(),
+        %peer,
+        via = peer.via.map(display),
+        draft = about.draft.name(),
+        origin = about.origin,
+        path = about.path,
+        subprotocol = about.subprotocol,
+        upstream = upstream.map(|(address, _)| address),
+        upstream_draft = upstream.and_then(|(_, draft)| draft).map(Draft::name),
+        messages_in = stats.messages_in,
+        messages_out = stats.messages_out,
+        octets_in = stats.octets_in,
+        octets_out = stats.octets_out,
+        notices = stats.notices,
+        dropped = stats.dropped + stats.unsayable + stats.lost + undeliverable,
+        muted,
+        code = code(closed, &about.capabilities),
+        by = closed.by.code(),
+        why = closed.why.code(),
+        rule = rule.map(Rule::code),
+        section = rule.map(|rule| rule.section(about.draft)),
+        field = rule.and_then(|rule| field(rule, about.draft, &closed.unread)),
+        seconds = (entry.since.elapsed().as_secs_f64() * 1e3).round() / 1e3,
+        "{closed}"
+    );
 }
 
 /// The field of a frame's header at which `rule` was broken, as `draftgate

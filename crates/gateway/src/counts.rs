@@ -138,8 +138,30 @@ pub(crate) struct Now {
     pub(crate) upstream: usize,
 }
 
+/// What became of a handshake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Outcome {
+    /// The client went before it was done.
+    Abandoned,
+    /// It is open.
+    Accepted,
+    Refused,
+}
+
+impl Outcome {
+    /// A stable word.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Abandoned => "abandoned",
+            Self::Accepted => "accepted",
+            Self::Refused => "refused",
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 struct Handshakes {
+    ended: BTreeMap<(Option<Draft>, Outcome), u64>,
     upgrades: BTreeMap<Draft, u64>,
     refused: BTreeMap<&'static str, u64>,
     policies: BTreeMap<Plugin, u64>,
@@ -148,6 +170,17 @@ struct Handshakes {
 impl Counters {
     pub(crate) fn upgrade(&self, draft: Draft) {
         *self.handshakes().upgrades.entry(draft).or_default() += 1;
+    }
+
+    /// A handshake in `draft`, if that is known, has ended.
+    pub(crate) fn handshake(&self, draft: Option<Draft>, outcome: Outcome) {
+        let mut handshakes = self.handshakes();
+        *handshakes.ended.entry((draft, outcome)).or_default() += 1;
+    }
+
+    /// How many ended how.
+    pub(crate) fn outcomes(&self) -> BTreeMap<(Option<Draft>, Outcome), u64> {
+        self.handshakes().ended.clone()
     }
 
     pub(crate) fn policy(&self, plugin: Plugin) {

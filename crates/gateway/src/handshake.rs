@@ -73,6 +73,8 @@ pub(crate) struct Opened {
 /// What the log says of a connection.
 #[derive(Debug, Clone)]
 pub(crate) struct About {
+    /// The place of its route in the configuration.
+    pub(crate) route: usize,
     pub(crate) draft: Draft,
     pub(crate) capabilities: Capabilities,
     pub(crate) path: String,
@@ -201,6 +203,7 @@ pub(crate) async fn decide(request: &Request, asked: Asked<'_>) -> Result<Opened
         session: accept.handler,
         settings,
         about: About {
+            route: index,
             draft,
             capabilities: acceptor.capabilities(length_frames),
             path: shown(path),

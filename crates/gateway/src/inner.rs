@@ -2,10 +2,8 @@
 //! come.
 
 use std::{
-    collections::HashMap,
     fmt,
     future::Future,
-    net::SocketAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
@@ -13,7 +11,6 @@ use std::{
 };
 
 use draftgate_bus::Hub;
-use draftgate_conn::Sender;
 use draftgate_core::Close;
 use draftgate_record::Recorder;
 use tokio::time::Duration;
@@ -22,10 +19,12 @@ use tracing::warn;
 
 use crate::{
     BindError, Reloaded,
+    admin::{Past, Times},
     config::Config,
     counts::Counters,
     policy::Policies,
     ports::{Changed, Inherited, Ports},
+    registry::{Entry, Registered, Registry},
     rules::{Own, Rules},
     tasks::Tasks,
     throttle::Throttle,
@@ -53,8 +52,11 @@ pub(crate) struct Inner {
     pub(crate) beyond: Tasks,
     /// What feeds channels.
     pub(crate) sources: Tasks,
-    open: Mutex<HashMap<u64, Sender>>,
-    registered: AtomicU64,
+    pub(crate) open: Registry,
+    /// The last refused handshakes.
+    pub(crate) past: Past,
+    /// How long things take.
+    pub(crate) times: Times,
     /// How many streams of events have been told that they end.
     leaving: AtomicU32,
 }
@@ -64,13 +66,6 @@ pub(crate) struct Inner {
 pub(crate) struct InForce {
     rules: Option<Arc<Rules>>,
     pub(crate) ports: Ports,
-}
-
-/// A place in the list of open connections; left when dropped.
-#[derive(Debug)]
-pub(crate) struct Registered {
-    inner: Arc<Inner>,
-    key: u64,
 }
 
 impl Inner {
@@ -95,8 +90,9 @@ impl Inner {
             beyond: Tasks::new(abort.clone()),
             sources: Tasks::new(abort.clone()),
             abort,
-            open: Mutex::default(),
-            registered: AtomicU64::new(0),
+            open: Registry::default(),
+            past: Past::default(),
+            times: Times::default(),
             leaving: AtomicU32::new(0),
         })
     }
@@ -141,6 +137,7 @@ impl Inner {
             before.end_sources(&made.rules);
         }
         let rules = made.begin(self);
+        self.past.follow(&rules.config);
         let Changed { opened, closed } = now.ports.follow(plan, &rules, self);
         let before = now.rules.replace(Arc::clone(&rules));
         let kept = before.map_or(0, |before| before.in_common(&rules));
@@ -185,26 +182,16 @@ impl Inner {
         self.recorder.as_deref()
     }
 
-    /// Counts that `peer` was refused. Whether a line is to say so: log it
-    /// with the same `code`, which stands in the sum of what is left out.
-    #[must_use = "the log is limited"]
-    pub(crate) fn refuse(&self, code: &'static str, peer: SocketAddr) -> bool {
-        self.counts.refuse(code);
-        self.throttle.lets(code, peer.ip())
-    }
-
-    /// Notes that a connection is open.
-    pub(crate) fn register(self: &Arc<Self>, sender: Sender) -> Registered {
-        let key = self.registered.fetch_add(1, Relaxed);
-        self.open().insert(key, sender.clone());
+    /// Notes a connection whose opening is answered.
+    pub(crate) fn register(self: &Arc<Self>, entry: Entry) -> Registered {
+        let entry = Arc::new(entry);
+        self.counts.upgrade(entry.about.draft);
+        self.open.enter(&entry);
         // The drain may have taken its list while this one was being opened.
         if self.stop.is_cancelled() {
-            sender.close(Some(going_away()));
+            entry.sender.close(Some(going_away()));
         }
-        Registered {
-            inner: Arc::clone(self),
-            key,
-        }
+        Registered::new(Arc::clone(self), entry)
     }
 
     /// Stops at once.
@@ -212,23 +199,12 @@ impl Inner {
         self.stop.cancel();
         self.abort.cancel();
     }
-
-    /// Every open connection.
-    pub(crate) fn open(&self) -> MutexGuard<'_, HashMap<u64, Sender>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl fmt::Debug for Inner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("Inner");
         shown.field("counts", &self.counts).finish_non_exhaustive()
-    }
-}
-
-impl Drop for Registered {
-    fn drop(&mut self) {
-        self.inner.open().remove(&self.key);
     }
 }
 

@@ -18,9 +18,12 @@
 //! ```
 
 mod access;
+#[allow(dead_code, reason = "the admin listener reads it")]
+mod admin;
 mod answered;
 mod bind_error;
 pub mod config;
+#[allow(dead_code, reason = "the admin listener reads it")]
 mod counts;
 mod forwarded;
 mod front;
@@ -38,6 +41,10 @@ mod ports;
 mod proxied;
 mod public_url;
 mod refusal;
+#[allow(dead_code, reason = "the admin listener reads it")]
+mod refusals;
+#[allow(dead_code, reason = "the admin listener reads it")]
+mod registry;
 mod rules;
 mod running;
 pub mod service;
@@ -48,6 +55,7 @@ mod tap;
 mod tasks;
 mod throttle;
 mod turn;
+mod unanswered;
 
 pub use access::{ends_table, rules_table};
 pub use answered::Answered;
@@ -55,3 +63,4 @@ pub use bind_error::BindError;
 pub use counts::Counts;
 pub use refusal::{Refused, refusal_table};
 pub use running::{Gateway, Reloaded, Running};
+pub use unanswered::{Unanswered, unanswered_table};

@@ -32,6 +32,7 @@ use crate::{
     pace::Pace,
     peer::Peer,
     ports::Port,
+    refusals::Refusal,
 };
 
 /// How many are accepted before other tasks have their turn, some milliseconds'
@@ -145,6 +146,8 @@ async fn take(
                 }
                 let visit = Visit {
                     id,
+                    number,
+                    since: Instant::now(),
                     peer: Peer::new(peer),
                     listener: Arc::clone(&now.listener),
                     plugin: now.plugin,
@@ -156,7 +159,9 @@ async fn take(
                 inner.spawn(visit.serve(tcp, pace.begins()));
             }
             Err(refused) => {
-                if inner.refuse(refused.code, peer) {
+                let who = Peer::new(peer);
+                let refusal = Refusal::connection(&id, who, now.listener.address, &refused);
+                if inner.refused(&refusal) {
                     info!(id, %peer, code = refused.code, status = refused.status, "refused: {refused}");
                 }
                 // A plug-in would not understand it.

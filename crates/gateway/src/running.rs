@@ -8,7 +8,6 @@ use std::{
 };
 
 use draftgate_bus::{Hub, Ledger};
-use draftgate_conn::Sender;
 use draftgate_record::{Recorded, Recorder, Report};
 use tokio::time::{Duration, Instant, sleep_until, timeout, timeout_at};
 use tracing::{debug, info, warn};
@@ -165,7 +164,7 @@ impl Running {
     pub fn counts(&self) -> Counts {
         let now = Now {
             connections: self.inner.tasks.len(),
-            open: self.inner.open().len(),
+            open: self.inner.open.len(),
             upstream: self.inner.beyond.len(),
         };
         let accepted = self.inner.accepted.load(Relaxed);
@@ -204,7 +203,7 @@ impl Running {
         let inner = &self.inner;
         let (began, time) = (Instant::now(), inner.rules().config.drain);
         inner.stop.cancel();
-        let open: Vec<Sender> = inner.open().values().cloned().collect();
+        let open = inner.open.all();
         // Tasks without an open connection are requests, and refusals being told.
         let requests = inner.tasks.len().saturating_sub(open.len());
         info!(
@@ -213,7 +212,8 @@ impl Running {
         );
         let apart = apart(time, open.len());
         let closing = async {
-            for (turn, sender) in (0..).zip(&open) {
+            for (turn, entry) in (0..).zip(&open) {
+                let sender = &entry.sender;
                 // Gone meanwhile: its turn need not be waited for.
                 if !sender.is_ended() {
                     sleep_until(began + apart * turn).await;
@@ -225,13 +225,13 @@ impl Running {
             inner.sources.wait().await;
         };
         if timeout_at(began + time, closing).await.is_err() {
-            let left: Vec<Sender> = inner.open().values().cloned().collect();
+            let left = inner.open.all();
             warn!(
                 connections = inner.tasks.len(),
                 "the drain time is over; cutting what is left"
             );
-            for sender in left {
-                sender.abort();
+            for entry in left {
+                entry.sender.abort();
             }
             // They write their lines; whatever does not end by then has none.
             let _ = timeout(Duration::from_millis(500), inner.tasks.wait()).await;

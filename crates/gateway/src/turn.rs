@@ -45,11 +45,17 @@ impl Turn {
         self.permit = None;
     }
 
-    /// `session`, which gives the `turn` back when its connection is open.
-    pub(crate) fn until_opened(self, session: Box<dyn Handler>) -> UntilOpened {
+    /// `session`, which gives the turn back when its connection is open, and
+    /// does what is to be done `then`.
+    pub(crate) fn until_opened(
+        self,
+        session: Box<dyn Handler>,
+        then: impl FnOnce() + Send + 'static,
+    ) -> UntilOpened {
+        let then: Then = Box::new(then);
         UntilOpened {
             session,
-            turn: Some(self),
+            opening: Some((self, then)),
         }
     }
 }
@@ -57,12 +63,17 @@ impl Turn {
 /// See [`Turn::until_opened`].
 pub(crate) struct UntilOpened {
     session: Box<dyn Handler>,
-    turn: Option<Turn>,
+    opening: Option<(Turn, Then)>,
 }
+
+type Then = Box<dyn FnOnce() + Send>;
 
 impl Handler for UntilOpened {
     fn opened(&mut self, peer: &mut Peer<'_>) {
-        self.turn = None;
+        if let Some((turn, then)) = self.opening.take() {
+            drop(turn);
+            then();
+        }
         self.session.opened(peer);
     }
 

@@ -35,6 +35,20 @@ impl Secrets {
         self.find_within(None, octets)
     }
 
+    /// `head` with [`REDACTED`] in the place of every secret.
+    #[must_use]
+    pub fn redacted(&self, head: &[u8]) -> Vec<u8> {
+        let mut told = Vec::with_capacity(head.len());
+        let mut from = 0;
+        for Found { range, .. } in self.find(head) {
+            told.extend_from_slice(&head[from..range.start]);
+            told.extend_from_slice(REDACTED.as_bytes());
+            from = range.end;
+        }
+        told.extend_from_slice(&head[from..]);
+        told
+    }
+
     /// The same, where `octets` begin in the value of a secret field.
     pub(crate) fn find_within(&self, field: Option<String>, octets: &[u8]) -> Vec<Found> {
         let mut found = Vec::new();
@@ -173,6 +187,20 @@ mod tests {
         let head = b"GET /a?x=1&Token=s3cret&y HTTP/1.1\r\nReferer: http://h/?token=t#f\r\nToken: u\r\nno-token: v\r\n";
         assert_eq!(found(head, &["token"]), ["s3cret", "t", "u"]);
         assert_eq!(found(head, &[]), [""; 0]);
+    }
+
+    #[test]
+    fn a_head_is_told_without_its_secrets() {
+        let head = b"GET /?token=t&a=b HTTP/1.1\r\nCookie: a=1\r\nHost: h\r\n\r\n";
+        let secrets = Secrets {
+            keep: false,
+            more: vec!["token".to_owned()],
+        };
+        let told = String::from_utf8(secrets.redacted(head)).unwrap();
+        assert_eq!(
+            told,
+            "GET /?token=redacted&a=b HTTP/1.1\r\nCookie: redacted\r\nHost: h\r\n\r\n"
+        );
     }
 
     #[test]

@@ -3,19 +3,22 @@
 
 use std::{
     future::{pending, poll_fn},
+    sync::{Arc, atomic::AtomicBool},
     task::Poll,
 };
 
 use bytes::BytesMut;
 use draftgate_conn::{Conn, Start};
-use tokio::io::AsyncReadExt;
+use tokio::{io::AsyncReadExt, time::Instant};
 use tracing::debug;
 
-use super::{Body, Visit};
+use super::{Body, Said, Visit};
 use crate::{
-    Refused, access,
+    Refused,
     forwarded::{self, Forwarded},
     handshake::{self, Asked, Opened, Request},
+    refusals::detected,
+    registry::Entry,
     socket::Socket,
     turn::Turn,
 };
@@ -61,6 +64,7 @@ impl Visit {
                             biased;
                             decided = decision => decided,
                             () = gone(&mut tcp, &mut received) => {
+                                inner.abandoned(detected(&request.parts));
                                 debug!(id = self.id, peer = %self.peer, "the client went before it was answered");
                                 return;
                             }
@@ -73,12 +77,13 @@ impl Visit {
         match decided {
             Ok(opened) => {
                 // Head and fields were needed for the handshake only.
-                self.run(tcp, received, request.into_body(), opened, turn)
+                let shown = inner.past.heads().map(|it| it.shown(&request.head));
+                self.run(tcp, received, request.into_body(), shown, opened, turn)
                     .await;
             }
             Err(refused) => {
                 drop(turn);
-                self.refuse(tcp, received.len(), &refused, Some(&request))
+                self.refuse(tcp, received.len(), &refused, Said::Request(&request))
                     .await;
             }
         }
@@ -100,7 +105,15 @@ impl Visit {
     }
 
     /// Drives an opened connection to its end.
-    async fn run(&self, tcp: Socket, received: BytesMut, body: Body, opened: Opened, turn: Turn) {
+    async fn run(
+        &self,
+        tcp: Socket,
+        received: BytesMut,
+        body: Body,
+        shown: Option<Box<[u8]>>,
+        opened: Opened,
+        turn: Turn,
+    ) {
         let Opened {
             head,
             codec,
@@ -122,15 +135,26 @@ impl Visit {
             received,
             ..Start::new(codec)
         };
+        let overflow = settings.overflow;
         let conn = Conn::new(tcp, start, settings);
-        let _registered = self.inner.register(conn.sender());
-        self.inner.counts.upgrade(about.draft);
-        let line = access::Line::new(self, about);
-        let mut session = turn.until_opened(session);
+        let registered = self.inner.register(Entry {
+            number: self.number,
+            peer: self.peer,
+            listener: Arc::clone(&self.listener),
+            rules: Arc::clone(&self.rules),
+            about,
+            since: Instant::now(),
+            accepted: self.since,
+            overflow,
+            sender: conn.sender(),
+            head: shown,
+            is_open: AtomicBool::new(false),
+        });
+        let mut session = turn.until_opened(session, registered.opening());
         let closed = conn.run(&mut session).await;
         // The session's place on the bus is given up before the line is written.
         drop(session);
-        line.write(&closed);
+        registered.end(&closed);
     }
 }
 

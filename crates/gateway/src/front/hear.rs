@@ -33,7 +33,8 @@ use crate::{
 /// How the HTTP part of a connection ended.
 pub(super) enum Heard {
     Request(Box<Request>),
-    Refused(Refused),
+    /// With what was read of the head.
+    Refused(Refused, Vec<u8>),
     /// Nothing is left to say.
     Over,
 }
@@ -89,7 +90,11 @@ impl Visit {
         let heard = match (slot.take(), end) {
             (Some(request), _) => Heard::Request(Box::new(request)),
             (None, None) => Heard::Over,
-            (None, Some(error)) => unheard(&error, tap.has_begun()),
+            (None, Some(error)) => match unheard(&error, tap.has_begun()) {
+                Some(refused) => Heard::Refused(refused, tap.take_head()),
+                // The peer has gone, or was silent between two requests.
+                None => Heard::Over,
+            },
         };
         (heard, tcp, received)
     }
@@ -108,7 +113,7 @@ impl Visit {
         }
         if let Some(errand) = crate::http::look(self, &parts) {
             tap.skip(Skip::body(&parts.headers));
-            return Ok(crate::http::answer(self, errand, &parts, body, slot).await);
+            return Ok(crate::http::answer(self, errand, &parts, &head, body, slot).await);
         }
         let body = match body.size_hint().exact() {
             Some(0) => Body::None,
@@ -149,19 +154,15 @@ fn is_write_timeout(error: &hyper::Error) -> bool {
 }
 
 /// What hyper's `error` means for the peer; `begun`: part of a head had come.
-fn unheard(error: &hyper::Error, begun: bool) -> Heard {
+fn unheard(error: &hyper::Error, begun: bool) -> Option<Refused> {
     if error.is_parse_too_large() {
-        return Heard::Refused(match error.to_string() {
+        return Some(match error.to_string() {
             text if text.contains("URI") => Refused::uri_too_long(),
             text => Refused::head_too_large().with(text),
         });
     }
     if error.is_parse() {
-        return Heard::Refused(Refused::head_malformed().with(error.to_string()));
+        return Some(Refused::head_malformed().with(error.to_string()));
     }
-    if error.is_timeout() && begun {
-        return Heard::Refused(Refused::head_timeout());
-    }
-    // The peer has gone, or was silent between two requests.
-    Heard::Over
+    (error.is_timeout() && begun).then(Refused::head_timeout)
 }

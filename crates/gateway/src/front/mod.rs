@@ -33,9 +33,11 @@ use crate::{
     last_words::{linger, say_last},
     peer::Peer,
     policy, proxied,
+    refusals::{Reason, Refusal, Stage},
     rules::Rules,
     slot::Slot,
     socket::Socket,
+    unanswered::{FIRST_OCTET, TLS, Unanswered},
 };
 
 /// What came behind a request's head.
@@ -51,10 +53,23 @@ pub(crate) enum Body {
     Unread,
 }
 
+/// What a client has said that is refused.
+#[derive(Debug, Clone, Copy)]
+enum Said<'a> {
+    Nothing,
+    /// Something that is no request yet.
+    Head(&'a [u8]),
+    Request(&'a Request),
+}
+
 /// A connection that was let in.
 #[derive(Debug)]
 pub(crate) struct Visit {
     pub(crate) id: String,
+    /// What `id` is made of.
+    pub(crate) number: u64,
+    /// When TCP was accepted.
+    pub(crate) since: Instant,
     pub(crate) peer: Peer,
     pub(crate) listener: Arc<Listener>,
     /// Who is answered here, where that is not WebSocket.
@@ -85,7 +100,7 @@ impl Visit {
             Ok(Some(ahead)) => ahead,
             Ok(None) => return,
             Err((refused, read)) => {
-                return self.refuse(tcp.into(), read, &refused, None).await;
+                return self.refuse(tcp.into(), read, &refused, Said::Nothing).await;
             }
         };
         let mut tcp = Socket::new(tcp, self.inner.recorder(), &ahead, &self.peer);
@@ -96,7 +111,9 @@ impl Visit {
         };
         let turn = match turn {
             Ok(turn) => turn,
-            Err(refused) => return self.refuse(tcp, ahead.len(), &refused, None).await,
+            Err(refused) => {
+                return self.refuse(tcp, ahead.len(), &refused, Said::Nothing).await;
+            }
         };
         let Some(ahead) = self.sniff(&mut tcp, ahead).await else {
             return;
@@ -109,9 +126,10 @@ impl Visit {
         match heard {
             Heard::Over if slot.lingers() => linger(&mut tcp, received.len()).await,
             Heard::Over => {}
-            Heard::Refused(refused) => {
+            Heard::Refused(refused, head) => {
                 drop(turn);
-                self.refuse(tcp, received.len(), &refused, None).await;
+                self.refuse(tcp, received.len(), &refused, Said::Head(&head))
+                    .await;
             }
             Heard::Request(request) => self.answer(tcp, received, *request, turn).await,
         }
@@ -164,8 +182,8 @@ impl Visit {
         };
         match first {
             Err(_) => {
-                if self.inner.refuse("first-octet-timeout", peer.client) {
-                    debug!(id, %peer, via, code = "first-octet-timeout", "closed: not an octet in {limit:?}");
+                if self.unanswered(FIRST_OCTET, &[]) {
+                    debug!(id, %peer, via, code = FIRST_OCTET.code, "closed: not an octet in {limit:?}");
                 }
                 return None;
             }
@@ -174,8 +192,8 @@ impl Visit {
         }
         match ahead[0] {
             0x16 => {
-                if self.inner.refuse("tls", peer.client) {
-                    warn!(id, %peer, via, code = "tls", "closed: the client speaks TLS, which this listener does not; use ws:// or put a TLS terminator in front");
+                if self.unanswered(TLS, &[]) {
+                    warn!(id, %peer, via, code = TLS.code, "closed: the client speaks TLS, which this listener does not; use ws:// or put a TLS terminator in front");
                 }
                 // A fatal alert, protocol_version: the client can say why.
                 let _ = tcp.write_all(&[0x15, 3, 1, 0, 2, 2, 70]).await;
@@ -190,16 +208,35 @@ impl Visit {
         }
     }
 
-    async fn refuse(
-        &self,
-        mut tcp: Socket,
-        read: usize,
-        refused: &Refused,
-        request: Option<&Request>,
-    ) {
+    /// Notes that the connection ends without an answer; `read` was read of
+    /// it. Whether to log it.
+    #[must_use = "the log is limited"]
+    pub(crate) fn unanswered(&self, why: Unanswered, read: &[u8]) -> bool {
+        self.inner.refused(&Refusal {
+            head: read,
+            ..self.refusal(why)
+        })
+    }
+
+    /// That it is refused, for what is known of it.
+    pub(crate) fn refusal<'a>(&'a self, why: impl Into<Reason<'a>>) -> Refusal<'a> {
+        Refusal::connection(&self.id, self.peer, self.listener.address, why)
+    }
+
+    async fn refuse(&self, mut tcp: Socket, read: usize, refused: &Refused, said: Said<'_>) {
+        let refusal = self.refusal(refused);
+        let (refusal, request) = match said {
+            Said::Nothing => (refusal, None),
+            Said::Head(head) => (refusal.read(head), None),
+            Said::Request(request) => {
+                let (config, parts) = (&self.rules.config, &request.parts);
+                let refusal = refusal.asked(Stage::Handshake, config, parts, &request.head);
+                (refusal, Some(request))
+            }
+        };
         let line = request.map(|r| (r.parts.method.as_str(), r.parts.uri.path()));
         let (method, path) = line.unzip();
-        if self.inner.refuse(refused.code, self.peer.client) {
+        if self.inner.refused(&refusal) {
             info!(
                 id = self.id,
                 peer = %self.peer,

@@ -31,6 +31,7 @@ use crate::{
     gate::Guest,
     handshake,
     peer::Peer,
+    refusals::{Refusal, Stage},
     slot::Slot,
 };
 
@@ -106,6 +107,7 @@ pub(crate) async fn answer(
     visit: &Visit,
     errand: Errand,
     parts: &Parts,
+    head: &[u8],
     body: Incoming,
     slot: &Slot,
 ) -> Response<Reply> {
@@ -114,7 +116,7 @@ pub(crate) async fn answer(
     let empty = body.is_end_stream();
     let answered = do_it(visit, errand, parts, body, slot, (&mut peer, &mut origin)).await;
     let mut response = answered.unwrap_or_else(|refused| {
-        log(visit, parts, peer, &refused);
+        log(visit, parts, head, peer, &refused);
         let mut response = refused.to_response(&visit.id);
         if !empty {
             // What is left of the body would have to be read to go on.
@@ -316,8 +318,13 @@ fn allow(fields: &mut http::HeaderMap, origin: Option<HeaderValue>) {
     }
 }
 
-fn log(visit: &Visit, parts: &Parts, peer: Peer, refused: &Refused) {
-    if visit.inner.refuse(refused.code, peer.client) {
+fn log(visit: &Visit, parts: &Parts, head: &[u8], peer: Peer, refused: &Refused) {
+    let refusal = Refusal {
+        peer,
+        ..visit.refusal(refused)
+    };
+    let refusal = refusal.asked(Stage::Http, &visit.rules.config, parts, head);
+    if visit.inner.refused(&refusal) {
         info!(
             id = visit.id,
             %peer,

@@ -19,6 +19,7 @@ use crate::{
     front::Visit,
     last_words::{linger, say_last},
     socket::Socket,
+    unanswered::{FIRST_OCTET, POLICY_MALFORMED, POLICY_REQUEST, POLICY_TIMEOUT},
 };
 use ask::Asked;
 
@@ -71,8 +72,8 @@ impl Policies {
 /// policy request, to its end.
 pub(crate) async fn in_band(visit: &Visit, tcp: &mut Socket, ahead: BytesMut) {
     let Some(policies) = &visit.rules.policies else {
-        let code = "policy-request";
-        if visit.inner.refuse(code, visit.peer.client) {
+        let code = POLICY_REQUEST.code;
+        if visit.unanswered(POLICY_REQUEST, &ahead) {
             warn!(id = visit.id, peer = %visit.peer, via = visit.peer.via.map(display), code, "closed: a Flash or Silverlight policy request, and no policy is configured; set `policy.allow` to the sites whose programs may connect");
         }
         return linger(tcp, ahead.len()).await;
@@ -106,22 +107,22 @@ async fn answer(
         Asked::Policy(plugin) => plugin,
         Asked::Gone => return,
         Asked::Late if read.is_empty() => {
-            let code = "first-octet-timeout";
-            if visit.inner.refuse(code, peer.client) {
+            let code = FIRST_OCTET.code;
+            if visit.unanswered(FIRST_OCTET, &read) {
                 debug!(id, %peer, via, code, "closed: not an octet in {limit:?}");
             }
             return;
         }
         Asked::Late => {
-            let code = "policy-timeout";
-            if visit.inner.refuse(code, peer.client) {
+            let code = POLICY_TIMEOUT.code;
+            if visit.unanswered(POLICY_TIMEOUT, &read) {
                 info!(id, %peer, via, code, "closed: a policy request that did not end in {limit:?}");
             }
             return linger(tcp, read.len()).await;
         }
         Asked::Malformed => {
-            let code = "policy-malformed";
-            if visit.inner.refuse(code, peer.client) {
+            let code = POLICY_MALFORMED.code;
+            if visit.unanswered(POLICY_MALFORMED, &read) {
                 info!(id, %peer, via, code, "closed: this is no policy request, nor HTTP; the request is `<policy-file-request/>` and nothing else");
             }
             return linger(tcp, read.len()).await;
