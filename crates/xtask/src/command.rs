@@ -7,6 +7,7 @@
 use std::ffi::OsStr;
 use std::fmt;
 use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
+use std::path::Path;
 use std::process::{Child, ChildStderr, ChildStdout, ExitStatus, Stdio};
 use std::thread;
 
@@ -58,6 +59,20 @@ impl Command {
             shown: "cargo".to_owned(),
         };
         command.arg(subcommand)
+    }
+
+    /// Any other program, by name or path.
+    pub(crate) fn program(name: impl AsRef<OsStr>) -> Self {
+        Self {
+            shown: name.as_ref().display().to_string(),
+            inner: std::process::Command::new(name),
+        }
+    }
+
+    /// Runs it there.
+    pub(crate) fn current_dir(mut self, dir: &Path) -> Self {
+        self.inner.current_dir(dir);
+        self
     }
 
     pub(crate) fn arg(mut self, arg: &str) -> Self {

@@ -38,6 +38,17 @@ pub(crate) enum Failure {
     /// cargo did not name the machine it builds for.
     #[error("`cargo --version --verbose` names no host; is this cargo from https://rustup.rs?")]
     Host,
+    /// What other systems need to be compiled for is not installed.
+    #[error("the standard libraries of other systems are missing: `rustup target add {0}`")]
+    Targets(String),
+    /// No date to give to what is packed.
+    #[error(
+        "neither SOURCE_DATE_EPOCH (seconds since 1970) nor a git checkout gives the packages a date"
+    )]
+    Date,
+    /// A document of ours is not what is packed from it.
+    #[error("{path}: {what}")]
+    Source { path: String, what: String },
     /// A file of the workspace could not be read.
     #[error("{path}: {source}")]
     File { path: String, source: io::Error },

@@ -1,7 +1,9 @@
 //! The workspace's own commands: `cargo xtask test` runs every check there is, in
 //! one order, on a developer's machine and in continuous integration alike. A
 //! program rather than a script, so that its rules have tests of their own and
-//! need nothing but cargo. Exit codes: 0 all passed, 1 a step failed, 2 usage.
+//! need nothing but cargo. `cargo xtask dist` makes the packages, and `cargo xtask
+//! check-targets` compiles for the systems that the tests do not run on. Exit codes:
+//! 0 all passed, 1 a step failed, 2 usage.
 #![allow(
     clippy::print_stdout,
     reason = "this is a command for the terminal: it reports by printing"
@@ -11,6 +13,7 @@ mod allowed;
 mod bans;
 mod code;
 mod command;
+mod dist;
 mod failure;
 mod features;
 mod files;
@@ -20,6 +23,7 @@ mod metadata;
 mod report;
 mod runner;
 mod step;
+mod targets;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -44,6 +48,10 @@ struct Cli {
 enum Task {
     /// Check everything: format, layers, licences, lints, tests, documentation
     Test(TestArgs),
+    /// Make the packages: a tarball, a Debian package, their checksums
+    Dist(dist::DistArgs),
+    /// Compile for the systems that have every command but serve: macOS, Windows
+    CheckTargets,
 }
 
 #[derive(Args, Debug)]
@@ -57,10 +65,22 @@ struct TestArgs {
 }
 
 fn main() -> ExitCode {
-    let Cli {
-        task: Task::Test(args),
-    } = Cli::parse();
-    let steps = match steps(&args) {
+    let done = match Cli::parse().task {
+        Task::Test(args) => return tested(&args),
+        Task::Dist(args) => root().and_then(|root| dist::run(&root, &args)),
+        Task::CheckTargets => targets::check(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("error: {e}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn tested(args: &TestArgs) -> ExitCode {
+    let steps = match steps(args) {
         Ok(steps) => steps,
         Err(e) => e.exit(),
     };
@@ -125,10 +145,10 @@ mod tests {
 
     fn parse(args: &[&str]) -> Result<Vec<Step>, clap::Error> {
         let words = ["cargo xtask", "test"].iter().chain(args);
-        let Cli {
-            task: Task::Test(args),
-        } = Cli::try_parse_from(words)?;
-        steps(&args)
+        match Cli::try_parse_from(words)?.task {
+            Task::Test(args) => steps(&args),
+            other => panic!("{other:?} is not what was asked for"),
+        }
     }
 
     #[test]

@@ -160,7 +160,8 @@ pub(crate) fn compiled() -> Result<BTreeSet<(String, String)>, Failure> {
     Ok(parse_tree(&text))
 }
 
-fn parse_tree(text: &str) -> BTreeSet<(String, String)> {
+/// The packages that `cargo tree --prefix none --format {p}` printed.
+pub(crate) fn parse_tree(text: &str) -> BTreeSet<(String, String)> {
     text.lines()
         .filter_map(|line| {
             let mut words = line.split_whitespace();

@@ -12,8 +12,11 @@ use crate::child::Child;
 pub(crate) struct Gateway {
     child: Child,
     host: String,
-    config: Option<PathBuf>,
+    _config: ConfigFile,
 }
+
+/// A configuration that goes with its gateway.
+struct ConfigFile(Option<PathBuf>);
 
 impl Gateway {
     /// The configuration that is built in.
@@ -41,7 +44,7 @@ impl Gateway {
                 word => drop(command.arg(word)),
             }
         }
-        Self::started(command, None)
+        Self::started(command)
     }
 
     fn run(config: Option<PathBuf>) -> Self {
@@ -49,10 +52,14 @@ impl Gateway {
         if let Some(path) = &config {
             command.arg("--config").arg(path);
         }
-        Self::started(command, config)
+        Self {
+            _config: ConfigFile(config),
+            ..Self::started(command)
+        }
     }
 
-    fn started(mut command: Command, config: Option<PathBuf>) -> Self {
+    /// What `command` starts, but for where it listens.
+    pub(crate) fn started(mut command: Command) -> Self {
         command.args(["--listen", "127.0.0.1:0"]);
         let mut child = Child::start("draftgate serve", &mut command);
         let host = loop {
@@ -64,7 +71,7 @@ impl Gateway {
         Self {
             child,
             host,
-            config,
+            _config: ConfigFile(None),
         }
     }
 
@@ -128,9 +135,9 @@ impl Gateway {
     }
 }
 
-impl Drop for Gateway {
+impl Drop for ConfigFile {
     fn drop(&mut self) {
-        if let Some(path) = &self.config {
+        if let Some(path) = &self.0 {
             let _ = fs::remove_file(path);
         }
     }
@@ -139,10 +146,14 @@ impl Drop for Gateway {
 /// The program under test. It finds no configuration and no proxy but what a
 /// test gives it.
 pub(crate) fn draftgate(command: &str) -> Command {
-    let mut draftgate = Command::new(env!("CARGO_BIN_EXE_draftgate"));
+    let mut draftgate = clean(Command::new(env!("CARGO_BIN_EXE_draftgate")));
+    draftgate.arg(command);
     draftgate
-        .current_dir(env!("CARGO_TARGET_TMPDIR"))
-        .arg(command);
+}
+
+/// A draftgate that finds no configuration and no proxy but what a test gives it.
+pub(crate) fn clean(mut draftgate: Command) -> Command {
+    draftgate.current_dir(env!("CARGO_TARGET_TMPDIR"));
     for (name, _) in env::vars_os() {
         let text = name.to_string_lossy().to_ascii_lowercase();
         if text.starts_with("draftgate_") || text.ends_with("_proxy") {

@@ -23,6 +23,7 @@ mod hops;
 mod ladder;
 mod octets;
 mod ours;
+mod package;
 mod peers;
 mod probe;
 mod programs;

@@ -8,9 +8,11 @@ use super::fetched::Python;
 use super::{InstallError, is_root, on_path, run};
 
 /// Debian's packages, always needed.
-const DEBIAN: [&str; 19] = [
+const DEBIAN: [&str; 24] = [
     "chromium",
     "curl",
+    "dpkg-dev",
+    "fakeroot",
     "fonts-dejavu-core",
     "haproxy",
     "libfontconfig1",
@@ -18,12 +20,15 @@ const DEBIAN: [&str; 19] = [
     "libnetty-java",
     "libnginx-mod-stream",
     "libprotocol-websocket-perl",
+    "lintian",
     "nginx",
     "openssl",
+    "prometheus",
     "python3-jsonschema",
     "ruby-em-websocket",
     "ruby-websocket",
     "squid",
+    "systemd",
     "tcpdump",
     "tinyproxy-bin",
     "tshark",
