@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, BufRead, BufReader, Read, Write},
+    os::fd::OwnedFd,
     path::{Path, PathBuf},
     process::{Child, ChildStderr, ChildStdin, Command, ExitStatus, Stdio},
     sync::{
@@ -11,6 +12,8 @@ use std::{
     thread,
     time::Duration,
 };
+
+use command_fds::{CommandFdExt, FdMapping};
 
 /// What has not happened by then will not: a machine under load is slow, but
 /// not that slow. The archive in every cut takes 15 seconds of one processor
@@ -134,6 +137,18 @@ impl Program {
 
     pub(crate) fn directory(mut self, path: &Path) -> Self {
         self.command.current_dir(path);
+        self
+    }
+
+    /// Starts it with these as a service manager would: from 3 on.
+    pub(crate) fn sockets(mut self, sockets: Vec<OwnedFd>) -> Self {
+        self.command.env("LISTEN_FDS", sockets.len().to_string());
+        let mappings = (3..).zip(sockets);
+        let mappings = mappings.map(|(child_fd, parent_fd)| FdMapping {
+            parent_fd,
+            child_fd,
+        });
+        self.command.fd_mappings(mappings.collect()).unwrap();
         self
     }
 

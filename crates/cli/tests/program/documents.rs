@@ -28,7 +28,10 @@ fn the_examples_of_compare_explain_and_probe_are_what_they_print() {
 
 #[test]
 fn the_example_of_config_is_what_it_prints() {
-    assert_eq!(holds("docs/operating.md", &["draftgate config"], printed), 1);
+    assert_eq!(
+        holds("docs/operating.md", &["draftgate config"], printed),
+        1
+    );
 }
 
 #[test]

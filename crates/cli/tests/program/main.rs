@@ -30,6 +30,7 @@ mod record;
 mod replay;
 mod script;
 mod serve;
+mod service;
 mod showing;
 mod typing;
 mod vectors;

@@ -269,16 +269,6 @@ fn a_second_interrupt_quits_at_once() {
 }
 
 #[test]
-fn hang_up_is_no_end() {
-    let mut gateway = gateway(&[]);
-    gateway.process.signal("HUP");
-    gateway.process.stderr.line_with("SIGHUP");
-    let ended = draftgate(["connect", &gateway.url("/echo")]).run_with("still here");
-    assert_eq!(ended.stdout, "still here\n");
-    gateway.stop();
-}
-
-#[test]
 fn the_log_is_json_where_it_is_no_terminal() {
     let mut served = gateway(&["serve"]);
     draftgate(["connect", "--draft", "76", &served.url("/echo")]).run_with("Hi");
