@@ -50,6 +50,7 @@ pub(crate) fn write(entry: &Entry, closed: &Closed, throttle: &Throttle) {
     id = entry.id(),
         %peer,
         via = peer.via.map(display),
+        tls = peer.kind.map(|kind| kind.version),
         draft = about.draft.name(),
         origin = about.origin,
         path = about.path,

@@ -5,6 +5,8 @@ use std::{io, net::SocketAddr};
 use draftgate_client::TlsFailure;
 use draftgate_record::StoreError;
 
+use crate::BadFile;
+
 /// What the gateway needs cannot be had.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -22,6 +24,14 @@ pub enum BindError {
         "an inherited socket cannot be used: {0}; whoever starts this process must pass listening TCP sockets"
     )]
     Inherited(#[source] io::Error),
+    /// A listener's certificates cannot be had.
+    #[error("listener {address}: {source}")]
+    Tls {
+        /// The listener.
+        address: SocketAddr,
+        /// What is wrong with them.
+        source: BadFile,
+    },
     /// The certificates for an upstream cannot be had.
     #[error("route {route}: {source}")]
     Upstream {

@@ -11,7 +11,7 @@ use std::{
 
 use draftgate_core::Draft;
 
-use crate::config::Plugin;
+use crate::{TlsKind, config::Plugin};
 
 /// The gateway's counts at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -31,6 +31,12 @@ pub struct Counts {
     pub upgrades: BTreeMap<Draft, u64>,
     /// Refusals since the start, by code.
     pub refused: BTreeMap<&'static str, u64>,
+    /// TLS handshakes of clients finished since the start, by version and library.
+    pub tls: BTreeMap<TlsKind, u64>,
+    /// How often changed certificates were read while the gateway ran.
+    pub tls_reloads: u64,
+    /// How often they could not be used.
+    pub tls_reloads_failed: u64,
     /// Policy requests answered since the start, by who asked.
     pub policies: BTreeMap<Plugin, u64>,
     /// Messages dropped since the start because their sender may not publish.
@@ -74,6 +80,7 @@ impl fmt::Display for Counts {
             write!(f, ", {} times none could be accepted", self.accept_errors)?;
         }
         listed(f, "upgraded", &self.upgrades)?;
+        listed(f, "secured", &self.tls)?;
         listed(f, "refused", &self.refused)?;
         listed(f, "policies", &self.policies)?;
         if self.muted > 0 {
@@ -120,6 +127,8 @@ fn listed<K: fmt::Display>(
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     handshakes: Mutex<Handshakes>,
+    pub(crate) tls_reloads: AtomicU64,
+    pub(crate) tls_reloads_failed: AtomicU64,
     pub(crate) muted: Arc<AtomicU64>,
     pub(crate) accept_errors: AtomicU64,
     pub(crate) published: AtomicU64,
@@ -164,6 +173,7 @@ struct Handshakes {
     ended: BTreeMap<(Option<Draft>, Outcome), u64>,
     upgrades: BTreeMap<Draft, u64>,
     refused: BTreeMap<&'static str, u64>,
+    tls: BTreeMap<TlsKind, u64>,
     policies: BTreeMap<Plugin, u64>,
 }
 
@@ -187,6 +197,10 @@ impl Counters {
         *self.handshakes().policies.entry(plugin).or_default() += 1;
     }
 
+    pub(crate) fn secured(&self, kind: TlsKind) {
+        *self.handshakes().tls.entry(kind).or_default() += 1;
+    }
+
     pub(crate) fn refuse(&self, code: &'static str) {
         *self.handshakes().refused.entry(code).or_default() += 1;
     }
@@ -201,6 +215,9 @@ impl Counters {
             upstream: now.upstream as u64,
             upgrades: handshakes.upgrades.clone(),
             refused: handshakes.refused.clone(),
+            tls: handshakes.tls.clone(),
+            tls_reloads: self.tls_reloads.load(Relaxed),
+            tls_reloads_failed: self.tls_reloads_failed.load(Relaxed),
             policies: handshakes.policies.clone(),
             muted: self.muted.load(Relaxed),
             published: self.published.load(Relaxed),

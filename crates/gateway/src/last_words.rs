@@ -2,20 +2,22 @@
 //! until it had the time to read that.
 
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
     time::{Duration, timeout},
 };
 
-use crate::{Refused, socket::Socket};
-
 /// Answers `tcp` before anything was read of it.
-pub(crate) async fn turn_away(tcp: TcpStream, id: &str, refused: &Refused) {
-    say_last(&mut tcp.into(), &refused.to_octets(id, false), 0).await;
+pub(crate) async fn turn_away(mut tcp: TcpStream, answer: &[u8]) {
+    say_last(&mut tcp, answer, 0).await;
 }
 
 /// Writes `answer` and closes, so that the peer gets to read it.
-pub(crate) async fn say_last(tcp: &mut Socket, answer: &[u8], read: usize) {
+pub(crate) async fn say_last(
+    tcp: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    answer: &[u8],
+    read: usize,
+) {
     // The peer may take its time to read, but not for ever.
     if let Ok(Ok(())) = timeout(LINGER, tcp.write_all(answer)).await {
         linger(tcp, read).await;
@@ -30,7 +32,7 @@ const DISCARDED: usize = 4 << 20;
 
 /// Closes our half and reads on for a moment: TCP answers octets that nobody
 /// reads with a reset, which would take our last words with it.
-pub(crate) async fn linger(tcp: &mut Socket, mut read: usize) {
+pub(crate) async fn linger(tcp: &mut (impl AsyncRead + AsyncWrite + Unpin), mut read: usize) {
     let _ = tcp.shutdown().await;
     let discard = async {
         // On the heap: an array would be part of every connection's task.

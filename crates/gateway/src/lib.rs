@@ -54,6 +54,7 @@ mod subprotocol;
 mod tap;
 mod tasks;
 mod throttle;
+mod tls;
 mod turn;
 mod unanswered;
 
@@ -63,4 +64,5 @@ pub use bind_error::BindError;
 pub use counts::Counts;
 pub use refusal::{Refused, refusal_table};
 pub use running::{Gateway, Reloaded, Running};
+pub use tls::{BadFile, Certificate, Served, TlsKind};
 pub use unanswered::{Unanswered, unanswered_table};

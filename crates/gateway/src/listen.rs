@@ -33,6 +33,7 @@ use crate::{
     peer::Peer,
     ports::Port,
     refusals::Refusal,
+    tls,
 };
 
 /// How many are accepted before other tasks have their turn, some milliseconds'
@@ -151,6 +152,7 @@ async fn take(
                     peer: Peer::new(peer),
                     listener: Arc::clone(&now.listener),
                     plugin: now.plugin,
+                    tls: now.tls.clone(),
                     rules: Arc::clone(&now.rules),
                     inner: Arc::clone(&inner),
                     place,
@@ -167,8 +169,12 @@ async fn take(
                 // A plug-in would not understand it.
                 let telling = now.plugin.is_none().then(|| Arc::clone(&telling));
                 if let Some(Ok(permit)) = telling.map(Semaphore::try_acquire_owned) {
+                    let answer = match now.tls {
+                        Some(_) => tls::turned_away().to_vec(),
+                        None => refused.to_octets(&id, false),
+                    };
                     inner.spawn(async move {
-                        turn_away(tcp, &id, &refused).await;
+                        turn_away(tcp, &answer).await;
                         drop(permit);
                     });
                 }

@@ -6,6 +6,8 @@
 
 use std::{fmt, net::SocketAddr};
 
+use crate::TlsKind;
+
 /// The other end of a connection, as far as it is known by now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Peer {
@@ -13,8 +15,10 @@ pub(crate) struct Peer {
     pub(crate) client: SocketAddr,
     /// The socket's own address, if that is a proxy's.
     pub(crate) via: Option<SocketAddr>,
-    /// The proxy says that the client came over TLS.
+    /// The client came over TLS: to us, or as the proxy says, to it.
     pub(crate) tls: bool,
+    /// The TLS that is spoken with ourselves, once it is.
+    pub(crate) kind: Option<TlsKind>,
 }
 
 impl Peer {
@@ -24,6 +28,7 @@ impl Peer {
             client: socket,
             via: None,
             tls: false,
+            kind: None,
         }
     }
 

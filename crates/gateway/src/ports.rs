@@ -23,6 +23,7 @@ use crate::{
     inner::Inner,
     listen,
     rules::Rules,
+    tls::{self, Served, Tls},
 };
 
 /// How the connections of one socket are served that come now.
@@ -32,6 +33,8 @@ pub(crate) struct Port {
     /// Who is answered here alone, where that is not WebSocket.
     pub(crate) plugin: Option<Plugin>,
     pub(crate) rules: Arc<Rules>,
+    /// What the listener's TLS is served by.
+    pub(crate) tls: Option<Arc<Tls>>,
 }
 
 /// Every open socket, in the order of the configuration.
@@ -65,6 +68,7 @@ struct Wanted {
     listener: Listener,
     plugin: Option<Plugin>,
     bound: SocketAddr,
+    tls: Option<Arc<Tls>>,
     from: From,
 }
 
@@ -108,8 +112,18 @@ impl Ports {
                     (From::New(socket), bound)
                 }
             };
+            let before = match &from {
+                From::Open(index) => self.0[*index].now.borrow().tls.clone(),
+                From::New(_) => None,
+            };
+            let tls = Tls::of_listener(listener, before.as_ref());
+            let tls = tls.map_err(|source| BindError::Tls {
+                address: listener.address,
+                source,
+            })?;
             plan.0.push(Wanted {
                 listener: listener.clone(),
+                tls,
                 plugin,
                 bound,
                 from,
@@ -143,10 +157,13 @@ impl Ports {
                 listener: Arc::new(wanted.listener),
                 plugin: wanted.plugin,
                 rules: Arc::clone(rules),
+                tls: wanted.tls,
             };
             match wanted.from {
                 From::Open(index) => {
                     if let Some(open) = before[index].take() {
+                        let before = open.now.borrow().tls.clone();
+                        tls::keep_fresh(before.as_ref(), &port, open.bound, inner);
                         open.now.send_replace(port);
                         self.0.push(open);
                     }
@@ -189,6 +206,20 @@ impl Ports {
         clients.map(|open| open.bound).collect()
     }
 
+    /// The certificates that are served now.
+    pub(crate) fn certificates(&self) -> Vec<Served> {
+        let each = |open: &Open| {
+            let tls = open.now.borrow().tls.clone();
+            let listener = open.bound;
+            let certificates = tls.map(|tls| tls.certificates()).unwrap_or_default();
+            certificates.into_iter().map(move |certificate| Served {
+                listener,
+                certificate,
+            })
+        };
+        self.0.iter().flat_map(each).collect()
+    }
+
     /// The addresses where one plug-in alone is.
     pub(crate) fn policy_addrs(&self) -> Vec<(Plugin, SocketAddr)> {
         let plugins = self.0.iter();
@@ -210,6 +241,7 @@ impl Open {
     fn new(socket: TcpListener, bound: SocketAddr, port: Port, inner: &Arc<Inner>) -> Self {
         let stop = inner.stop.child_token();
         let (configured, plugin) = (port.listener.address, port.plugin);
+        tls::keep_fresh(None, &port, bound, inner);
         let (now, port) = watch::channel(port);
         let socket = Arc::new(socket);
         tokio::spawn(listen::accept(

@@ -120,6 +120,10 @@ reasons! {
     not_text "not-text" 400;
         "the message is not UTF-8, as text must be";
         "send UTF-8, or `Content-Type: application/octet-stream` for binary"
+    /// HTTP where TLS is spoken.
+    not_tls "not-tls" 400;
+        "this port speaks TLS, and the request came without it";
+        "use wss:// or https://"
     /// A segment that a server would resolve.
     path_leads_up "path-leads-up" 400;
         "the path has segments that are `.` or `..`, and a proxy passes none of these on";

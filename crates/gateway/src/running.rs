@@ -13,7 +13,7 @@ use tokio::time::{Duration, Instant, sleep_until, timeout, timeout_at};
 use tracing::{debug, info, warn};
 
 use crate::{
-    BindError, Counts,
+    BindError, Counts, Served,
     config::{Config, Plugin, Route},
     counts::Now,
     inner::{Inner, apart, going_away},
@@ -148,6 +148,11 @@ impl Running {
     /// Counts a configuration that was to be put in force and is none.
     pub fn not_reloaded(&self) {
         self.inner.counts.reload_failures.fetch_add(1, Relaxed);
+    }
+
+    /// The certificates that listeners with TLS show now.
+    pub fn certificates(&self) -> Vec<Served> {
+        self.inner.now().ports.certificates()
     }
 
     /// The bus's books.

@@ -18,12 +18,12 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::peer::Peer;
+use crate::{peer::Peer, tls::Transport};
 
 /// The socket of a client.
 #[derive(Debug)]
 pub(crate) struct Socket {
-    tcp: TcpStream,
+    io: Transport,
     /// On the heap, so that a connection that is not recorded has only a pointer.
     taping: Option<Box<Taping>>,
 }
@@ -37,10 +37,10 @@ struct Taping {
 }
 
 impl Socket {
-    /// `tcp` of `peer`, of which `ahead` was already read; recorded, if there
-    /// is a recorder and it has a tape.
+    /// `io` of `peer`, of which `ahead` was already read; recorded, if there
+    /// is a recorder and it has a tape: what is said inside TLS, that is.
     pub(crate) fn new(
-        tcp: TcpStream,
+        io: Transport,
         recorder: Option<&Recorder>,
         ahead: &[u8],
         peer: &Peer,
@@ -53,14 +53,19 @@ impl Socket {
                 server_ended: false,
             })
         });
-        let mut socket = Self { tcp, taping };
+        let mut socket = Self { io, taping };
         socket.note(peer);
         socket
     }
 
     /// Our own end; `listener` where the system does not say.
     pub(crate) fn local(&self, listener: SocketAddr) -> SocketAddr {
-        self.tcp.local_addr().unwrap_or(listener)
+        self.io.tcp().local_addr().unwrap_or(listener)
+    }
+
+    /// Whether there is no TLS of ours.
+    pub(crate) fn is_plain(&self) -> bool {
+        matches!(self.io, Transport::Plain(_))
     }
 
     /// Notes who the client is.
@@ -78,7 +83,10 @@ impl Socket {
 impl From<TcpStream> for Socket {
     /// A connection that is not recorded.
     fn from(tcp: TcpStream) -> Self {
-        Self { tcp, taping: None }
+        Self {
+            io: Transport::Plain(tcp),
+            taping: None,
+        }
     }
 }
 
@@ -145,11 +153,11 @@ impl AsyncRead for Socket {
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
         let Some(taping) = &mut this.taping else {
-            return Pin::new(&mut this.tcp).poll_read(cx, buf);
+            return Pin::new(&mut this.io).poll_read(cx, buf);
         };
         let before = buf.filled().len();
         let room = buf.remaining();
-        let outcome = ready!(Pin::new(&mut this.tcp).poll_read(cx, buf));
+        let outcome = ready!(Pin::new(&mut this.io).poll_read(cx, buf));
         // Nothing fits into no room; that is no end.
         if room > 0 || outcome.is_err() {
             taping.read(&outcome, &buf.filled()[before..]);
@@ -164,7 +172,7 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         octets: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let outcome = ready!(Pin::new(&mut self.tcp).poll_write(cx, octets));
+        let outcome = ready!(Pin::new(&mut self.io).poll_write(cx, octets));
         if let Some(taping) = &mut self.taping {
             taping.wrote(&outcome, [octets]);
         }
@@ -176,7 +184,7 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         parts: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let outcome = ready!(Pin::new(&mut self.tcp).poll_write_vectored(cx, parts));
+        let outcome = ready!(Pin::new(&mut self.io).poll_write_vectored(cx, parts));
         if let Some(taping) = &mut self.taping {
             taping.wrote(&outcome, parts.iter().map(|part| &**part));
         }
@@ -184,15 +192,15 @@ impl AsyncWrite for Socket {
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.tcp.is_write_vectored()
+        self.io.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_flush(cx)
+        Pin::new(&mut self.io).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let outcome = ready!(Pin::new(&mut self.tcp).poll_shutdown(cx));
+        let outcome = ready!(Pin::new(&mut self.io).poll_shutdown(cx));
         if let Some(taping) = self.taping.as_mut().filter(|_| outcome.is_ok()) {
             taping.shut_down();
         }

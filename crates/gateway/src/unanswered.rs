@@ -58,15 +58,31 @@ pub(crate) const TLS: Unanswered = Unanswered {
     remedy: "connect with ws://, give the listener a certificate, or put a TLS terminator in front",
 };
 
+/// TLS that we do not share.
+pub(crate) const TLS_HANDSHAKE: Unanswered = Unanswered {
+    code: "tls-handshake",
+    sentence: "no TLS could be agreed on with the client, or it does not accept the certificate",
+    remedy: "the line says what the client offered, or said; see the page on TLS for old clients and certificates",
+};
+
+/// A handshake that does not end.
+pub(crate) const TLS_TIMEOUT: Unanswered = Unanswered {
+    code: "tls-timeout",
+    sentence: "the TLS handshake did not end in time",
+    remedy: "nothing, if it is a scanner; a slow device is given more time by `timeouts.tls`",
+};
+
 impl Unanswered {
     /// All of them, in alphabetical order of their codes.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         FIRST_OCTET,
         OPENING,
         POLICY_MALFORMED,
         POLICY_REQUEST,
         POLICY_TIMEOUT,
         TLS,
+        TLS_HANDSHAKE,
+        TLS_TIMEOUT,
     ];
 }
 

@@ -19,6 +19,7 @@ use super::{
     reader::{Reader, Said, Table, Tables, Value, Wrong},
     record, routes,
     shown::Shown,
+    tls,
     values::{Many, OrOff, OrUnlimited, Pause, Size},
 };
 
@@ -106,7 +107,10 @@ impl Config {
     ) -> Result<(Self, Effective), ConfigError> {
         let name = path.display().to_string();
         match std::fs::read_to_string(path) {
-            Ok(text) => Self::parse_effective(&text, &name, spoken, environment),
+            Ok(text) => {
+                let read = read_in(path.parent(), &text, &name, spoken, environment)?;
+                Ok((read.config, read.effective))
+            }
             Err(source) => Err(ConfigError::Read { name, source }),
         }
     }
@@ -154,13 +158,24 @@ pub(super) fn read(
     spoken: &[Draft],
     environment: &Environment,
 ) -> Result<Read, Mistakes> {
+    read_in(None, text, name, spoken, environment)
+}
+
+/// The same for a file in `folder`, beside which lies what it names.
+fn read_in(
+    folder: Option<&Path>,
+    text: &str,
+    name: &str,
+    spoken: &[Draft],
+    environment: &Environment,
+) -> Result<Read, Mistakes> {
     let mistakes = |problems| Mistakes {
         name: name.to_owned(),
         text: text.to_owned(),
         problems,
     };
     let tree = DeTable::parse(text).map_err(|e| mistakes(vec![not_toml(&e)]))?;
-    let reader = Reader::new(environment);
+    let reader = Reader::new(environment).in_folder(folder);
     let config = whole(reader.top(tree.get_ref()), name, spoken);
     let finished = reader.finish();
     match finished.problems.is_empty() {
@@ -264,6 +279,7 @@ fn listeners(top: &mut Table<'_>, shared: &Listener) -> Vec<Listener> {
         table.unless_said("trusted-proxies", Shown::nothing());
         listener.trusted_proxies = trusted_proxies(&mut table);
         proxy_protocol(&mut table, &mut listener);
+        listener.tls = tls::read(&mut table);
         let mut limits = table.table("limits", "listeners.limits");
         listener_limits(&mut limits, &mut listener.limits);
         limits.finish();
@@ -438,6 +454,7 @@ fn bounded(
 fn timeouts(table: &mut Table<'_>, timeouts: &mut Timeouts) {
     table.set("turn", &mut timeouts.turn);
     table.set("first-octet", &mut timeouts.first_octet);
+    table.set("tls", &mut timeouts.tls);
     table.set("head", &mut timeouts.head);
     table.set("key3", &mut timeouts.key3);
     table.set_as::<Pause, _>("head-delay", &mut timeouts.head_delay);

@@ -34,6 +34,8 @@ pub struct Listener {
     /// [`trusted_proxies`](Self::trusted_proxies) may connect. Off by default: a client would have to
     /// write it.
     pub proxy_protocol: bool,
+    /// The TLS that it speaks; `None`: none.
+    pub tls: Option<super::Tls>,
     /// How much.
     pub limits: ListenerLimits,
     /// How long.
@@ -49,6 +51,7 @@ impl Default for Listener {
             public_url: None,
             trusted_proxies: Vec::new(),
             proxy_protocol: false,
+            tls: None,
             limits: ListenerLimits::default(),
             timeouts: Timeouts::default(),
         }
@@ -140,6 +143,9 @@ pub struct Timeouts {
     /// first octet. 5 s: a client speaks
     /// first, and only a lost segment or two should delay it.
     pub first_octet: Duration,
+    /// From the first octet to the end of the TLS handshake, where the
+    /// listener speaks TLS. 10 s: devices of 2010 need seconds for their part.
+    pub tls: Duration,
     /// From the first octet to the end of the request's head. 10 s: slow
     /// mobile links fit, a peer that drips octets does not.
     pub head: Duration,
@@ -186,6 +192,7 @@ impl Default for Timeouts {
         Self {
             turn: Duration::from_secs(10),
             first_octet: Duration::from_secs(5),
+            tls: Duration::from_secs(10),
             head: Duration::from_secs(10),
             key3: Duration::from_secs(5),
             head_delay: Duration::from_millis(50),

@@ -48,6 +48,7 @@ mod routes;
 mod shown;
 mod site;
 mod source;
+mod tls;
 pub mod units;
 mod upstream;
 mod values;
@@ -75,6 +76,7 @@ pub use problem::{ConfigError, Mistakes, Problem};
 pub use record::Record;
 pub use route::{Heartbeat, Publish, Route, Service};
 pub use site::{Hosts, NotASite, Site};
+pub use tls::{CertificateFiles, ClientAuth, Tls, TlsProfile};
 pub use upstream::{HostField, Upstream};
 pub use warning::Warning;
 

@@ -8,6 +8,7 @@ use std::{
     cell::{Cell, RefCell},
     collections::BTreeSet,
     ops::Range,
+    path::{Path, PathBuf},
 };
 
 use toml::{
@@ -26,6 +27,8 @@ use super::{
 #[derive(Debug)]
 pub(super) struct Reader<'e> {
     environment: Vec<(&'e Variable, DeValue<'e>)>,
+    /// Where the file lies; `None` for a text that is read alone.
+    folder: Option<PathBuf>,
     problems: RefCell<Vec<Problem>>,
     /// Every key that was asked for: `limits.message`, `routes.path`.
     known: RefCell<BTreeSet<String>>,
@@ -122,12 +125,19 @@ impl<'e> Reader<'e> {
                 .iter()
                 .map(|v| (v, v.value()))
                 .collect(),
+            folder: None,
             problems: RefCell::default(),
             known: RefCell::default(),
             settable: RefCell::default(),
             sections: RefCell::default(),
             tables: Cell::default(),
         }
+    }
+
+    /// The text is that of a file in `folder`: what it names lies beside it.
+    pub(super) fn in_folder(mut self, folder: Option<&Path>) -> Self {
+        self.folder = folder.map(Path::to_owned);
+        self
     }
 
     pub(super) fn wrong(&self, problem: Problem) {
@@ -202,6 +212,25 @@ impl<'e> Reader<'e> {
 impl<'t> Table<'t> {
     pub(super) fn wrong(&self, problem: Problem) {
         self.reader.wrong(problem);
+    }
+
+    /// How many problems were found so far.
+    pub(super) fn problems(&self) -> usize {
+        self.reader.problems.borrow().len()
+    }
+
+    /// Where the file lies; `None` for a text that is read alone, whose files
+    /// are not looked at.
+    pub(super) fn folder(&self) -> Option<&'t Path> {
+        self.reader.folder.as_deref()
+    }
+
+    /// The file `name`, beside the configuration where it does not say more.
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        match self.folder() {
+            Some(folder) => folder.join(name),
+            None => name.into(),
+        }
     }
 
     /// Whether the file has it.
@@ -365,14 +394,19 @@ impl<'t> Table<'t> {
         self.reader.section(at, is_there)
     }
 
-    /// The tables of an array.
+    /// The tables of an array at the top of the file.
     pub(super) fn tables(&mut self, key: &'static str) -> Tables<'t> {
+        self.tables_at(key, key)
+    }
+
+    /// The tables of an array whose full name is `path`.
+    pub(super) fn tables_at(&mut self, key: &'static str, path: &'static str) -> Tables<'t> {
         self.ask(key);
         self.section.keys.retain(|asked| asked.name != key);
         let Some(said) = self.in_file(key) else {
             return Tables::Absent;
         };
-        let advice = format!("write `[[{key}]]` above each");
+        let advice = format!("write `[[{path}]]` above each");
         let DeValue::Array(elements) = said.value else {
             self.wrong_value(
                 key,
@@ -387,7 +421,7 @@ impl<'t> Table<'t> {
             match element.get_ref() {
                 DeValue::Table(entries) => tables.push(Table {
                     reader: self.reader,
-                    path: key,
+                    path,
                     single: false,
                     entries: Some(entries),
                     place,

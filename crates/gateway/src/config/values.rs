@@ -5,8 +5,8 @@ use std::{net::SocketAddr, time::Duration};
 use toml::de::DeValue;
 
 use super::{
-    AnswerChecks, Heartbeat, LogFormat, LogLevel, NotAPattern, Overflow, PathPattern, PublicUrl,
-    Publish, Service,
+    AnswerChecks, ClientAuth, Heartbeat, LogFormat, LogLevel, NotAPattern, Overflow, PathPattern,
+    PublicUrl, Publish, Service, TlsProfile,
     problem::{listed, nearest},
     reader::{Value, Wrong},
     shown::Shown,
@@ -301,6 +301,8 @@ macro_rules! words {
 
 words! {
     AnswerChecks { "strict" => Strict, "lenient" => Lenient }
+    ClientAuth { "off" => Off, "optional" => Optional, "required" => Required }
+    TlsProfile { "modern" => Modern, "legacy-1.0" => Legacy10 }
     Service { "bus" => Bus, "clock" => Clock, "echo" => Echo, "proxy" => Proxy }
     Publish { "all" => All, "none" => None }
     Overflow { "close" => Close, "drop-newest" => DropNewest, "drop-oldest" => DropOldest }

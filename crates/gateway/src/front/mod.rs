@@ -11,17 +11,18 @@
 
 mod answer;
 mod hear;
+mod secure;
 
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::AsyncWriteExt,
     net::TcpStream,
-    time::{Instant, sleep_until, timeout},
+    time::{Instant, sleep_until},
 };
 use tokio_util::task::task_tracker::TaskTrackerToken;
-use tracing::{debug, field::display, info, warn};
+use tracing::{field::display, info, warn};
 
 use self::hear::Heard;
 use crate::{
@@ -37,8 +38,13 @@ use crate::{
     rules::Rules,
     slot::Slot,
     socket::Socket,
-    unanswered::{FIRST_OCTET, TLS, Unanswered},
+    tls::{self, Tls, Transport},
+    unanswered::{TLS, Unanswered},
 };
+
+/// The code of what is told those who speak HTTP where TLS is spoken: the one
+/// answer there in plain text.
+const NOT_TLS: &str = "not-tls";
 
 /// What came behind a request's head.
 #[derive(Debug)]
@@ -74,6 +80,8 @@ pub(crate) struct Visit {
     pub(crate) listener: Arc<Listener>,
     /// Who is answered here, where that is not WebSocket.
     pub(crate) plugin: Option<Plugin>,
+    /// What its TLS is served by.
+    pub(crate) tls: Option<Arc<Tls>>,
     /// What was in force when it was accepted.
     pub(crate) rules: Arc<Rules>,
     pub(crate) inner: Arc<Inner>,
@@ -93,7 +101,12 @@ impl Visit {
             }
         }
         if let Some(plugin) = self.plugin {
-            let mut tcp = Socket::new(tcp, self.inner.recorder(), &[], &self.peer);
+            let mut tcp = Socket::new(
+                Transport::Plain(tcp),
+                self.inner.recorder(),
+                &[],
+                &self.peer,
+            );
             return policy::alone(&self, &mut tcp, plugin).await;
         }
         let ahead = match self.learn_peer(&mut tcp).await {
@@ -103,7 +116,6 @@ impl Visit {
                 return self.refuse(tcp.into(), read, &refused, Said::Nothing).await;
             }
         };
-        let mut tcp = Socket::new(tcp, self.inner.recorder(), &ahead, &self.peer);
         let turn = tokio::select! {
             biased;
             turn = self.place.turn(self.listener.timeouts.turn) => turn,
@@ -112,9 +124,16 @@ impl Visit {
         let turn = match turn {
             Ok(turn) => turn,
             Err(refused) => {
-                return self.refuse(tcp, ahead.len(), &refused, Said::Nothing).await;
+                let socket = Socket::from(tcp);
+                return self
+                    .refuse(socket, ahead.len(), &refused, Said::Nothing)
+                    .await;
             }
         };
+        let Some((io, ahead)) = self.secure(tcp, ahead).await else {
+            return;
+        };
+        let mut tcp = Socket::new(io, self.inner.recorder(), &ahead, &self.peer);
         let Some(ahead) = self.sniff(&mut tcp, ahead).await else {
             return;
         };
@@ -168,32 +187,14 @@ impl Visit {
 
     /// The first octets, `ahead` included, if they may be HTTP. Silence ends
     /// here and not in hyper, whose timers start only with a head.
-    async fn sniff(&self, tcp: &mut Socket, mut ahead: BytesMut) -> Option<BytesMut> {
-        let limit = self.listener.timeouts.first_octet;
+    async fn sniff(&self, tcp: &mut Socket, ahead: BytesMut) -> Option<BytesMut> {
+        let ahead = self.first_octets(tcp, ahead).await?;
         let (id, peer) = (self.id.as_str(), self.peer);
         let via = peer.via.map(display);
-        let first = match ahead.is_empty() {
-            false => Ok(Ok(ahead.len())),
-            true => tokio::select! {
-                biased;
-                first = timeout(limit, tcp.read_buf(&mut ahead)) => first,
-                () = self.inner.stop.cancelled() => return None,
-            },
-        };
-        match first {
-            Err(_) => {
-                if self.unanswered(FIRST_OCTET, &[]) {
-                    debug!(id, %peer, via, code = FIRST_OCTET.code, "closed: not an octet in {limit:?}");
-                }
-                return None;
-            }
-            Ok(Err(_) | Ok(0)) => return None,
-            Ok(Ok(_)) => {}
-        }
         match ahead[0] {
             0x16 => {
                 if self.unanswered(TLS, &[]) {
-                    warn!(id, %peer, via, code = TLS.code, "closed: the client speaks TLS, which this listener does not; use ws:// or put a TLS terminator in front");
+                    warn!(id, %peer, via, code = TLS.code, "closed: the client speaks TLS, which this listener does not; use ws://, give the listener `tls`, or put a TLS terminator in front");
                 }
                 // A fatal alert, protocol_version: the client can say why.
                 let _ = tcp.write_all(&[0x15, 3, 1, 0, 2, 2, 70]).await;
@@ -251,7 +252,10 @@ impl Visit {
             );
         }
         let head_only = method == Some("HEAD");
-        let answer = refused.to_octets(&self.id, head_only);
+        let answer = match self.tls.is_some() && tcp.is_plain() && refused.code != NOT_TLS {
+            true => tls::turned_away().to_vec(),
+            false => refused.to_octets(&self.id, head_only),
+        };
         say_last(&mut tcp, &answer, read).await;
     }
 }

@@ -1,0 +1,132 @@
+//! TLS, where the listener speaks it: between what a proxy announced and the
+//! first octet of HTTP.
+//!
+//! It takes place within the connection's turn, so that a flood of half
+//! handshakes counts as one of half openings does.
+
+use bytes::BytesMut;
+use tokio::{
+    io::{AsyncRead, AsyncReadExt},
+    net::TcpStream,
+    time::timeout,
+};
+use tracing::{debug, field::display, info, warn};
+
+use super::{Said, Visit};
+use crate::{
+    Refused, policy,
+    socket::Socket,
+    tls::{Failed, Secured, Transport},
+    unanswered::{FIRST_OCTET, TLS_HANDSHAKE, TLS_TIMEOUT},
+};
+
+impl Visit {
+    /// What HTTP is spoken over, and what was read of it; `None` if there is
+    /// nothing to serve.
+    pub(super) async fn secure(
+        &mut self,
+        mut tcp: TcpStream,
+        ahead: BytesMut,
+    ) -> Option<(Transport, BytesMut)> {
+        let Some(tls) = self.tls.clone() else {
+            return Some((Transport::Plain(tcp), ahead));
+        };
+        let ahead = self.first_octets(&mut tcp, ahead).await?;
+        let limit = self.listener.timeouts.tls;
+        // On the heap, for the time of the handshake alone.
+        let accepting = Box::pin(tls.accept(tcp, ahead));
+        let accepted = tokio::select! {
+            biased;
+            accepted = timeout(limit, accepting) => accepted,
+            () = self.inner.stop.cancelled() => return None,
+        };
+        let (id, peer) = (self.id.as_str(), self.peer);
+        let via = peer.via.map(display);
+        match accepted {
+            Ok(Ok(secured)) => Some((self.secured(secured), BytesMut::with_capacity(1024))),
+            Ok(Err(Failed::Text(tcp, ahead))) => {
+                self.plain(tcp, ahead).await;
+                None
+            }
+            Ok(Err(Failed::Handshake(why))) => {
+                let mut refusal = self.refusal(TLS_HANDSHAKE);
+                refusal.reason.detail = Some(&why);
+                if self.inner.refused(&refusal) {
+                    info!(id, %peer, via, code = TLS_HANDSHAKE.code, "no TLS: {why}");
+                }
+                None
+            }
+            Ok(Err(Failed::Gone)) => None,
+            Err(_) => {
+                if self.unanswered(TLS_TIMEOUT, &[]) {
+                    info!(id, %peer, via, code = TLS_TIMEOUT.code, "closed: no TLS handshake in {limit:?}");
+                }
+                None
+            }
+        }
+    }
+
+    fn secured(&mut self, secured: Secured) -> Transport {
+        let Secured {
+            transport,
+            kind,
+            old,
+        } = secured;
+        self.inner.counts.secured(kind);
+        self.peer.tls = true;
+        self.peer.kind = Some(kind);
+        if let Some(offered) = old
+            && self
+                .inner
+                .throttle
+                .lets("tls-legacy", self.peer.client.ip())
+        {
+            let Self { id, peer, .. } = self;
+            warn!(id, %peer, code = "tls-legacy", offered, "an old client is served: {kind}, which protects little");
+        }
+        transport
+    }
+
+    /// Answers a client that speaks HTTP without TLS, or is a plug-in with its
+    /// question, which has no TLS anywhere.
+    async fn plain(&self, tcp: TcpStream, ahead: BytesMut) {
+        let mut socket = Socket::from(tcp);
+        match ahead.first() {
+            Some(b'<') => policy::in_band(self, &mut socket, ahead).await,
+            _ => {
+                let refused = Refused::not_tls();
+                self.refuse(socket, ahead.len(), &refused, Said::Nothing)
+                    .await;
+            }
+        }
+    }
+
+    /// The first octets, `ahead` included; `None` if none come.
+    pub(super) async fn first_octets(
+        &self,
+        io: &mut (impl AsyncRead + Unpin),
+        mut ahead: BytesMut,
+    ) -> Option<BytesMut> {
+        if !ahead.is_empty() {
+            return Some(ahead);
+        }
+        let limit = self.listener.timeouts.first_octet;
+        let first = tokio::select! {
+            biased;
+            first = timeout(limit, io.read_buf(&mut ahead)) => first,
+            () = self.inner.stop.cancelled() => return None,
+        };
+        match first {
+            Ok(Ok(1..)) => Some(ahead),
+            Ok(Ok(0) | Err(_)) => None,
+            Err(_) => {
+                let (id, peer) = (self.id.as_str(), self.peer);
+                if self.unanswered(FIRST_OCTET, &[]) {
+                    let via = peer.via.map(display);
+                    debug!(id, %peer, via, code = FIRST_OCTET.code, "closed: not an octet in {limit:?}");
+                }
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! What a client's connection runs over: TCP, or TLS by one of two libraries.
+//!
+//! An enum and not a box of a trait: the common case is a plain socket, for
+//! which each call costs one comparison.
+
+use std::{
+    io::{self, IoSlice},
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+};
+use tokio_rustls::server::TlsStream;
+
+use super::replayed::Replayed;
+
+/// A client's octets.
+#[derive(Debug)]
+pub(crate) enum Transport {
+    Plain(TcpStream),
+    /// In boxes: a plain connection has no room for them.
+    Modern(Box<TlsStream<Replayed>>),
+    #[cfg(feature = "legacy-tls")]
+    Legacy(Box<super::legacy::OpenSsl>),
+}
+
+impl Transport {
+    /// The socket below.
+    pub(crate) fn tcp(&self) -> &TcpStream {
+        match self {
+            Self::Plain(tcp) => tcp,
+            Self::Modern(tls) => &tls.get_ref().0.tcp,
+            #[cfg(feature = "legacy-tls")]
+            Self::Legacy(tls) => &tls.replayed().tcp,
+        }
+    }
+}
+
+/// The same call, whatever it is.
+macro_rules! each {
+    ($self:expr, $io:ident => $call:expr) => {
+        match &mut *$self {
+            Transport::Plain($io) => $call,
+            Transport::Modern(tls) => {
+                let $io = &mut **tls;
+                $call
+            }
+            #[cfg(feature = "legacy-tls")]
+            Transport::Legacy(tls) => {
+                let $io = &mut **tls;
+                $call
+            }
+        }
+    };
+}
+
+impl AsyncRead for Transport {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match each!(self, io => Pin::new(io).poll_read(cx, buf)) {
+            // TCP ended without a word of TLS. WebSocket has an end of its own,
+            // and a request says how long it is: nobody can cut either unseen.
+            Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                Poll::Ready(Ok(()))
+            }
+            other => other,
+        }
+    }
+}
+
+impl AsyncWrite for Transport {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        octets: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        each!(self, io => Pin::new(io).poll_write(cx, octets))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        each!(self, io => Pin::new(io).poll_write_vectored(cx, parts))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        // The sockets are, and so is what both libraries do with it.
+        true
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        each!(self, io => Pin::new(io).poll_flush(cx))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        each!(self, io => Pin::new(io).poll_shutdown(cx))
+    }
+}
