@@ -394,19 +394,14 @@ impl<'t> Table<'t> {
         self.reader.section(at, is_there)
     }
 
-    /// The tables of an array at the top of the file.
+    /// The tables of an array.
     pub(super) fn tables(&mut self, key: &'static str) -> Tables<'t> {
-        self.tables_at(key, key)
-    }
-
-    /// The tables of an array whose full name is `path`.
-    pub(super) fn tables_at(&mut self, key: &'static str, path: &'static str) -> Tables<'t> {
         self.ask(key);
         self.section.keys.retain(|asked| asked.name != key);
         let Some(said) = self.in_file(key) else {
             return Tables::Absent;
         };
-        let advice = format!("write `[[{path}]]` above each");
+        let advice = format!("write `[[{key}]]` above each");
         let DeValue::Array(elements) = said.value else {
             self.wrong_value(
                 key,
@@ -421,7 +416,7 @@ impl<'t> Table<'t> {
             match element.get_ref() {
                 DeValue::Table(entries) => tables.push(Table {
                     reader: self.reader,
-                    path,
+                    path: key,
                     single: false,
                     entries: Some(entries),
                     place,

@@ -8,12 +8,13 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use toml::de::DeValue;
+use toml::de::{DeTable, DeValue};
 
 use super::{
     lists,
     problem::{Place, Problem},
-    reader::{Said, Table, Tables, Wrong},
+    reader::{Said, Table, Wrong},
+    shown::Shown,
     values::{OrOff, text},
 };
 use crate::tls::{self, BadFile, Of};
@@ -101,14 +102,15 @@ pub(super) fn read(listener: &mut Table<'_>) -> Option<Tls> {
     let mut tls = Tls::new(certificates(&mut table, &mut places));
     client_ca(&mut table, &mut tls, &mut places);
     profile(&mut table, &mut tls);
-    if let Some(OrOff(said)) = table.value("reload-check") {
-        tls.reload_check = said;
-    }
+    table.set_as::<OrOff, _>("reload-check", &mut tls.reload_check);
     if there && table.problems() == before && table.folder().is_some() {
         // Whatever is wrong with the files has a place.
         if let Err(bad) = tls::Tls::new(&tls) {
             table.wrong(problem(&bad, &places));
         }
+    }
+    if !there {
+        table.off();
     }
     table.finish();
     there.then_some(tls)
@@ -125,31 +127,66 @@ fn problem(bad: &BadFile, places: &Places) -> Problem {
 }
 
 fn certificates(table: &mut Table<'_>, places: &mut Places) -> Vec<CertificateFiles> {
-    let many = table.tables_at("certificates", "listeners.tls.certificates");
-    let one = table.said("certificate");
-    let mut read = Vec::new();
-    if let (Some(said), Tables::These(_)) = (&one, &many) {
-        let wrong = Wrong::new("stands beside `certificates`").help("leave one of the two out");
-        table.wrong_value("certificate", said, wrong);
-    }
-    match many {
-        Tables::These(tables) => {
-            if tables.is_empty() {
+    let many = table.said("certificates");
+    let (one, key) = (table.said("certificate"), table.said("key"));
+    let (file, key_file) = (
+        table.value::<String>("certificate"),
+        table.value::<String>("key"),
+    );
+    let Some(many) = many else {
+        return match (one, file) {
+            (Some(one), Some(file)) => {
+                let key = key.zip(key_file).map(|(said, file)| (said.place, file));
+                vec![pair(table, places, (one.place, file), key)]
+            }
+            (None, _) if table.is_there() => {
                 table.wrong(lacking(table.place.clone()));
+                Vec::new()
             }
-            for mut each in tables {
-                read.extend(pair(&mut each, places));
-                each.finish();
-            }
-            // Known, and useless here.
-            table.said("key");
-        }
-        Tables::Absent if table.is_there() => read.extend(pair(table, places)),
-        Tables::Absent | Tables::Wrong => {
-            table.said("key");
+            _ => Vec::new(),
+        };
+    };
+    for (name, said) in [("certificate", one), ("key", key)] {
+        if let Some(said) = said {
+            let wrong = Wrong::new("stands beside `certificates`").help("leave one of the two out");
+            table.wrong_value(name, &said, wrong);
         }
     }
-    read
+    const WHAT: &str =
+        "a list of tables such as { certificate = \"chain.pem\", key = \"key.pem\" }";
+    let each = lists::each(table, "certificates", &many, WHAT, |item| {
+        match item.value {
+            DeValue::Table(entries) => named(entries),
+            other => Err(Wrong::must_be(WHAT, other)),
+        }
+    });
+    if many.value.as_array().is_some_and(|all| all.is_empty()) {
+        table.wrong(lacking(many.place));
+    }
+    each.into_iter()
+        .map(|((file, key), place)| {
+            let key = key.map(|key| (place.clone(), key));
+            pair(table, places, (place, file), key)
+        })
+        .collect()
+}
+
+/// `certificate` and `key` of one table of the list.
+fn named(entries: &DeTable<'_>) -> Result<(String, Option<String>), Wrong> {
+    let (mut certificate, mut key) = (None, None);
+    for (name, value) in entries.iter() {
+        let file = match name.get_ref().as_ref() {
+            "certificate" => &mut certificate,
+            "key" => &mut key,
+            other => {
+                let wrong = Wrong::new(format!("has the unknown key `{other}`"));
+                return Err(wrong.help("known there are `certificate` and `key`"));
+            }
+        };
+        *file = Some(text(value.get_ref(), "names of files")?.to_owned());
+    }
+    let lacks = || Wrong::new("has an entry without `certificate`");
+    Ok((certificate.ok_or_else(lacks)?, key))
 }
 
 fn lacking(place: Place) -> Problem {
@@ -157,27 +194,24 @@ fn lacking(place: Place) -> Problem {
         .help("add `certificate = \"chain.pem\"` and `key = \"key.pem\"`")
 }
 
-/// `certificate` and `key` of one table.
-fn pair(table: &mut Table<'_>, places: &mut Places) -> Option<CertificateFiles> {
-    let (said, key_said) = (table.said("certificate"), table.said("key"));
-    let certificate = table.value::<String>("certificate");
-    let key = table.value::<String>("key");
-    let Some(said) = said else {
-        table.wrong(lacking(table.place.clone()));
-        return None;
-    };
-    if key_said.is_some() && key.is_none() {
-        return None;
+/// The files by these names, whose places are kept.
+fn pair(
+    table: &Table<'_>,
+    places: &mut Places,
+    (place, certificate): (Place, String),
+    key: Option<(Place, String)>,
+) -> CertificateFiles {
+    let (key_place, key) = key.unwrap_or_else(|| (place.clone(), certificate.clone()));
+    places.pairs.push((place, key_place));
+    CertificateFiles {
+        certificate: table.path(&certificate),
+        key: table.path(&key),
     }
-    let certificate = table.path(&certificate?);
-    let key = key.map_or_else(|| certificate.clone(), |key| table.path(&key));
-    let key_place = key_said.map_or_else(|| said.place.clone(), |said| said.place);
-    places.pairs.push((said.place, key_place));
-    Some(CertificateFiles { certificate, key })
 }
 
 fn client_ca(table: &mut Table<'_>, tls: &mut Tls, places: &mut Places) {
     const WHAT: &str = "a file or a list of files";
+    table.unless_said("client-ca", Shown::nothing());
     let said = table.said("client-ca");
     if let Some(said) = &said {
         let named = match said.value {
@@ -254,7 +288,7 @@ mod tests {
             ),
             ("tls.certificate = \"a\"", vec![files("a", "a")]),
             (
-                "[[listeners.tls.certificates]]\ncertificate = \"a\"\nkey = \"b\"\n[[listeners.tls.certificates]]\ncertificate = \"c\"",
+                "tls.certificates = [{ certificate = \"a\", key = \"b\" }, { certificate = \"c\" }]",
                 vec![files("a", "b"), files("c", "c")],
             ),
         ] {
