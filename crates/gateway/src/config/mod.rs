@@ -53,6 +53,7 @@ pub mod units;
 mod upstream;
 mod values;
 mod warning;
+mod wrong;
 
 use std::time::Duration;
 

@@ -16,6 +16,7 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
+pub(super) use super::wrong::Wrong;
 use super::{
     effective::Section,
     environment::{self, Environment, Variable},
@@ -80,32 +81,6 @@ pub(super) enum Tables<'t> {
     Wrong,
     /// These, those left out that are no tables.
     These(Vec<Table<'t>>),
-}
-
-/// What is wrong with a value, to be said after the key's name.
-#[derive(Debug)]
-pub(super) struct Wrong {
-    pub(super) message: String,
-    pub(super) help: Option<String>,
-}
-
-impl Wrong {
-    pub(super) fn new(message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            help: None,
-        }
-    }
-
-    pub(super) fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
-        self
-    }
-
-    /// A value of the wrong type.
-    pub(super) fn must_be(what: &str, value: &DeValue<'_>) -> Self {
-        Self::new(format!("must be {what}, not {}", type_name(value)))
-    }
 }
 
 /// A value that can be read out of one TOML value.
@@ -489,17 +464,5 @@ pub(super) fn element_place(said: &Said<'_>, span: Range<usize>) -> Place {
     match &said.place {
         Place::Span(_) => Place::Span(span),
         other => other.clone(),
-    }
-}
-
-fn type_name(value: &DeValue<'_>) -> &'static str {
-    match value {
-        DeValue::String(_) => "a string",
-        DeValue::Integer(_) => "an integer",
-        DeValue::Float(_) => "a float",
-        DeValue::Boolean(_) => "a boolean",
-        DeValue::Datetime(_) => "a date",
-        DeValue::Array(_) => "an array",
-        DeValue::Table(_) => "a table",
     }
 }
