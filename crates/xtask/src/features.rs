@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::command::Command;
 use crate::failure::Failure;
+use crate::step::FEATURES;
 
 /// A package as `name vVERSION`, and each set of features it is compiled with.
 type Features = BTreeMap<String, BTreeSet<String>>;
@@ -17,7 +18,12 @@ type Features = BTreeMap<String, BTreeSet<String>>;
 /// # Errors
 /// When `cargo tree` fails.
 pub(crate) fn check() -> Result<Vec<String>, Failure> {
-    let steps = tree(&["--workspace", "--edges", "normal,build,dev"])?;
+    let steps = [
+        &["--workspace", "--edges", "normal,build,dev"],
+        &FEATURES[..],
+    ]
+    .concat();
+    let steps = tree(&steps)?;
     let xtask = tree(&["--package", "xtask", "--edges", "normal,build"])?;
     Ok(differences(&steps, &xtask))
 }

@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use crate::command::Command;
 use crate::failure::Failure;
+use crate::step::FEATURES;
 
 /// The answer of `cargo metadata --format-version 1`.
 #[derive(Debug, Deserialize)]
@@ -155,6 +156,7 @@ impl From<Option<String>> for Kind {
 pub(crate) fn compiled() -> Result<BTreeSet<(String, String)>, Failure> {
     let text = Command::cargo("tree")
         .args(["--workspace", "--locked", "--edges", "normal,build,dev"])
+        .args(FEATURES)
         .args(["--prefix", "none", "--format", "{p}"])
         .read_stdout()?;
     Ok(parse_tree(&text))

@@ -34,15 +34,16 @@ impl Runner {
         }
     }
 
-    fn run(self, quick: bool) -> Command {
+    fn run(self, context: &Context<'_>) -> Command {
         const WHAT: [&str; 4] = ["--workspace", "--all-targets", "--locked", "--no-fail-fast"];
-        match (self, quick) {
-            (Self::Nextest, false) => nextest("run").args(WHAT),
+        let features = || context.features().iter().copied();
+        match (self, context.quick) {
+            (Self::Nextest, false) => nextest("run").args(WHAT).args(features()),
             (Self::Nextest, true) => nextest("run")
                 .args(["--profile", "quick"])
                 .args(WHAT)
                 .args(["-E", &format!("not {FOREIGN_FILTER}")]),
-            (Self::CargoTest, false) => Command::cargo("test").args(WHAT),
+            (Self::CargoTest, false) => Command::cargo("test").args(WHAT).args(features()),
             (Self::CargoTest, true) => Command::cargo("test")
                 .args(WHAT)
                 .args(["--", "--skip", FOREIGN]),
@@ -117,7 +118,7 @@ pub(crate) fn tests(
     context: &Context<'_>,
     closing: &mut Closing,
 ) -> Result<(), Failure> {
-    let result = run_with_summary(runner, runner.run(context.quick), &mut closing.tests);
+    let result = run_with_summary(runner, runner.run(context), &mut closing.tests);
     if context.quick && !closing.tests.is_empty() {
         let listed = runner.list_foreign().read_stdout()?;
         closing.left_out = Some(runner.listed(&listed));
@@ -129,9 +130,10 @@ pub(crate) fn tests(
 ///
 /// # Errors
 /// When one fails, or there are none.
-pub(crate) fn doc_tests(summary: &mut Vec<String>) -> Result<(), Failure> {
-    let command =
-        Command::cargo("test").args(["--workspace", "--doc", "--locked", "--no-fail-fast"]);
+pub(crate) fn doc_tests(context: &Context<'_>, summary: &mut Vec<String>) -> Result<(), Failure> {
+    let command = Command::cargo("test")
+        .args(["--workspace", "--doc", "--locked", "--no-fail-fast"])
+        .args(context.features().iter().copied());
     run_with_summary(Runner::CargoTest, command, summary)
 }
 
@@ -193,19 +195,25 @@ mod tests {
         );
     }
 
+    fn context(quick: bool) -> Context<'static> {
+        let root = std::path::Path::new("");
+        Context { root, quick }
+    }
+
     #[test]
     fn quick_leaves_the_same_tests_out_with_either_runner() {
-        let nextest = Runner::Nextest.run(true).to_string();
+        let nextest = Runner::Nextest.run(&context(true)).to_string();
         assert!(
             nextest.ends_with("-E 'not test(/(^|::)foreign_/)'"),
             "{nextest}"
         );
-        let cargo = Runner::CargoTest.run(true).to_string();
+        let cargo = Runner::CargoTest.run(&context(true)).to_string();
         assert!(cargo.ends_with("-- --skip foreign_"), "{cargo}");
         for runner in [Runner::Nextest, Runner::CargoTest] {
-            let whole = runner.run(false).to_string();
+            let whole = runner.run(&context(false)).to_string();
             assert!(!whole.contains(FOREIGN), "{whole}");
             assert!(whole.contains("--workspace --all-targets"), "{whole}");
+            assert!(whole.contains("--features draftgate/legacy-tls"), "{whole}");
         }
     }
 

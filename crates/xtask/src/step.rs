@@ -44,6 +44,21 @@ pub(crate) struct Context<'a> {
     pub(crate) quick: bool,
 }
 
+/// What every command compiles besides the default: TLS for old clients, which
+/// needs the headers of OpenSSL. One set of features for all, so that nothing is
+/// compiled twice; whoever installs nothing does without.
+pub(crate) const FEATURES: [&str; 2] = ["--features", "draftgate/legacy-tls"];
+
+impl Context<'_> {
+    /// [`FEATURES`], where what they need is installed.
+    pub(crate) fn features(&self) -> &'static [&'static str] {
+        match self.quick {
+            true => &[],
+            false => &FEATURES,
+        }
+    }
+}
+
 /// What a step leaves to be said at the very end.
 #[derive(Debug, Default)]
 pub(crate) struct Closing {
@@ -94,10 +109,10 @@ impl Step {
             Self::Fmt => fmt(),
             Self::Layering => layers(context.root),
             Self::Bans => banned(),
-            Self::Clippy => clippy(),
+            Self::Clippy => clippy(context),
             Self::Tests => runner::tests(Runner::installed(), context, closing),
-            Self::DocTests => runner::doc_tests(&mut closing.doc_tests),
-            Self::Docs => docs(),
+            Self::DocTests => runner::doc_tests(context, &mut closing.doc_tests),
+            Self::Docs => docs(context),
         }
     }
 }
@@ -145,7 +160,7 @@ fn banned() -> Result<(), Failure> {
     Ok(())
 }
 
-fn clippy() -> Result<(), Failure> {
+fn clippy(context: &Context<'_>) -> Result<(), Failure> {
     if !Command::cargo("clippy").arg("--version").works() {
         return Err(Failure::Missing {
             tool: "cargo clippy",
@@ -155,16 +170,26 @@ fn clippy() -> Result<(), Failure> {
     }
     Command::cargo("clippy")
         .args(["--workspace", "--all-targets", "--locked"])
+        .args(context.features().iter().copied())
+        .args(["--", "-D", "warnings"])
+        .run()?;
+    if context.features().is_empty() {
+        return Ok(());
+    }
+    // As it is built by default. Examples for the reason that `docs` has.
+    Command::cargo("clippy")
+        .args(["--workspace", "--lib", "--bins", "--examples", "--locked"])
         .args(["--", "-D", "warnings"])
         .run()
 }
 
-fn docs() -> Result<(), Failure> {
+fn docs(context: &Context<'_>) -> Result<(), Failure> {
     // `--examples` is not for the examples: without it cargo leaves development
     // dependencies out, resolves fewer features, and checks half the graph anew.
     Command::cargo("doc")
         .args(["--workspace", "--lib", "--bins", "--examples"])
         .args(["--no-deps", "--document-private-items", "--locked"])
+        .args(context.features().iter().copied())
         .env("RUSTDOCFLAGS", "-Dwarnings")
         .run()
 }

@@ -8,7 +8,7 @@ use super::fetched::Python;
 use super::{InstallError, is_root, on_path, run};
 
 /// Debian's packages, always needed.
-const DEBIAN: [&str; 24] = [
+const DEBIAN: [&str; 26] = [
     "chromium",
     "curl",
     "dpkg-dev",
@@ -20,9 +20,11 @@ const DEBIAN: [&str; 24] = [
     "libnetty-java",
     "libnginx-mod-stream",
     "libprotocol-websocket-perl",
+    "libssl-dev",
     "lintian",
     "nginx",
     "openssl",
+    "pkg-config",
     "prometheus",
     "python3-jsonschema",
     "ruby-em-websocket",
