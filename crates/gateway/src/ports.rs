@@ -181,9 +181,10 @@ impl Ports {
         changed
     }
 
-    /// Accepts nothing more; the sockets stay open.
-    pub(crate) fn stop(&self) {
-        for open in &self.0 {
+    /// Accepts nothing more, and closes the sockets; those that another process
+    /// has, too, stay open there.
+    pub(crate) fn close(&mut self) {
+        for open in self.0.drain(..) {
             open.stop.cancel();
         }
     }

@@ -191,7 +191,7 @@ impl Running {
     /// none of which is refused over this, and then [drains](Self::drain).
     pub async fn hand_over(self) {
         let inner = &self.inner;
-        inner.now().ports.stop();
+        inner.now().ports.close();
         inner.openings.close();
         // An opening that takes longer has a client that is silent.
         if timeout(OPENINGS, inner.openings.wait()).await.is_err() {
@@ -208,6 +208,7 @@ impl Running {
         let inner = &self.inner;
         let (began, time) = (Instant::now(), inner.rules().config.drain);
         inner.stop.cancel();
+        inner.now().ports.close();
         let open = inner.open.all();
         // Tasks without an open connection are requests, and refusals being told.
         let requests = inner.tasks.len().saturating_sub(open.len());
