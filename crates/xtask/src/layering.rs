@@ -21,13 +21,14 @@ enum Place {
 }
 
 /// Every crate of the workspace.
-const PLACES: [(&str, Place); 25] = [
+const PLACES: [(&str, Place); 26] = [
     (CORE, Place::Row(0)),
     (WIRE, Place::Row(1)),
     ("draftgate-translate", Place::Row(1)),
     ("draftgate-bus", Place::Row(1)),
     ("draftgate-conn", Place::Row(1)),
     ("draftgate-vectors", Place::Row(1)),
+    ("draftgate-census", Place::Row(1)),
     ("draftgate-hixie75", Place::Draft),
     ("draftgate-hixie76", Place::Draft),
     ("draftgate-hybi06", Place::Draft),
