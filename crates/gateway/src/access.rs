@@ -55,6 +55,7 @@ pub(crate) fn write(entry: &Entry, closed: &Closed, throttle: &Throttle) {
         origin = about.origin,
         path = about.path,
         subprotocol = about.subprotocol,
+        user = about.user.as_deref(),
         upstream = upstream.map(|(address, _)| address),
         upstream_draft = upstream.and_then(|(_, draft)| draft).map(Draft::name),
         messages_in = stats.messages_in,
@@ -64,6 +65,7 @@ pub(crate) fn write(entry: &Entry, closed: &Closed, throttle: &Throttle) {
         notices = stats.notices,
         dropped = stats.dropped + stats.unsayable + stats.lost + undeliverable,
         muted,
+        too_fast = about.tally.read_too_fast(),
         code = code(closed, &about.capabilities),
         by = closed.by.code(),
         why = closed.why.code(),
@@ -135,7 +137,7 @@ fn look_at(why: Why) -> &'static str {
         Why::PeerClosed => "`code`: 1000, 1001, 1005 or none is an ordinary end",
         Why::PeerGone => "nothing: a device was switched off, or its page was left",
         Why::Requested => {
-            "`code`: 1001, the gateway stops; 1003, the route has `binary = \"close\"`"
+            "`code`: 1001, the gateway stops; 1003, the route has `binary = \"close\"`; 1008, the token expired, or messages came faster than `limits.message-rate`"
         }
         Why::SlowConsumer => "`limits.queue` and the route's `queue` and `overflow`",
         Why::UpstreamClosed => "`code`: what the upstream said",

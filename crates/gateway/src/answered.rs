@@ -3,6 +3,7 @@
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, header};
+use http_body_util::Full;
 
 /// A server's own answer, which the client gets as it came.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +37,16 @@ impl Answered {
         }
         answer.extend_from_slice(b"\r\n");
         answer.extend_from_slice(&self.body);
+        answer
+    }
+
+    /// The same for hyper to write, on a connection that goes on.
+    pub(crate) fn to_response(&self, status: u16) -> http::Response<Full<Bytes>> {
+        let mut answer = http::Response::new(Full::from(self.body.clone()));
+        *answer.status_mut() = http::StatusCode::from_u16(status).unwrap_or_default();
+        for (name, value) in &self.fields {
+            answer.headers_mut().append(name.clone(), value.clone());
+        }
         answer
     }
 }

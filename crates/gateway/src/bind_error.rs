@@ -47,6 +47,14 @@ pub enum BindError {
         /// The route's path.
         route: String,
     },
+    /// What decides about who may come in cannot be had.
+    #[error("route {route}: `auth`: {why}")]
+    Auth {
+        /// The route's path.
+        route: String,
+        /// What is wrong.
+        why: String,
+    },
     /// Connections are to be recorded, and cannot be.
     #[error("cannot record: {0}; choose another `record.dir`, or none")]
     Record(#[from] StoreError),

@@ -41,6 +41,9 @@ pub struct Counts {
     pub policies: BTreeMap<Plugin, u64>,
     /// Messages dropped since the start because their sender may not publish.
     pub muted: u64,
+    /// Messages since the start that came faster than they may and were
+    /// dropped, or ended their connection.
+    pub too_fast: u64,
     /// Messages published over HTTP since the start.
     pub published: u64,
     /// Streams of events open now.
@@ -91,6 +94,10 @@ impl fmt::Display for Counts {
             let (done, failed) = (self.reloads, self.reload_failures);
             write!(f, "; {done} reloads, {failed} failed")?;
         }
+        if self.too_fast > 0 {
+            let too_fast = self.too_fast;
+            write!(f, "; {too_fast} messages too fast")?;
+        }
         let over_http = [
             (self.published, "messages published"),
             (self.streams, "event streams"),
@@ -130,6 +137,7 @@ pub(crate) struct Counters {
     pub(crate) tls_reloads: AtomicU64,
     pub(crate) tls_reloads_failed: AtomicU64,
     pub(crate) muted: Arc<AtomicU64>,
+    pub(crate) too_fast: Arc<AtomicU64>,
     pub(crate) accept_errors: AtomicU64,
     pub(crate) published: AtomicU64,
     pub(crate) streaming: AtomicU64,
@@ -220,6 +228,7 @@ impl Counters {
             tls_reloads_failed: self.tls_reloads_failed.load(Relaxed),
             policies: handshakes.policies.clone(),
             muted: self.muted.load(Relaxed),
+            too_fast: self.too_fast.load(Relaxed),
             published: self.published.load(Relaxed),
             streaming: self.streaming.load(Relaxed),
             streams: self.streams.load(Relaxed),

@@ -5,21 +5,27 @@
 //! one place, from the path inwards; only the route's service may wait for
 //! something, such as a server behind it.
 
-use std::{borrow::Cow, net::SocketAddr, sync::Arc};
+use std::{
+    borrow::Cow,
+    net::SocketAddr,
+    sync::{Arc, atomic::AtomicU64},
+};
 
 use bytes::Bytes;
 use draftgate_conn::{Handler, Settings};
-use draftgate_core::{Capabilities, Codec, Draft, Message, Outgoing, Role};
+use draftgate_core::{Capabilities, Codec, Draft, Limits, Message, Outgoing, Role};
 use draftgate_drafts::{
     Detection, RandomKeys,
     opening::{self, LengthFrames, RefusalKind, Terms, tokens},
 };
-use http::{Method, request::Parts};
+use http::{Method, header, request::Parts};
+use tokio::time::Instant;
 use tracing::info;
 
 use crate::{
     Refused,
     access::shown,
+    auth::{self, Admitted, Paced, Question, Seen, Shown},
     config::{self, BinaryPolicy, Config, Listener, Route},
     forwarded::Forwarded,
     front::Body,
@@ -58,6 +64,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) listener: &'a Listener,
     pub(crate) rules: &'a Rules,
     pub(crate) throttle: &'a Arc<Throttle>,
+    /// Counts messages that come too fast.
+    pub(crate) too_fast: &'a Arc<AtomicU64>,
 }
 
 /// What a connection is from here on.
@@ -67,6 +75,8 @@ pub(crate) struct Opened {
     pub(crate) codec: Box<dyn Codec>,
     pub(crate) session: Box<dyn Handler>,
     pub(crate) settings: Settings,
+    /// When what let it in is over.
+    pub(crate) expires: Option<Instant>,
     pub(crate) about: About,
 }
 
@@ -80,6 +90,8 @@ pub(crate) struct About {
     pub(crate) path: String,
     pub(crate) origin: Option<String>,
     pub(crate) subprotocol: Option<String>,
+    /// Who it is, where that was asked.
+    pub(crate) user: Option<Box<str>>,
     pub(crate) tally: Arc<Tally>,
 }
 
@@ -139,7 +151,6 @@ pub(crate) async fn decide(request: &Request, asked: Asked<'_>) -> Result<Opened
     }
 
     let asked_for = draftgate_drafts::subprotocols(draft, &parts.headers);
-    let subprotocol = subprotocol::choose(route, &asked_for);
     let origin = opening::origin(&parts.headers).map_err(refuse)?;
     let origin = origin.and_then(|value| value.to_str().ok());
     let tally = Arc::new(Tally::new(Arc::clone(asked.throttle), asked.peer.client));
@@ -147,47 +158,83 @@ pub(crate) async fn decide(request: &Request, asked: Asked<'_>) -> Result<Opened
         send: route.binary == BinaryPolicy::LengthFrame,
         accept: route.accept_length_frames,
     };
+    // What the draft itself refuses reaches no service, no server behind it, and
+    // nobody who is asked about the client.
+    let accepted = |subprotocol: Option<&str>, limits: Limits| {
+        let terms = Terms {
+            subprotocol,
+            public_url: &url,
+            limits,
+            length_frames,
+        };
+        draftgate_drafts::accept(draft, parts, &terms, &mut RandomKeys).map_err(refuse)
+    };
+    let limits = route.limits;
+    let preferred = subprotocol::choose(route, &asked_for);
+    let as_configured = accepted(preferred.as_deref(), limits)?;
+
+    let shown_to_us = Shown {
+        headers: &parts.headers,
+        query: parts.uri.query(),
+        subprotocols: &asked_for,
+    };
+    let guard = asked.rules.guards[index].as_deref();
+    let admitted = match guard {
+        Some(guard) => {
+            let question = Question {
+                id: asked.id,
+                peer: asked.peer,
+                method: &parts.method,
+                target: parts.uri.path_and_query().map_or(path, |it| it.as_str()),
+                url: &url,
+                shown: shown_to_us,
+                draft: Some(draft),
+                channel,
+            };
+            guard.admit(&question).await?
+        }
+        None => Admitted::default(),
+    };
+    let rights = admitted.rights(route, channel)?;
+    let seen = Seen::new(guard, shown_to_us, &url, &admitted);
+    let subprotocol = subprotocol::choose(route, &seen.subprotocols);
     let opening = Opening {
         id: asked.id,
         peer: asked.peer.client,
         local: asked.local,
         via: asked.peer.via,
-        url: &url,
+        url: &seen.url,
         forwarded: asked.forwarded.by,
         path,
-        query: parts.uri.query(),
-        headers: &parts.headers,
+        query: seen.query.as_deref(),
+        headers: &seen.headers,
+        handed: seen.handed,
+        user: admitted.user.as_deref(),
+        may_subscribe: rights.subscribe,
+        may_publish: rights.publish,
         channel,
         draft,
         capabilities: acceptor.capabilities(length_frames),
-        subprotocols: &asked_for,
+        subprotocols: &seen.subprotocols,
         subprotocol: subprotocol.as_deref(),
         origin,
         timeouts: &asked.listener.timeouts,
         tally: &tally,
     };
-    // What the draft itself refuses reaches no service, and no server behind it.
-    let accepted = |subprotocol: Option<&str>| {
-        let terms = Terms {
-            subprotocol,
-            public_url: &url,
-            limits: route.limits,
-            length_frames,
-        };
-        draftgate_drafts::accept(draft, parts, &terms, &mut RandomKeys).map_err(refuse)
-    };
-    let as_configured = accepted(subprotocol.as_deref())?;
     let accept = asked.rules.served[index].service.open(&opening).await?;
-    let chosen = match accept.subprotocol {
-        Some(chosen) => chosen.filter(|name| asked_for.contains(&name.as_str())),
-        None => subprotocol.clone(),
+    let subprotocol = match accept.subprotocol {
+        Some(chosen) => chosen.filter(|name| seen.subprotocols.contains(&name.as_str())),
+        None => subprotocol,
     };
-    let mut accepted = match chosen == subprotocol {
+    let told = subprotocol.as_deref().or(seen.echoed);
+    let granted = admitted.limits(route);
+    let mut accepted = match told == preferred.as_deref() && granted == limits {
         true => as_configured,
-        false => accepted(chosen.as_deref())?,
+        false => accepted(told, granted)?,
     };
-    let subprotocol = chosen;
-    for (name, value) in accept.fields {
+    let cookies = admitted.cookies.iter();
+    let cookies = cookies.map(|cookie| (header::SET_COOKIE, cookie.clone()));
+    for (name, value) in accept.fields.into_iter().chain(cookies) {
         let name = Cow::Owned(name.as_str().to_owned());
         accepted.head.fields.push((name, value));
     }
@@ -197,11 +244,23 @@ pub(crate) async fn decide(request: &Request, asked: Asked<'_>) -> Result<Opened
     if told && asked.throttle.lets(WITHOUT_ORIGIN, asked.peer.client.ip()) {
         info!(id = asked.id, code = WITHOUT_ORIGIN, peer = %asked.peer, path = shown(path), "hixie-75 without Origin, as `hixie-75-without-origin` of the route allows");
     }
+    let session: Box<dyn Handler> = match admitted.rate(route) {
+        None => accept.handler,
+        Some(rate) => {
+            let told = auth::Told {
+                id: asked.id.into(),
+                tally: Arc::clone(&tally),
+                all: Arc::clone(asked.too_fast),
+            };
+            Box::new(Paced::new(accept.handler, &rate, told))
+        }
+    };
     Ok(Opened {
         head: accepted.head.to_bytes(),
         codec: accepted.codec,
-        session: accept.handler,
+        session,
         settings,
+        expires: admitted.expires,
         about: About {
             route: index,
             draft,
@@ -209,6 +268,7 @@ pub(crate) async fn decide(request: &Request, asked: Asked<'_>) -> Result<Opened
             path: shown(path),
             origin: origin.map(shown),
             subprotocol: subprotocol.as_deref().map(shown),
+            user: admitted.user,
             tally,
         },
     })

@@ -21,6 +21,7 @@ mod access;
 #[allow(dead_code, reason = "the admin listener reads it")]
 mod admin;
 mod answered;
+mod auth;
 mod bind_error;
 pub mod config;
 #[allow(dead_code, reason = "the admin listener reads it")]

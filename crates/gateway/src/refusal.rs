@@ -64,6 +64,26 @@ macro_rules! reasons {
 }
 
 reasons! {
+    /// A token that is over.
+    auth_expired "auth-expired" 401;
+        "the token has expired";
+        "get a new one; if it is new, compare the clocks of both machines, or raise `auth.jwt.leeway`"
+    /// What was shown is not for this.
+    auth_forbidden "auth-forbidden" 403;
+        "whoever shows this may come in, but not for this";
+        "ask for the right: `subscribe` and `publish` of the route, of the token or its claim say who has it, or the server behind `auth.url`"
+    /// Nothing was shown.
+    auth_missing "auth-missing" 401;
+        "this route needs a token, and none was shown";
+        "send `Authorization: Bearer TOKEN`, or put it where the route's `auth.from` looks"
+    /// Nobody could be asked.
+    auth_unavailable "auth-unavailable" 503;
+        "who decides about this could not be asked";
+        "connect again in a moment; whoever runs this finds the reason in the log"
+    /// Something else was shown.
+    auth_wrong "auth-wrong" 401;
+        "what was shown does not let in";
+        "look at the token: whether it is whole, for this route, and signed by whom `auth` of the route trusts"
     /// What is published cannot be read to its end.
     body_malformed "body-malformed" 400;
         "the request's body is not well-formed, or breaks off";
@@ -156,6 +176,10 @@ reasons! {
     proxy_untrusted "proxy-untrusted" 403;
         "this listener is for the proxies in front of it";
         "connect to the proxy, or add this address to `trusted-proxies` of the listener if it is one"
+    /// More messages than the route's rate.
+    publishing_too_fast "publishing-too-fast" 429;
+        "messages come faster than one client may publish here";
+        "wait before the next, or raise `limits.message-rate` of the route"
     /// `?poll=` without a number.
     query_invalid "query-invalid" 400;
         "the query is not understood";
@@ -329,6 +353,9 @@ impl Refused {
 
     /// The same answer for hyper to write, on a connection that goes on.
     pub(crate) fn to_response(&self, id: &str) -> http::Response<Full<Bytes>> {
+        if let Some(answered) = &self.answered {
+            return answered.to_response(self.status);
+        }
         let mut answer = http::Response::new(Full::from(self.body(id)));
         *answer.status_mut() = http::StatusCode::from_u16(self.status).unwrap_or_default();
         let fields = answer.headers_mut();

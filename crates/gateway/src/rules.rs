@@ -16,6 +16,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
     BindError,
+    auth::{self, Buckets, Guard},
     config::{self, Config, Http, Route},
     http::{Door, Rings, sweep},
     inner::Inner,
@@ -34,6 +35,8 @@ pub(crate) struct Rules {
     pub(crate) policies: Option<Policies>,
     /// One for each of the configuration's routes.
     pub(crate) served: Vec<Arc<Served>>,
+    /// Who decides about who may come in, where anybody does, likewise.
+    pub(crate) guards: Vec<Option<Arc<Guard>>>,
     /// What channels of the bus remember for readers over HTTP.
     rings: Arc<Rings>,
 }
@@ -68,6 +71,7 @@ impl Rules {
         policies: Option<Policies>,
         before: Option<&Self>,
     ) -> Result<Made, BindError> {
+        let guards = auth::guards(&config)?;
         let same_http = before.filter(|before| before.config.http == config.http);
         let rings = match same_http {
             Some(before) => Arc::clone(&before.rings),
@@ -80,6 +84,7 @@ impl Rules {
                 config,
                 policies,
                 served: Vec::new(),
+                guards,
                 rings,
             },
             sources: Vec::new(),
@@ -99,7 +104,7 @@ impl Rules {
     /// The service of a route that is as `route`, once.
     fn same(&self, route: &Route, taken: &mut [bool]) -> Option<Arc<Served>> {
         let mut routes = self.config.routes.iter().enumerate();
-        let (index, _) = routes.find(|(index, it)| !taken[*index] && *it == route)?;
+        let (index, _) = routes.find(|(index, it)| !taken[*index] && it.serves_as(route))?;
         taken[index] = true;
         Some(Arc::clone(&self.served[index]))
     }
@@ -142,6 +147,7 @@ impl Made {
                     hub: inner.hub.clone(),
                     rings: Arc::clone(&self.rules.rings),
                     own: None,
+                    buckets: Buckets::default(),
                 });
                 if let Some(source) = Source::new(route, &inner.hub) {
                     source.prepare().map_err(refused(route))?;
@@ -160,6 +166,7 @@ impl Made {
                     hub: ticking.hub.clone(),
                     rings: remembering(inner, &ticking.hub, &self.rules.config.http),
                     own: Some(ticking.channel.clone()),
+                    buckets: Buckets::default(),
                 });
                 inner.spawn_until(until.clone(), ticking.feed(SystemTime::now));
                 served._alive = Some(until.drop_guard());

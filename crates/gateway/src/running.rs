@@ -87,7 +87,7 @@ impl Gateway {
         sockets: Vec<net::TcpListener>,
     ) -> Result<Running, BindError> {
         let mut inherited = Inherited::new(sockets).map_err(BindError::Inherited)?;
-        let recorder = match config.record.options() {
+        let recorder = match config.record.options(&config.token_names()) {
             Some(options) => Some(Arc::new(Recorder::start(options, recorded)?)),
             None => None,
         };

@@ -7,7 +7,7 @@ mod common;
 
 use common::{Client, HYBI_13, Raw, captured, config, gateway, until, with_route};
 use draftgate_core::{Close, Draft, Event, Message};
-use draftgate_gateway::config::{BinaryPolicy, Publish};
+use draftgate_gateway::config::{Allowed, BinaryPolicy};
 
 #[tokio::test]
 async fn a_connection_leaves_one_line_at_its_end() {
@@ -70,7 +70,7 @@ async fn what_a_draft_cannot_carry_and_what_may_not_be_published_are_counted() {
     drop(running);
 
     let (_running, address) = gateway(with_route("/bus/{channel}", |route| {
-        route.publish = Publish::None;
+        route.publish = Allowed::None;
     }));
     let mut mute = Client::open(address, Draft::Hixie75, "/bus/x").await;
     mute.send("one").await;

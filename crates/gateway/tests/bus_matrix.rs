@@ -12,7 +12,7 @@ use draftgate_bus::{Delivery, Envelope, Verdict};
 use draftgate_core::{Close, Draft, Event, Message, Rule, Speaker};
 use draftgate_gateway::{
     Running,
-    config::{BinaryPolicy, Publish},
+    config::{Allowed, BinaryPolicy},
 };
 
 const BUS: &str = "/bus/{channel}";
@@ -228,7 +228,7 @@ async fn a_peer_of_envelopes_learns_who_it_is_and_who_speaks() {
 
 #[tokio::test]
 async fn peers_that_may_not_publish_are_heard_by_nobody() {
-    let (running, address) = gateway(with_route(BUS, |r| r.publish = Publish::None));
+    let (running, address) = gateway(with_route(BUS, |r| r.publish = Allowed::None));
     let mut peer = Client::open(address, Draft::Hixie76, "/bus/a").await;
     let mut other = Client::open(address, Draft::Hybi13, "/bus/a").await;
     joined(&running, "a", 2).await;

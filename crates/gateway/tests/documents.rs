@@ -15,6 +15,7 @@ use draftgate_translate::table;
 
 const OPERATING: &str = include_str!("../../../docs/operating.md");
 const PROXYING: &str = include_str!("../../../docs/proxying.md");
+const AUTHORIZING: &str = include_str!("../../../docs/authorizing.md");
 
 #[test]
 fn the_table_of_keys_stands_in_the_page_on_operating() {
@@ -92,10 +93,10 @@ fn sources(folder: &Path, code: &mut String) {
 /// What stands there as an example must be one: nothing wrong, nothing that
 /// draws a warning.
 #[test]
-fn the_examples_in_the_pages_on_operating_and_proxying_are_good_configurations() {
+fn the_examples_in_the_pages_are_good_configurations() {
     let spoken: Vec<Draft> = draftgate_drafts::spoken().collect();
     let mut examples = 0;
-    let blocks = [OPERATING, PROXYING].map(|page| page.split("\n```toml\n").skip(1));
+    let blocks = [OPERATING, PROXYING, AUTHORIZING].map(|page| page.split("\n```toml\n").skip(1));
     for block in blocks.into_iter().flatten() {
         let (text, _) = block.split_once("\n```\n").expect("the end of the block");
         // A part of a file is shown alone where the rest does not matter.

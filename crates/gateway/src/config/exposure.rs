@@ -10,7 +10,7 @@ use draftgate_core::Draft;
 use ipnet::IpNet;
 
 use super::{
-    Config, Listener, OriginRule, Plugin, Policy, Publish, Route, Service, Site, lists::names_of,
+    Allowed, Config, Listener, OriginRule, Plugin, Policy, Route, Service, Site, lists::names_of,
     problem::listed,
 };
 
@@ -239,7 +239,8 @@ fn of_route(route: &Route, listener: &Listener) -> Vec<Exposed> {
             | OriginRule::Below(_) => {}
         }
     }
-    if route.service == Service::Bus && route.publish == Publish::All {
+    let everybody = route.auth.is_none() && route.publish == Allowed::All;
+    if route.service == Service::Bus && everybody {
         all.push(Exposed::EveryonePublishes);
     }
     if route.service == Service::Bus && route.http.enabled {
@@ -256,7 +257,8 @@ fn over_http(route: &Route, listener: &Listener) -> Vec<Exposed> {
         || ["127.0.0.1", "::1"]
             .iter()
             .all(|ip| ip.parse().is_ok_and(|ip| listener.trusts(ip)));
-    if route.http.trusts_loopback(route.publish) && !fronted {
+    let everybody = route.publish == Allowed::All;
+    if route.auth.is_none() && route.http.trusts_loopback(everybody) && !fronted {
         all.push(Exposed::LoopbackPublishes);
     }
     let tls = listener.public_url.as_ref().is_some_and(|url| url.secure);
@@ -325,11 +327,11 @@ mod tests {
         assert!(!has(&config, &Exposed::TokenInTheClear));
         assert!(!has(&config, &Exposed::LoopbackPublishes));
         config.listeners[0].public_url = None;
-        config.routes[1].publish = Publish::None;
+        config.routes[1].publish = Allowed::None;
         assert!(!has(&config, &Exposed::LoopbackPublishes));
         config.routes[1].http.trust_loopback = Some(true);
         assert!(has(&config, &Exposed::LoopbackPublishes));
-        config.routes[1].publish = Publish::All;
+        config.routes[1].publish = Allowed::All;
         config.routes[1].http.trust_loopback = Some(false);
         assert!(!has(&config, &Exposed::LoopbackPublishes));
         config.routes[1].http.enabled = false;

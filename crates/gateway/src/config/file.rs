@@ -12,12 +12,12 @@ use toml::de::DeTable;
 
 use super::{
     Config, ConfigError, DRAIN, Effective, Environment, HttpDoor, Listener, ListenerLimits, Log,
-    Mistakes, Origins, Source, Timeouts, admin, http,
+    Mistakes, Origins, RateSaid, Source, Timeouts, admin, http,
     lists::{self, Chosen},
     policy,
     problem::{Place, Problem},
     reader::{Reader, Said, Table, Tables, Value, Wrong},
-    record, routes,
+    record, rights, routes,
     shown::Shown,
     tls,
     values::{Many, OrOff, OrUnlimited, Pause, Size},
@@ -45,6 +45,7 @@ pub(super) struct Shared<'s> {
     pub(super) origins: Option<Origins>,
     pub(super) limits: Limits,
     pub(super) queue: usize,
+    pub(super) rate: RateSaid,
     pub(super) http: &'s HttpDoor,
 }
 
@@ -213,6 +214,8 @@ fn whole(mut top: Table<'_>, name: &str, spoken: &[Draft]) -> Config {
     listener_limits(&mut table, &mut listener.limits);
     route_limits(&mut table, &mut limits);
     octets(&mut table, "queue", &mut queue);
+    let mut rate = RateSaid::UNLIMITED;
+    rights::rate_of(&mut table, &mut rate);
     table.finish();
 
     let mut drain = DRAIN;
@@ -240,6 +243,7 @@ fn whole(mut top: Table<'_>, name: &str, spoken: &[Draft]) -> Config {
         origins,
         limits,
         queue,
+        rate,
         http: &http.door,
     };
     let routes = routes::routes(&mut top, &shared);
@@ -402,7 +406,7 @@ fn listener_limits(table: &mut Table<'_>, limits: &mut ListenerLimits) {
 }
 
 /// A count of at least one and at most `most`.
-fn count(table: &mut Table<'_>, key: &'static str, most: u32) -> Option<u32> {
+pub(super) fn count(table: &mut Table<'_>, key: &'static str, most: u32) -> Option<u32> {
     let said = table.said(key)?;
     let count = table.value::<u32>(key)?;
     if count <= most {

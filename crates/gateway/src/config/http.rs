@@ -8,7 +8,6 @@ use std::{fmt, time::Duration};
 use subtle::ConstantTimeEq;
 
 use super::{
-    Publish,
     file::octets,
     reader::{Table, Value, Wrong},
     shown::Shown,
@@ -59,12 +58,12 @@ pub struct HttpDoor {
 }
 
 impl HttpDoor {
-    /// Whether programs of this machine publish without the token on a route
-    /// on which `publish` says so of WebSocket clients. Unless it was said they
-    /// do not where those may not: a proxy that announces nobody would open
+    /// Whether programs of this machine publish without the token on a channel
+    /// on which `everybody` may over WebSocket, or not. Unless it was said they
+    /// do not where others may not: a proxy that announces nobody would open
     /// the channel to everybody, which is more than they have otherwise.
-    pub fn trusts_loopback(&self, publish: Publish) -> bool {
-        self.trust_loopback.unwrap_or(publish == Publish::All)
+    pub fn trusts_loopback(&self, everybody: bool) -> bool {
+        self.trust_loopback.unwrap_or(everybody)
     }
 }
 
@@ -179,12 +178,12 @@ pub(super) fn read(top: &mut Table<'_>) -> Http {
 }
 
 /// The table `http` of a route, which stands above `shared`;
-/// `publish` is who may publish on the route.
-pub(super) fn of_route(route: &mut Table<'_>, shared: &HttpDoor, publish: Publish) -> HttpDoor {
+/// `everybody` says whether everybody may publish on the route.
+pub(super) fn of_route(route: &mut Table<'_>, shared: &HttpDoor, everybody: bool) -> HttpDoor {
     let mut told = shared.clone();
     let mut table = route.table("http", "routes.http");
     door(&mut table, &mut told);
-    let trusts = shared.trusts_loopback(publish).into();
+    let trusts = shared.trusts_loopback(everybody).into();
     let trusts = match shared.trust_loopback {
         Some(_) => Shown::Is(trusts),
         None => Shown::Follows(trusts),
@@ -223,7 +222,7 @@ pub(super) fn token(table: &mut Table<'_>) -> Option<Token> {
         .ok()
 }
 
-fn no_token(not: NotAToken) -> Wrong {
+pub(super) fn no_token(not: NotAToken) -> Wrong {
     Wrong::new(format!("is no token: {not}")).help("`openssl rand -hex 32` makes one")
 }
 

@@ -27,12 +27,14 @@
 //! ```
 
 mod admin;
+mod auth;
 mod effective;
 mod environment;
 mod exposure;
 mod file;
 mod flags;
 mod http;
+mod jwt;
 mod keys;
 mod listener;
 mod lists;
@@ -43,12 +45,14 @@ mod policy;
 mod problem;
 mod reader;
 mod record;
+mod rights;
 mod route;
 mod routes;
 mod shown;
 mod site;
 mod source;
 mod tls;
+mod token_place;
 pub mod units;
 mod upstream;
 mod values;
@@ -58,6 +62,7 @@ mod wrong;
 use std::time::Duration;
 
 pub use admin::Admin;
+pub use auth::{Auth, AuthBy, AuthServer, AuthUrl, NamedToken, NotAnAuthUrl};
 pub use draftgate_client::{AnswerChecks, Drafts};
 pub use draftgate_conn::Overflow;
 pub use draftgate_translate::BinaryPolicy;
@@ -67,6 +72,7 @@ pub use environment::Environment;
 pub use exposure::{Exposed, Exposure};
 pub use file::EMBEDDED;
 pub use http::{Http, HttpDoor, NotAToken, Token};
+pub use jwt::{AtExpiry, Jwt, JwtAlgorithm, JwtKey};
 pub use keys::KEYS_TABLE;
 pub use listener::{Listener, ListenerLimits, NotAPublicUrl, PublicUrl, Timeouts};
 pub use log::{Log, LogFormat, LogLevel};
@@ -75,9 +81,11 @@ pub use path::{NotAPattern, PathPattern};
 pub use policy::{NotPorts, Plugin, Policy, Ports};
 pub use problem::{ConfigError, Mistakes, Problem};
 pub use record::Record;
-pub use route::{Heartbeat, Publish, Route, Service};
+pub use rights::{Allowed, ChannelPattern, Excess, Grant, NotAChannelPattern, Rate, RateSaid};
+pub use route::{Heartbeat, Route, Service};
 pub use site::{Hosts, NotASite, Site};
 pub use tls::{CertificateFiles, ClientAuth, Tls, TlsProfile};
+pub use token_place::{NotATokenPlace, TokenPlace};
 pub use upstream::{HostField, Upstream};
 pub use warning::Warning;
 
@@ -157,7 +165,23 @@ impl Config {
         let proxies = self.routes.iter().any(|it| it.service == Service::Proxy);
         // A client, and the upstream that it is relayed to.
         let each = if proxies { 2 } else { 1 };
-        self.connections() * each
+        let asking = self.routes.iter().filter_map(|it| it.auth.as_ref());
+        let asking = asking.map(|auth| match &auth.by {
+            AuthBy::Server(server) => u64::from(server.at_once),
+            AuthBy::Tokens(_) | AuthBy::Jwt(_) => 0,
+        });
+        self.connections() * each + asking.sum::<u64>()
+    }
+
+    /// Names of fields and parameters in which clients show tokens, which are
+    /// in no recording.
+    pub(crate) fn token_names(&self) -> Vec<String> {
+        let auth = self.routes.iter().filter_map(|it| it.auth.as_ref());
+        let places = auth.flat_map(|auth| &auth.from);
+        let mut names: Vec<String> = places.flat_map(TokenPlace::names).collect();
+        names.sort();
+        names.dedup();
+        names
     }
 
     /// How many connections of clients all listeners together may hold.

@@ -353,9 +353,14 @@ impl<'t> Table<'t> {
 
     /// The one table of an array that is not there.
     pub(super) fn absent(&self, key: &'static str) -> Self {
+        self.absent_at(key, key)
+    }
+
+    /// The same for one whose keys are those of `path`.
+    pub(super) fn absent_at(&self, key: &'static str, path: &'static str) -> Self {
         Self {
             reader: self.reader,
-            path: key,
+            path,
             single: false,
             entries: None,
             place: Place::Whole,
@@ -371,12 +376,17 @@ impl<'t> Table<'t> {
 
     /// The tables of an array.
     pub(super) fn tables(&mut self, key: &'static str) -> Tables<'t> {
+        self.tables_at(key, key)
+    }
+
+    /// The tables of an array within this table, whose keys are those of `path`.
+    pub(super) fn tables_at(&mut self, key: &'static str, path: &'static str) -> Tables<'t> {
         self.ask(key);
         self.section.keys.retain(|asked| asked.name != key);
         let Some(said) = self.in_file(key) else {
             return Tables::Absent;
         };
-        let advice = format!("write `[[{key}]]` above each");
+        let advice = format!("write `[[{path}]]` above each");
         let DeValue::Array(elements) = said.value else {
             self.wrong_value(
                 key,
@@ -391,7 +401,7 @@ impl<'t> Table<'t> {
             match element.get_ref() {
                 DeValue::Table(entries) => tables.push(Table {
                     reader: self.reader,
-                    path: key,
+                    path,
                     single: false,
                     entries: Some(entries),
                     place,

@@ -52,7 +52,7 @@ impl Default for Record {
 
 impl Record {
     /// What a recorder is told; `None` if nothing is recorded.
-    pub(crate) fn options(&self) -> Option<Options> {
+    pub(crate) fn options(&self, tokens: &[String]) -> Option<Options> {
         const SOURCE: &str = concat!(
             "recorded by draftgate serve ",
             env!("CARGO_PKG_VERSION"),
@@ -71,7 +71,7 @@ impl Record {
             max_disk: self.max_total,
             secrets: Secrets {
                 keep: self.keep_secrets,
-                more: self.redact.clone(),
+                more: [&self.redact[..], tokens].concat(),
             },
             ..Options::new(self.dir.as_ref()?, facts)
         })

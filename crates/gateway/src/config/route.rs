@@ -11,7 +11,7 @@ use draftgate_core::{Draft, Limits};
 
 use draftgate_translate::BinaryPolicy;
 
-use super::{HttpDoor, Origins, PathPattern, Upstream};
+use super::{Allowed, Auth, HttpDoor, Origins, PathPattern, RateSaid, Upstream};
 
 /// See [`Route::queue`].
 pub(super) const QUEUE: usize = 1 << 20;
@@ -43,8 +43,15 @@ pub struct Route {
     /// Whether the sender of a message receives it too (bus only). Off: most
     /// clients show what they sent themselves.
     pub include_sender: bool,
-    /// Who may publish (bus only).
-    pub publish: Publish,
+    /// Who decides who may come in; `None`: whoever `origins` lets in may.
+    pub auth: Option<Box<Auth>>,
+    /// On which channels peers may publish, unless they were granted other
+    /// rights (bus only).
+    pub publish: Allowed,
+    /// On which channels they may subscribe, likewise (bus and clock).
+    pub subscribe: Allowed,
+    /// How fast a peer may send, likewise.
+    pub rate: RateSaid,
     /// What becomes of a binary message for a peer whose draft has none, where
     /// the subprotocol `base64` was not agreed. `drop`: closing a device
     /// because a modern peer sent binary would be an attack.
@@ -86,7 +93,10 @@ impl Route {
             queue: QUEUE,
             overflow: Overflow::default(),
             include_sender: false,
-            publish: Publish::default(),
+            auth: None,
+            publish: Allowed::default(),
+            subscribe: Allowed::default(),
+            rate: RateSaid::UNLIMITED,
             binary: BinaryPolicy::default(),
             accept_length_frames: false,
             heartbeat: Heartbeat::default(),
@@ -97,6 +107,19 @@ impl Route {
             http: HttpDoor::default(),
             interval: Duration::from_secs(1),
         }
+    }
+
+    /// Whether the same service serves both: who may come in, and what he may do,
+    /// is no service's affair.
+    pub(crate) fn serves_as(&self, other: &Self) -> bool {
+        let bare = |route: &Self| Self {
+            auth: None,
+            publish: Allowed::default(),
+            subscribe: Allowed::default(),
+            rate: RateSaid::default(),
+            ..route.clone()
+        };
+        self == other || bare(self) == bare(other)
     }
 
     /// Whether it speaks a draft.
@@ -127,17 +150,6 @@ impl fmt::Display for Service {
             Self::Proxy => "proxy",
         })
     }
-}
-
-/// Who may publish on a bus route.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Publish {
-    /// Every peer.
-    #[default]
-    All,
-    /// No peer: messages of peers are dropped and counted, the first of each
-    /// peer is logged.
-    None,
 }
 
 /// What is sent to a silent connection whose draft has no ping.

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use super::{
-    BinaryPolicy, Heartbeat, PathPattern, Publish, Route, Service,
+    Allowed, BinaryPolicy, Heartbeat, PathPattern, Route, Service, auth,
     file::{Shared, octets, route_limits},
     http,
     lists::{self, Chosen, names_of},
     problem::{Place, Problem, listed},
     reader::{Said, Table, Tables, Wrong},
+    rights,
     shown::Shown,
     upstream,
 };
@@ -120,6 +121,8 @@ fn one(
     route.limits = shared.limits;
     let mut limits = table.table("limits", "routes.limits");
     route_limits(&mut limits, &mut route.limits);
+    route.rate = shared.rate;
+    rights::rate_of(&mut limits, &mut route.rate);
     limits.finish();
     route.queue = shared.queue;
     octets(&mut table, "queue", &mut route.queue);
@@ -135,8 +138,9 @@ fn one(
     let over_http = of_channels(&mut table, &mut route, service);
     upstream::read(&mut table, &mut route, service);
     if over_http {
-        route.http = http::of_route(&mut table, shared.http, route.publish);
+        route.http = http::of_route(&mut table, shared.http, route.publish == Allowed::All);
     }
+    route.auth = auth::read(&mut table, service).map(Box::new);
     table.finish();
     route
 }
@@ -163,11 +167,12 @@ fn heartbeat(table: &mut Table<'_>, route: &mut Route) {
 }
 
 /// Which services a key has a meaning for.
-const CHANNEL_KEYS: [(&str, &[Service]); 6] = [
+const CHANNEL_KEYS: [(&str, &[Service]); 7] = [
     ("channel", &[Service::Bus]),
     ("overflow", &[Service::Bus, Service::Clock]),
     ("include-sender", &[Service::Bus]),
     ("publish", &[Service::Bus]),
+    ("subscribe", &[Service::Bus, Service::Clock]),
     ("http", &[Service::Bus, Service::Clock]),
     ("interval", &[Service::Clock]),
 ];
@@ -199,6 +204,7 @@ fn of_channels(table: &mut Table<'_>, route: &mut Route, service: Option<Service
     table.set("overflow", &mut route.overflow);
     table.set("include-sender", &mut route.include_sender);
     table.set("publish", &mut route.publish);
+    table.set("subscribe", &mut route.subscribe);
     table.set("interval", &mut route.interval);
     let means = |key: &str, service| {
         let mut keys = CHANNEL_KEYS.iter();
@@ -215,7 +221,7 @@ fn of_channels(table: &mut Table<'_>, route: &mut Route, service: Option<Service
 
 /// The clock has a channel of its own, on which only it speaks.
 fn clock(table: &mut Table<'_>, route: &mut Route) {
-    route.publish = Publish::None;
+    route.publish = Allowed::None;
     if route.path.has_channel() {
         let problem = Problem::new(
             table.place.clone(),

@@ -3,7 +3,7 @@
 //! clients, of their requests and of many connections has no meaning there.
 
 use super::{
-    HostField, Publish, Route, Upstream,
+    Allowed, HostField, Route, Upstream,
     reader::{Said, Table, Value, Wrong},
 };
 
@@ -27,7 +27,7 @@ pub(super) fn check(
     keys: &[(&'static str, Said<'_>)],
 ) {
     if table.said("publish").is_none() {
-        route.publish = Publish::None;
+        route.publish = Allowed::None;
         table.shows("publish", route.publish.show());
     }
     table.meaningless(|key| OF_CLIENTS.contains(&key));

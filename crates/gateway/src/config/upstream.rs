@@ -392,7 +392,7 @@ fn drafts(table: &Table<'_>, said: &Said<'_>, drafts: &mut Drafts) {
 }
 
 /// A string, or an array of strings, each read by `read`.
-fn one_or_more<T>(
+pub(super) fn one_or_more<T>(
     table: &Table<'_>,
     key: &'static str,
     said: &Said<'_>,
@@ -419,7 +419,7 @@ fn names(table: &Table<'_>, key: &'static str, said: &Said<'_>) -> Vec<HeaderNam
     one_or_more(table, key, said, "a list of names of fields", name)
 }
 
-fn name(text: &str) -> Result<HeaderName, Wrong> {
+pub(super) fn name(text: &str) -> Result<HeaderName, Wrong> {
     let name = HeaderName::from_bytes(text.as_bytes())
         .map_err(|_| Wrong::new(format!("has \"{text}\", which is no name of a field")))?;
     match may_be_passed(&name) {

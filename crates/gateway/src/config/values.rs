@@ -6,7 +6,7 @@ use toml::de::DeValue;
 
 use super::{
     AnswerChecks, ClientAuth, Heartbeat, LogFormat, LogLevel, NotAPattern, Overflow, PathPattern,
-    PublicUrl, Publish, Service, TlsProfile,
+    PublicUrl, Service, TlsProfile,
     problem::{listed, nearest},
     reader::{Value, Wrong},
     shown::Shown,
@@ -304,7 +304,6 @@ words! {
     ClientAuth { "off" => Off, "optional" => Optional, "required" => Required }
     TlsProfile { "modern" => Modern, "legacy-1.0" => Legacy10 }
     Service { "bus" => Bus, "clock" => Clock, "echo" => Echo, "proxy" => Proxy }
-    Publish { "all" => All, "none" => None }
     Overflow { "close" => Close, "drop-newest" => DropNewest, "drop-oldest" => DropOldest }
     LogFormat { "auto" => Auto, "human" => Human, "json" => Json }
     LogLevel { "error" => Error, "warn" => Warn, "info" => Info, "debug" => Debug, "trace" => Trace }

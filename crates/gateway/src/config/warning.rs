@@ -48,6 +48,14 @@ pub enum Warning {
         /// Its timeout.
         idle: Duration,
     },
+    /// Two say who may publish over HTTP.
+    #[error(
+        "route {path}: `http.token` has no effect beside `auth`, which decides over HTTP too; give whoever publishes a token of `auth`"
+    )]
+    HttpTokenBesideAuth {
+        /// The route.
+        path: String,
+    },
     /// Silent peers are cut before a ping had its answer.
     #[error("{address} pings after {} and closes after {} of silence: a ping and its answer need time, set `ping` to at most half of `idle`", Lasting(*.ping), Lasting(*.idle))]
     PingAfterIdle {
@@ -166,9 +174,14 @@ impl Config {
         self.listeners
             .iter()
             .for_each(|listener| self.listener_warnings(listener, &mut warnings));
-        self.routes
-            .iter()
-            .for_each(|route| route_warnings(route, &mut warnings));
+        self.routes.iter().for_each(|route| {
+            route_warnings(route, &mut warnings);
+            let own = route.http.token != self.http.door.token;
+            if own && route.auth.is_some() {
+                let path = route.path.to_string();
+                warnings.push(Warning::HttpTokenBesideAuth { path });
+            }
+        });
         if let Some(policy) = &self.policy {
             self.policy_warnings(policy, &mut warnings);
         }
@@ -405,6 +418,11 @@ mod tests {
                 "",
                 "upstream = \"tcp://a:1\"\nupstream-drafts = [\"13\"]",
                 "route /bus/{channel}: `upstream-drafts` has no effect, because `tcp://`",
+            ),
+            (
+                "",
+                "http.token = \"0123456789abcdef\"\nauth.token = \"0123456789abcdef-2\"",
+                "route /bus/{channel}: `http.token` has no effect beside `auth`",
             ),
             (
                 "policy.allow = [\"example.com\", \"*\"]",

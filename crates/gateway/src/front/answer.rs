@@ -14,7 +14,7 @@ use tracing::debug;
 
 use super::{Body, Said, Visit};
 use crate::{
-    Refused,
+    Refused, auth,
     forwarded::{self, Forwarded},
     handshake::{self, Asked, Opened, Request},
     refusals::detected,
@@ -50,6 +50,7 @@ impl Visit {
                     listener: &self.listener,
                     rules: &self.rules,
                     throttle: &inner.throttle,
+                    too_fast: &inner.counts.too_fast,
                 };
                 // On the heap, for the time of the opening alone.
                 let mut decision = Box::pin(handshake::decide(&request, asked));
@@ -119,6 +120,7 @@ impl Visit {
             codec,
             session,
             settings,
+            expires,
             about,
         } = opened;
         let received = match body {
@@ -137,6 +139,12 @@ impl Visit {
         };
         let overflow = settings.overflow;
         let conn = Conn::new(tcp, start, settings);
+        let expires = expires.map(|at| auth::Until {
+            at,
+            sender: conn.sender(),
+            capabilities: about.capabilities,
+            draft: about.draft,
+        });
         let registered = self.inner.register(Entry {
             number: self.number,
             peer: self.peer,
@@ -151,7 +159,11 @@ impl Visit {
             is_open: AtomicBool::new(false),
         });
         let mut session = turn.until_opened(session, registered.opening());
-        let closed = conn.run(&mut session).await;
+        let run = conn.run(&mut session);
+        let closed = match expires {
+            None => run.await,
+            Some(expires) => auth::until(expires, Box::pin(run)).await,
+        };
         // The session's place on the bus is given up before the line is written.
         drop(session);
         registered.end(&closed);

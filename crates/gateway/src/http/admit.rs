@@ -17,7 +17,8 @@ use http::{
 
 use crate::{
     Refused,
-    config::{self, OriginRule, Publish, Route},
+    auth::Guard,
+    config::{self, OriginRule, Route},
     forwarded::{self, Forwarded},
     front::Visit,
     peer::Peer,
@@ -28,11 +29,13 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Admitted {
     pub(super) peer: Peer,
+    /// The URL by which it reached us, without its query.
+    pub(super) url: String,
     /// The client, if a proxy speaks for it.
     pub(super) announced: bool,
     /// The origin that it names, for the answer.
     pub(super) origin: Option<HeaderValue>,
-    by_token: bool,
+    pub(super) by_token: bool,
     /// A web page is behind it.
     page: bool,
     /// The page has an origin that is no site's: `null`, `file://`.
@@ -52,9 +55,17 @@ enum From {
 
 /// Whether who sent `parts` may read on `route`.
 ///
+/// Where `guard` decides who may come in, nobody does by the token of `http` or by
+/// being a program of this machine.
+///
 /// # Errors
 /// Why not.
-pub(super) fn admit(visit: &Visit, route: &Route, parts: &Parts) -> Result<Admitted, Refused> {
+pub(super) fn admit(
+    visit: &Visit,
+    route: &Route,
+    guard: Option<&Guard>,
+    parts: &Parts,
+) -> Result<Admitted, Refused> {
     let fields = &parts.headers;
     let trusts = |address| visit.listener.trusts(address);
     let forwarded = match trusts(visit.peer.client.ip()) {
@@ -68,7 +79,7 @@ pub(super) fn admit(visit: &Visit, route: &Route, parts: &Parts) -> Result<Admit
     let opening = |refusal| Refused::opening(refusal, String::new);
     let tls = visit.peer.tls;
     let public = public_url::reached(fields, &visit.listener, &forwarded, tls).map_err(opening)?;
-    let by_token = shows_token(fields, route)?;
+    let by_token = guard.is_none() && shows_token(fields, route)?;
     let local = locality(visit, parts, &peer);
     let host = Some(public.authority.as_str());
     // Whom the route accepts: `page`, and without a look at the request's Host.
@@ -89,11 +100,16 @@ pub(super) fn admit(visit: &Visit, route: &Route, parts: &Parts) -> Result<Admit
             (false, false)
         }
     };
-    if !by_token && !by_name {
+    // Nobody's name can be turned to where a token is shown that is asked for.
+    let shows = guard.is_some_and(Guard::wants_token);
+    if !by_token && !by_name && !shows {
         not_rebound(visit, route, fields, &peer, &local)?;
     }
+    let scheme = if public.secure { "wss" } else { "ws" };
+    let url = format!("{scheme}://{}{}", public.authority, parts.uri.path());
     Ok(Admitted {
         peer,
+        url,
         announced: forwarded.client.is_some(),
         origin: fields.get(header::ORIGIN).cloned(),
         by_token,
@@ -104,14 +120,15 @@ pub(super) fn admit(visit: &Visit, route: &Route, parts: &Parts) -> Result<Admit
 }
 
 impl Admitted {
-    /// Whether it may publish.
+    /// Whether it may publish on a channel on which `everybody` may over
+    /// WebSocket, or not.
     ///
     /// # Errors
     /// Why not.
-    pub(super) fn may_publish(&self, route: &Route) -> Result<(), Refused> {
+    pub(super) fn may_publish(&self, route: &Route, everybody: bool) -> Result<(), Refused> {
         let why = match &self.local {
             _ if self.by_token => return Ok(()),
-            _ if !route.http.trusts_loopback(route.publish) => match route.http.trust_loopback {
+            _ if !route.http.trusts_loopback(everybody) => match route.http.trust_loopback {
                 Some(_) => "`trust-loopback = false`: programs of this machine need it too",
                 None => {
                     "where WebSocket clients may not publish, programs of this machine need it too, unless `trust-loopback = true`"
@@ -122,7 +139,7 @@ impl Admitted {
             Ok(()) if self.nowhere => {
                 "any web page can make itself a frame whose origin is `null`".to_owned()
             }
-            Ok(()) if self.page && route.publish == Publish::None => {
+            Ok(()) if self.page && !everybody => {
                 "a web page may publish without it only where WebSocket clients may".to_owned()
             }
             Ok(()) => return Ok(()),

@@ -16,7 +16,7 @@ use draftgate_bus::{Envelope, Gap};
 use http::{HeaderValue, Response, header, request::Parts};
 use http_body_util::Full;
 use hyper::body::{Body, Frame};
-use tokio::time::{Duration, Instant, Sleep, sleep};
+use tokio::time::{Duration, Instant, Sleep, sleep, sleep_until};
 use tokio_util::sync::WaitForCancellationFutureOwned;
 use tracing::info;
 
@@ -99,6 +99,7 @@ pub(super) fn stream(scene: &Scene<'_>) -> Result<Response<Reply>, Refused> {
         quiet: http.keep_alive.map(|every| (every, Box::pin(sleep(every)))),
         stop: Box::pin(inner.stop.clone().cancelled_owned()),
         leaving: None,
+        expires: scene.let_in.expires.map(|at| Box::pin(sleep_until(at))),
         line: Line {
             id: visit.id.clone(),
             peer: who.peer,
@@ -113,6 +114,8 @@ pub(super) fn stream(scene: &Scene<'_>) -> Result<Response<Reply>, Refused> {
             octets: 0,
             gaps: u64::from(ears.gap != Gap::None),
             drained: false,
+            expired: false,
+            user: scene.let_in.user.clone(),
             written: visit.rules.config.log.access,
         },
         inner: Arc::clone(inner),
@@ -141,6 +144,8 @@ pub(crate) struct Events {
     stop: Pin<Box<WaitForCancellationFutureOwned>>,
     /// The gateway stops, and this is when the stream does.
     leaving: Option<Pin<Box<Sleep>>>,
+    /// What let the reader in is over then.
+    expires: Option<Pin<Box<Sleep>>>,
     line: Line,
     inner: Arc<Inner>,
     _guest: Option<Guest>,
@@ -174,6 +179,13 @@ impl Events {
         }
         if !out.is_empty() {
             return Poll::Ready(Some(self.part(out.freeze())));
+        }
+        if let Some(expires) = &mut self.expires
+            && expires.as_mut().poll(cx).is_ready()
+        {
+            self.line.expired = true;
+            self.ears.close();
+            return Poll::Ready(None);
         }
         if self.is_over(cx) {
             self.line.drained = true;
@@ -233,6 +245,8 @@ struct Line {
     octets: u64,
     gaps: u64,
     drained: bool,
+    expired: bool,
+    user: Option<Box<str>>,
     /// Whether it is wanted.
     written: bool,
 }
@@ -249,6 +263,7 @@ impl Line {
                 "us",
                 "closed: the peer reads more slowly than it is sent to",
             ),
+            _ if self.expired => ("requested", "us", "closed: the token has expired"),
             _ if self.drained => ("requested", "us", "closed: the gateway stops"),
             _ if inner.is_aborted() => ("aborted", "us", "closed: the gateway cut it"),
             _ if ears.lane.is_stuck() => (
@@ -266,6 +281,7 @@ impl Line {
             draft = "events",
             origin = self.origin,
             path = self.path,
+            user = self.user.as_deref(),
             messages_out = self.messages,
             octets_out = self.octets,
             gaps = self.gaps,

@@ -26,6 +26,7 @@ use tracing::info;
 use crate::{
     Refused,
     access::shown,
+    auth::{self, Admitted as LetIn, Buckets, Question, Rights, Shown},
     config::{Overflow, Route},
     front::Visit,
     gate::Guest,
@@ -49,6 +50,8 @@ pub(crate) struct Door {
     pub(crate) rings: Arc<Rings>,
     /// The one channel of a route on which only the gateway speaks.
     pub(crate) own: Option<Channel>,
+    /// How fast its publishers over HTTP send.
+    pub(crate) buckets: Buckets,
 }
 
 /// A request that is answered here.
@@ -98,6 +101,10 @@ struct Scene<'a> {
     door: &'a Door,
     parts: &'a Parts,
     who: &'a Admitted,
+    /// Whether the route has somebody who decides who may come in.
+    guarded: bool,
+    let_in: &'a LetIn,
+    rights: Rights,
     channel: Channel,
     slot: &'a Slot,
 }
@@ -149,7 +156,9 @@ async fn do_it(
     ) else {
         return Err(Refused::path_unknown());
     };
-    let who = admit::admit(visit, route, parts)?;
+    let guard = visit.rules.guards.get(errand.route);
+    let guard = guard.and_then(Option::as_deref);
+    let who = admit::admit(visit, route, guard, parts)?;
     (*peer, *origin) = (who.peer, who.origin.clone());
     let channel = match (&door.own, &errand.channel) {
         (Some(own), _) => own.clone(),
@@ -159,7 +168,43 @@ async fn do_it(
                 .map_err(|e: ChannelError| Refused::channel_invalid().with(e.to_string()))?
         }
     };
+    let let_in = match guard {
+        // A browser shows nothing before it knows that it may.
+        Some(guard) if errand.what != What::Preflight => {
+            // Whoever is asked may take his time.
+            slot.give_turn_back();
+            let question = Question {
+                id: &visit.id,
+                peer: who.peer,
+                method: &parts.method,
+                target: parts.uri.path_and_query().map_or("/", |it| it.as_str()),
+                url: &who.url,
+                shown: Shown {
+                    headers: &parts.headers,
+                    query: parts.uri.query(),
+                    subprotocols: &[],
+                },
+                draft: None,
+                channel: errand.channel.as_deref(),
+            };
+            guard.admit(&question).await?
+        }
+        _ => LetIn::default(),
+    };
+    let rights = match guard {
+        Some(_) => let_in.rights(route, Some(channel.as_str()))?,
+        None => Rights {
+            subscribe: route.subscribe.covers(channel.as_str()),
+            publish: route.publish.covers(channel.as_str()),
+        },
+    };
+    if matches!(errand.what, What::Events | What::Poll) && !rights.subscribe {
+        return Err(auth::forbidden("subscribed to", channel.as_str()));
+    }
     let scene = Scene {
+        guarded: guard.is_some(),
+        rights,
+        let_in: &let_in,
         visit,
         route,
         door,

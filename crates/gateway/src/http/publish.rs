@@ -14,7 +14,7 @@ use tokio::time::{Duration, Instant, timeout_at};
 use tracing::debug;
 
 use super::Scene;
-use crate::{Refused, access::shown};
+use crate::{Refused, access::shown, auth, gate::counted_as};
 
 /// How a body is to be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,11 +33,11 @@ pub(super) async fn publish(
     scene: &Scene<'_>,
     body: Incoming,
 ) -> Result<Response<Full<Bytes>>, Refused> {
-    scene.who.may_publish(scene.route)?;
+    may_publish(scene)?;
     // A publisher that keeps its connection is no opening.
     scene.slot.give_turn_back();
     let kind = kind(&scene.parts.headers)?;
-    let most = scene.route.limits.message;
+    let most = scene.let_in.limits(scene.route).message;
     let patience = scene.visit.listener.timeouts.message;
     let octets = read(body, most, patience).await?;
     let count = octets.len();
@@ -55,6 +55,32 @@ pub(super) async fn publish(
     let kind = HeaderValue::from_static("application/json");
     answer.headers_mut().insert(header::CONTENT_TYPE, kind);
     Ok(answer)
+}
+
+/// Whether it may publish, and now.
+fn may_publish(scene: &Scene<'_>) -> Result<(), Refused> {
+    match scene.guarded {
+        true if !scene.rights.publish => {
+            return Err(auth::forbidden("published on", scene.channel.as_str()));
+        }
+        true => {}
+        false => scene.who.may_publish(scene.route, scene.rights.publish)?,
+    }
+    // The token of `http` is that of whoever feeds the channel.
+    let rate = scene.let_in.rate(scene.route);
+    let Some(rate) = rate.filter(|_| !scene.who.by_token) else {
+        return Ok(());
+    };
+    let address = counted_as(scene.who.peer.client.ip());
+    let who = match &scene.let_in.user {
+        Some(user) => format!("user {user}"),
+        None => format!("address {address}"),
+    };
+    scene.door.buckets.take(&who, &rate).map_err(|after| {
+        scene.visit.inner.counts.too_fast.fetch_add(1, Relaxed);
+        let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
+        Refused::publishing_too_fast().field("Retry-After", seconds.to_string())
+    })
 }
 
 fn kind(fields: &HeaderMap) -> Result<Kind, Refused> {

@@ -19,7 +19,7 @@ use tracing::info;
 use super::{Accept, Answer, MUTED, Opening, Service, Tally, UNDELIVERABLE};
 use crate::{
     Refused,
-    config::{BinaryPolicy, Overflow, Publish, Route},
+    config::{BinaryPolicy, Overflow, Route},
 };
 
 /// A bus route.
@@ -31,7 +31,6 @@ struct Rules {
     hub: Hub,
     binary: BinaryPolicy,
     overflow: Overflow,
-    publish: Publish,
     include_sender: bool,
     muted: Arc<AtomicU64>,
 }
@@ -44,7 +43,6 @@ impl Bus {
             hub,
             binary: route.binary,
             overflow: route.overflow,
-            publish: route.publish,
             include_sender: route.include_sender,
             muted,
         }))
@@ -76,7 +74,9 @@ impl Bus {
             channel,
             policy,
             id: opening.id.into(),
-            place: None,
+            may_subscribe: opening.may_subscribe,
+            may_publish: opening.may_publish,
+            place: Place::None,
             tally: Arc::clone(opening.tally),
         })
     }
@@ -89,8 +89,21 @@ struct Member {
     channel: Channel,
     policy: Policy,
     id: Arc<str>,
-    place: Option<Subscription>,
+    may_subscribe: bool,
+    may_publish: bool,
+    place: Place,
     tally: Arc<Tally>,
+}
+
+/// What a peer is on its channel.
+#[derive(Debug)]
+enum Place {
+    /// Nothing yet, or nothing any more.
+    None,
+    /// Somebody who hears and is heard.
+    Member(Subscription),
+    /// Somebody who is heard.
+    Speaker(Speaker),
 }
 
 impl Handler for Member {
@@ -99,6 +112,10 @@ impl Handler for Member {
         if self.policy.envelope {
             // Into the outbox, so in front of everything the channel says.
             let _ = peer.send(Outgoing::Message(translate::greeting(&speaker)));
+        }
+        if !self.may_subscribe {
+            self.place = Place::Speaker(speaker);
+            return;
         }
         let outlet = Outlet {
             sender: peer.sender(),
@@ -113,30 +130,35 @@ impl Handler for Member {
             .rules
             .hub
             .subscribe(&self.channel, speaker, Arc::new(outlet));
-        self.place = Some(place);
+        self.place = Place::Member(place);
     }
 
     fn message(&mut self, message: Message, peer: &mut Peer<'_>) {
-        if self.rules.publish == Publish::None {
+        if !self.may_publish {
             self.rules.muted.fetch_add(1, Relaxed);
             if self.tally.muted() {
-                info!(id = %self.id, code = MUTED, "a message was dropped: peers may not publish on this route");
+                info!(id = %self.id, code = MUTED, "a message was dropped: the peer may not publish on this channel");
             }
             return;
         }
         match translate::inbound(peer.keep(message), self.policy.base64) {
             Err(violation) => peer.fail(violation.rule),
-            Ok(message) => {
-                if let Some(place) = &self.place {
+            Ok(message) => match &self.place {
+                Place::Member(place) => {
                     place.publish(message, self.rules.include_sender);
                 }
-            }
+                Place::Speaker(speaker) => {
+                    let speaker = Some(speaker.clone());
+                    self.rules.hub.publish(&self.channel, message, speaker);
+                }
+                Place::None => {}
+            },
         }
     }
 
     fn closing(&mut self, _: Option<&Close>, _: &mut Peer<'_>) {
         // Nothing can be queued for it any more.
-        self.place = None;
+        self.place = Place::None;
     }
 }
 

@@ -18,7 +18,7 @@ use super::{Answer, Bus, Opening, Service};
 use crate::config::Route;
 
 /// The name of its one channel.
-const CHANNEL: &str = "clock";
+pub(crate) const CHANNEL: &str = "clock";
 
 /// How often the system's clock is looked at: one that is set forward over the
 /// next tick is noticed within this, however long the interval.

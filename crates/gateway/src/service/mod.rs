@@ -24,7 +24,7 @@ use std::{
 };
 
 use draftgate_core::{Capabilities, Draft};
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 
 use crate::{Refused, config::Timeouts, forwarded::Believed, throttle::Throttle};
 
@@ -33,6 +33,7 @@ pub use draftgate_core::{Close, Message, Outgoing};
 
 pub use accept::Accept;
 pub use bus::Bus;
+pub(crate) use clock::CHANNEL as CLOCK_CHANNEL;
 pub use clock::Clock;
 pub use echo::Echo;
 pub use proxy::Proxy;
@@ -58,6 +59,7 @@ pub struct Tally {
     undeliverable: AtomicU64,
     muted: AtomicU64,
     lost: AtomicU64,
+    too_fast: AtomicU64,
     upstream: OnceLock<(String, Option<Draft>)>,
     throttle: Option<(Arc<Throttle>, IpAddr)>,
 }
@@ -67,6 +69,9 @@ pub const UNDELIVERABLE: &str = "undeliverable";
 
 /// The code of the line about a message of a client that may not publish.
 pub const MUTED: &str = "muted";
+
+/// The code of the line about a message that came too fast.
+pub const TOO_FAST: &str = "too-fast";
 
 impl Tally {
     pub(crate) fn new(throttle: Arc<Throttle>, peer: SocketAddr) -> Self {
@@ -87,6 +92,18 @@ impl Tally {
     /// Whether to log it, with the code [`MUTED`], as above.
     pub fn muted(&self) -> bool {
         self.muted.fetch_add(1, Relaxed) == 0 && self.lets(MUTED)
+    }
+
+    /// A message of the client was dropped, or ended its connection, because it
+    /// came too fast. Whether to log it, with the code [`TOO_FAST`], as above.
+    pub fn too_fast(&self) -> bool {
+        self.too_fast.fetch_add(1, Relaxed) == 0 && self.lets(TOO_FAST)
+    }
+
+    /// How many came too fast, if any did.
+    pub(crate) fn read_too_fast(&self) -> Option<u64> {
+        let count = self.too_fast.load(Relaxed);
+        (count > 0).then_some(count)
     }
 
     /// The client is relayed to the upstream at `address`, in `draft`, if in
@@ -140,10 +157,19 @@ pub struct Opening<'a> {
     pub(crate) forwarded: Believed,
     /// The path, without its query.
     pub path: &'a str,
-    /// What follows the path's `?`.
+    /// What follows the path's `?`, without the token that let the client in.
     pub query: Option<&'a str>,
-    /// The request's fields.
+    /// The request's fields, without that token, and with what the server that
+    /// was asked about the client says of it; nobody else wrote those.
     pub headers: &'a HeaderMap,
+    /// The names of the fields that such a server writes.
+    pub(crate) handed: &'a [HeaderName],
+    /// Who the client is, where that was asked.
+    pub user: Option<&'a str>,
+    /// Whether it may hear what is said on the channel.
+    pub may_subscribe: bool,
+    /// Whether it may say something there.
+    pub may_publish: bool,
     /// What stands in place of `{channel}`, or the route's `channel`.
     pub channel: Option<&'a str>,
     /// The draft.

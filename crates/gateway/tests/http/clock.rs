@@ -14,7 +14,7 @@ fn config() -> Config {
     let mut config = common::config();
     let clock = Route {
         interval: Duration::from_millis(50),
-        publish: draftgate_gateway::config::Publish::None,
+        publish: draftgate_gateway::config::Allowed::None,
         origins: config.routes[0].origins.clone(),
         ..Route::new("/clock".parse().unwrap(), Service::Clock, common::spoken())
     };

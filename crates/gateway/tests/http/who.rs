@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use draftgate_gateway::config::{Config, Origins, Publish, Route, Token};
+use draftgate_gateway::config::{Allowed, Config, Origins, Route, Token};
 
 use crate::{
     client::{Answer, Reader, answer, ask, get, post},
@@ -137,7 +137,7 @@ async fn what_a_proxy_brings_is_not_this_machine() {
 async fn where_peers_may_not_publish_loopback_shows_the_token_unless_it_is_said() {
     for (said, status) in [(None, 401), (Some(false), 401), (Some(true), 200)] {
         let (_running, address) = common::gateway(with(|route| {
-            route.publish = Publish::None;
+            route.publish = Allowed::None;
             route.http.trust_loopback = said;
             route.http.token = Some(Token::new(TOKEN).unwrap());
         }));
@@ -185,7 +185,7 @@ async fn a_wrong_token_is_refused_from_loopback_too() {
 async fn where_peers_may_not_publish_a_back_end_may() {
     let (_running, address) = common::gateway(behind_a_proxy(with(|route| {
         route.http.token = Some(Token::new(TOKEN).unwrap());
-        route.publish = Publish::None;
+        route.publish = Allowed::None;
     })));
     let mut reader = Reader::open(address, "/bus/chat").await;
     let fields = format!("X-Forwarded-For: 192.0.2.1\r\nAuthorization: Bearer {TOKEN}\r\n");
@@ -194,7 +194,7 @@ async fn where_peers_may_not_publish_a_back_end_may() {
     // From loopback a program may where it was said, and no page, whatever its origin.
     let (_running, address) = common::gateway(with(|route| {
         route.origins = Origins::any();
-        route.publish = Publish::None;
+        route.publish = Allowed::None;
         route.http.trust_loopback = Some(true);
     }));
     assert_eq!(publish(address, "").await.status, 200);

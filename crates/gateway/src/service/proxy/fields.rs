@@ -31,7 +31,11 @@ pub(super) fn request(opening: &Opening<'_>, upstream: &Upstream) -> Vec<(String
             .iter()
             .any(|listed| listed.eq_ignore_ascii_case(name))
     };
-    for name in PASSED.iter().chain(&upstream.pass).filter(passes) {
+    // The client can neither write nor strike out what was found out about it.
+    let handed = |name: &&HeaderName| opening.handed.contains(name);
+    let passed = PASSED.iter().chain(&upstream.pass);
+    let passed = passed.filter(passes).filter(|name| !handed(name));
+    for name in passed.chain(opening.handed) {
         for value in opening.headers.get_all(name) {
             fields.push((written(name), value.clone()));
         }
