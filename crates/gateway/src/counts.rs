@@ -201,6 +201,16 @@ impl Counters {
         self.handshakes().ended.clone()
     }
 
+    /// How many were refused, by code.
+    pub(crate) fn refusals(&self) -> BTreeMap<&'static str, u64> {
+        self.handshakes().refused.clone()
+    }
+
+    /// How many policy requests were answered.
+    pub(crate) fn policies(&self) -> BTreeMap<Plugin, u64> {
+        self.handshakes().policies.clone()
+    }
+
     pub(crate) fn policy(&self, plugin: Plugin) {
         *self.handshakes().policies.entry(plugin).or_default() += 1;
     }

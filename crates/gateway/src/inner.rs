@@ -5,7 +5,7 @@ use std::{
     fmt,
     future::Future,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
     },
 };
@@ -13,13 +13,13 @@ use std::{
 use draftgate_bus::Hub;
 use draftgate_core::Close;
 use draftgate_record::Recorder;
-use tokio::time::Duration;
+use tokio::{sync::watch, time::Duration};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::warn;
 
 use crate::{
     BindError, Reloaded,
-    admin::{Past, Times},
+    admin::{self, LogSwitch, Past, Times},
     config::Config,
     counts::Counters,
     policy::Policies,
@@ -57,6 +57,9 @@ pub(crate) struct Inner {
     pub(crate) past: Past,
     /// How long things take.
     pub(crate) times: Times,
+    /// An operator wants it to drain, within this time.
+    pub(crate) drain: watch::Sender<Option<Option<Duration>>>,
+    log: OnceLock<Arc<dyn LogSwitch>>,
     /// How many streams of events have been told that they end.
     leaving: AtomicU32,
 }
@@ -66,6 +69,17 @@ pub(crate) struct Inner {
 pub(crate) struct InForce {
     rules: Option<Arc<Rules>>,
     pub(crate) ports: Ports,
+    pub(crate) admin: Option<admin::Open>,
+}
+
+impl InForce {
+    /// Accepts nothing more, not even operators.
+    pub(crate) fn give_way(&mut self) {
+        self.ports.close();
+        if let Some(admin) = self.admin.take() {
+            admin.stop();
+        }
+    }
 }
 
 impl Inner {
@@ -75,6 +89,7 @@ impl Inner {
         log_rate: Option<u32>,
         recorder: Option<Arc<Recorder>>,
     ) -> Arc<Self> {
+        admin::started();
         let abort = CancellationToken::new();
         Arc::new(Self {
             own,
@@ -93,6 +108,8 @@ impl Inner {
             open: Registry::default(),
             past: Past::default(),
             times: Times::default(),
+            drain: watch::channel(None).0,
+            log: OnceLock::new(),
             leaving: AtomicU32::new(0),
         })
     }
@@ -131,6 +148,9 @@ impl Inner {
         let plan = now.ports.plan(&config, inherited)?;
         let policies = config.policy.as_ref();
         let policies = policies.map(|policy| Policies::new(policy, plan.public_ports()));
+        let admin = admin::Plan::make(now.admin.as_ref(), config.admin.as_ref(), |address| {
+            inherited.take(address)
+        })?;
         let made = Rules::make(self, config, policies, now.rules.as_deref())?;
         // From here on nothing can fail.
         if let Some(before) = &now.rules {
@@ -138,6 +158,7 @@ impl Inner {
         }
         let rules = made.begin(self);
         self.past.follow(&rules.config);
+        admin.follow(&mut now.admin, self);
         let Changed { opened, closed } = now.ports.follow(plan, &rules, self);
         let before = now.rules.replace(Arc::clone(&rules));
         let kept = before.map_or(0, |before| before.in_common(&rules));
@@ -192,6 +213,31 @@ impl Inner {
             entry.sender.close(Some(going_away()));
         }
         Registered::new(Arc::clone(self), entry)
+    }
+
+    /// Whether new connections are taken.
+    pub(crate) fn is_ready(&self) -> bool {
+        !self.stop.is_cancelled() && !self.openings.is_closed() && self.drain.borrow().is_none()
+    }
+
+    /// Asks whoever runs the gateway to drain it, within its own time or this;
+    /// the first to ask says.
+    pub(crate) fn ask_to_drain(&self, within: Option<Duration>) {
+        self.drain.send_if_modified(|asked| {
+            let first = asked.is_none();
+            asked.get_or_insert(within);
+            first
+        });
+    }
+
+    /// What changes the level of the log, if anything does.
+    pub(crate) fn log(&self) -> Option<&Arc<dyn LogSwitch>> {
+        self.log.get()
+    }
+
+    /// Lets operators change the level of the log; the first call counts.
+    pub(crate) fn with_log(&self, switch: Arc<dyn LogSwitch>) {
+        let _ = self.log.set(switch);
     }
 
     /// Stops at once.

@@ -18,13 +18,11 @@
 //! ```
 
 mod access;
-#[allow(dead_code, reason = "the admin listener reads it")]
 mod admin;
 mod answered;
 mod auth;
 mod bind_error;
 pub mod config;
-#[allow(dead_code, reason = "the admin listener reads it")]
 mod counts;
 mod forwarded;
 mod front;
@@ -42,9 +40,7 @@ mod ports;
 mod proxied;
 mod public_url;
 mod refusal;
-#[allow(dead_code, reason = "the admin listener reads it")]
 mod refusals;
-#[allow(dead_code, reason = "the admin listener reads it")]
 mod registry;
 mod rules;
 mod running;
@@ -60,6 +56,7 @@ mod turn;
 mod unanswered;
 
 pub use access::{ends_table, rules_table};
+pub use admin::{LogSwitch, calls_table, metrics_table};
 pub use answered::Answered;
 pub use bind_error::BindError;
 pub use counts::Counts;

@@ -13,7 +13,7 @@ use tokio::time::{Duration, Instant, sleep_until, timeout, timeout_at};
 use tracing::{debug, info, warn};
 
 use crate::{
-    BindError, Counts, Served,
+    BindError, Counts, LogSwitch, Served,
     config::{Config, Plugin, Route},
     counts::Now,
     inner::{Inner, apart, going_away},
@@ -127,6 +127,29 @@ impl Running {
         self.inner.now().ports.policy_addrs()
     }
 
+    /// Where operators are answered, with the port that was got for port 0.
+    pub fn admin_addr(&self) -> Option<SocketAddr> {
+        self.inner.now().admin.as_ref().map(|admin| admin.bound)
+    }
+
+    /// Lets operators change the level of the program's log by `switch`; the
+    /// first call counts.
+    pub fn with_log(&self, switch: Arc<dyn LogSwitch>) {
+        self.inner.with_log(switch);
+    }
+
+    /// Waits until an operator asks the gateway to drain, which whoever runs it
+    /// is to do then: by [`Running::drain`], which takes the time that was asked for.
+    pub fn asked_to_drain(&self) -> impl Future<Output = ()> + Send + 'static {
+        let mut asked = self.inner.drain.subscribe();
+        async move {
+            // The sender lives as long as the gateway; without one nobody asks.
+            if asked.wait_for(Option::is_some).await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
     /// Takes `config` in place of the configuration so far: for connections
     /// that are accepted from now on; those that are open keep theirs. A listener whose
     /// address stays keeps its socket, a route that stays as it was keeps its
@@ -183,7 +206,12 @@ impl Running {
     /// The process may have no more files.
     #[cfg(unix)]
     pub fn sockets(&self) -> std::io::Result<Vec<OwnedFd>> {
-        self.inner.now().ports.sockets()
+        let now = self.inner.now();
+        let mut sockets = now.ports.sockets()?;
+        if let Some(admin) = &now.admin {
+            sockets.push(admin.socket()?);
+        }
+        Ok(sockets)
     }
 
     /// Leaves what comes from now on to another process that accepts from the
@@ -191,7 +219,7 @@ impl Running {
     /// none of which is refused over this, and then [drains](Self::drain).
     pub async fn hand_over(self) {
         let inner = &self.inner;
-        inner.now().ports.close();
+        inner.now().give_way();
         inner.openings.close();
         // An opening that takes longer has a client that is silent.
         if timeout(OPENINGS, inner.openings.wait()).await.is_err() {
@@ -206,7 +234,9 @@ impl Running {
     /// clients do not all come back at once; cuts what is left after it.
     pub async fn drain(self) {
         let inner = &self.inner;
-        let (began, time) = (Instant::now(), inner.rules().config.drain);
+        let asked = inner.drain.borrow().flatten();
+        let time = asked.unwrap_or_else(|| inner.rules().config.drain);
+        let began = Instant::now();
         inner.stop.cancel();
         inner.now().ports.close();
         let open = inner.open.all();

@@ -70,6 +70,20 @@ impl LogFormat {
 }
 
 impl LogLevel {
+    /// Every level, the least talkative first.
+    pub const ALL: [Self; 5] = [
+        Self::Error,
+        Self::Warn,
+        Self::Info,
+        Self::Debug,
+        Self::Trace,
+    ];
+
+    /// The level of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|level| level.name() == name)
+    }
+
     /// The name, as filters of log libraries write it.
     pub fn name(self) -> &'static str {
         match self {
