@@ -21,6 +21,7 @@ mod fed;
 mod gateway;
 mod hops;
 mod ladder;
+mod monitoring;
 mod octets;
 mod ours;
 mod package;

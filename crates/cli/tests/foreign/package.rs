@@ -10,6 +10,7 @@ use std::{env, fs, process};
 
 use crate::gateway::{Gateway, clean};
 use crate::programs::installed;
+use crate::proxy::documents;
 
 /// The most that `systemd-analyze security` may find, in tenths: 10 is a service
 /// that may do nothing, 100 one that may do everything. What is left is the network,
@@ -84,6 +85,7 @@ fn foreign_the_debian_package_installs_runs_and_is_clean() {
             .arg("-x")
             .args([&package, &tree]),
     );
+    holds_what_the_document_lists(&package, &tree);
     depends_on_what_it_is_linked_with(&package, &tree);
     its_binary_serves_with_its_conffile(&tree);
     its_units_are_sound(&tree, &packages.beside("units"));
@@ -147,6 +149,36 @@ fn is_clean(package: &Path) {
     ]);
     let said = succeeds(lintian.arg(package));
     assert_eq!(said, "", "lintian");
+}
+
+/// docs/packaging.md calls the package by its name, and its files by theirs.
+fn holds_what_the_document_lists(package: &Path, tree: &Path) {
+    let document = fs::read_to_string(documents().join("packaging.md")).unwrap();
+    let name = package.file_name().unwrap().to_str().unwrap();
+    assert!(
+        document.contains(&format!("./target/packages/{name}\n")),
+        "{name}"
+    );
+    let (_, table) = document.split_once("<!-- package -->").unwrap();
+    let (table, _) = table.split_once("<!-- /package -->").unwrap();
+    let files: Vec<&str> = table
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `/")?.split('`').next())
+        .collect();
+    assert!(files.len() > 5, "{files:?}");
+    for file in files {
+        assert!(tree.join(file).is_file(), "/{file} is not in the package");
+    }
+}
+
+/// The block of docs/packaging.md behind this mark.
+fn marked(name: &str) -> String {
+    let document = fs::read_to_string(documents().join("packaging.md")).unwrap();
+    let (_, behind) = document
+        .split_once(&format!("<!-- {name} -->\n```ini\n"))
+        .unwrap();
+    let (text, _) = behind.split_once("```").unwrap();
+    text.to_owned()
 }
 
 /// `Depends` is made from the binary, so it names the C library and, where TLS for
@@ -215,6 +247,15 @@ fn its_units_are_sound(tree: &Path, units: &Path) {
     fs::write(&service, written.replace(program, &unpacked)).unwrap();
     let socket = units.join("draftgate.socket");
     fs::copy(place.join("draftgate.socket"), &socket).unwrap();
+    for name in ["drop-in", "socket"] {
+        // What the document adds to them, where it says that it belongs.
+        let text = marked(name);
+        let place = text.lines().next().unwrap().strip_prefix("# ").unwrap();
+        let place = place.strip_prefix("/etc/systemd/system/").unwrap();
+        let path = units.join(place);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
 
     let analyze = || Command::new(installed("/usr/bin/systemd-analyze"));
     let mut verify = analyze();
@@ -297,7 +338,7 @@ fn output(command: &mut Command) -> Output {
 }
 
 /// Runs `command`, which must succeed; what it printed.
-fn succeeds(command: &mut Command) -> String {
+pub(crate) fn succeeds(command: &mut Command) -> String {
     let ended = output(command);
     let printed = String::from_utf8_lossy(&ended.stdout);
     assert!(

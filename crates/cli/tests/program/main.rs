@@ -16,6 +16,7 @@ mod child;
 mod client;
 mod compare;
 mod connect;
+mod container;
 mod documents;
 mod effective;
 mod ending;
