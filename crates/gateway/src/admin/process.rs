@@ -28,7 +28,10 @@ impl Process {
             open_files: fs::read_dir("/proc/self/fd")
                 .ok()
                 .map(|files| files.count().saturating_sub(1) as u64),
+            #[cfg(unix)]
             most_files: rlimit::Resource::NOFILE.get_soft().ok(),
+            #[cfg(not(unix))]
+            most_files: None,
             memory: memory(),
             started: started()
                 .duration_since(UNIX_EPOCH)

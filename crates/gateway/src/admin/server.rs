@@ -5,7 +5,7 @@
 
 #[cfg(unix)]
 use std::os::fd::{AsFd, OwnedFd};
-use std::{convert::Infallible, io, net::SocketAddr, sync::Arc};
+use std::{convert::Infallible, net::SocketAddr, sync::Arc};
 
 use http_body_util::{BodyExt, Limited};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
@@ -131,7 +131,7 @@ impl Open {
     /// # Errors
     /// The process may have no more files.
     #[cfg(unix)]
-    pub(crate) fn socket(&self) -> io::Result<OwnedFd> {
+    pub(crate) fn socket(&self) -> std::io::Result<OwnedFd> {
         self.socket.as_fd().try_clone_to_owned()
     }
 
