@@ -38,9 +38,10 @@ impl Banner {
 
     fn listener(&self, text: &mut String, listener: &Listener, addr: SocketAddr) {
         let at = reachable(addr);
+        let secure = if listener.tls.is_some() { "s" } else { "" };
         // Writing to a String cannot fail.
         if listener.page {
-            let _ = writeln!(text, "  page  http://{at}/");
+            let _ = writeln!(text, "  page  http{secure}://{at}/");
         }
         let mut first_bus = None;
         for route in &self.config.routes {
@@ -48,7 +49,7 @@ impl Banner {
             let path = &route.path;
             let drafts: Vec<String> = route.drafts.iter().map(|d| d.with_alias()).collect();
             let drafts = drafts.join(", ");
-            let _ = writeln!(text, "  {kind:<5} ws://{at}{path}  ({drafts})");
+            let _ = writeln!(text, "  {kind:<5} ws{secure}://{at}{path}  ({drafts})");
             if let Some(upstream) = &route.upstream {
                 let to: Vec<String> = upstream.addresses.iter().map(Address::to_string).collect();
                 let _ = writeln!(text, "        {} {}", beyond(route), to.join(", "));
@@ -79,7 +80,7 @@ impl Banner {
         let path = path.replace("{channel}", "chat").replace("{rest}", "");
         let _ = writeln!(
             text,
-            "  try   draftgate connect --draft {draft} ws://{at}{path}"
+            "  try   draftgate connect --draft {draft} ws{secure}://{at}{path}"
         );
     }
 }

@@ -10,8 +10,8 @@ use draftgate_core::Draft;
 use ipnet::IpNet;
 
 use super::{
-    Allowed, Config, Listener, OriginRule, Plugin, Policy, Route, Service, Site, lists::names_of,
-    problem::listed,
+    Allowed, Config, Listener, OriginRule, Plugin, Policy, Route, Service, Site, TlsProfile,
+    lists::names_of, problem::listed,
 };
 
 /// One thing that is exposed, and where. Displays as one line.
@@ -82,7 +82,7 @@ pub enum Exposed {
     LoopbackPublishes,
     /// A token that whoever is on the way reads.
     #[error(
-        "the token for publishing over HTTP is sent in the clear over the network; put a proxy that ends TLS before it"
+        "the token for publishing over HTTP is sent in the clear over the network; give the listener `tls`, or put a proxy that ends TLS before it"
     )]
     TokenInTheClear,
     /// Clients reach what stands behind.
@@ -93,9 +93,14 @@ pub enum Exposed {
     AnyCertificate,
     /// In reach of a network, in plain text.
     #[error(
-        "in reach of the network without TLS: whoever is on the way reads and changes everything; put a proxy that ends TLS before it (and set `public-url`), or listen on loopback"
+        "in reach of the network without TLS: whoever is on the way reads and changes everything; give the listener `tls`, put a proxy that ends TLS before it (and set `public-url`), or listen on loopback"
     )]
     PlainNetwork,
+    /// Old versions of TLS.
+    #[error(
+        "speaks TLS 1.0 and 1.1 too: whoever is on the way may read and change what such clients say"
+    )]
+    LegacyTls,
     /// A proxy ends TLS, but the port is open.
     #[error(
         "`public-url` promises TLS that something in front ends, but this address is in reach of the network: let only the proxy reach it"
@@ -179,11 +184,16 @@ fn of_listener(listener: &Listener) -> Vec<Exposed> {
     let proxies = || listener.trusted_proxies.clone();
     if listener.proxy_protocol {
         all.push(Exposed::ProxiesAlone(proxies()));
-    } else if beyond_loopback {
+    } else if beyond_loopback && listener.tls.is_none() {
         all.push(match &listener.public_url {
             Some(url) if url.secure => Exposed::BesideProxy,
             _ => Exposed::PlainNetwork,
         });
+    }
+    if let Some(tls) = &listener.tls
+        && tls.profile == TlsProfile::Legacy10
+    {
+        all.push(Exposed::LegacyTls);
     }
     if !listener.proxy_protocol && !listener.trusted_proxies.is_empty() {
         all.push(Exposed::BelievedProxies(proxies()));
@@ -261,7 +271,8 @@ fn over_http(route: &Route, listener: &Listener) -> Vec<Exposed> {
     if route.auth.is_none() && route.http.trusts_loopback(everybody) && !fronted {
         all.push(Exposed::LoopbackPublishes);
     }
-    let tls = listener.public_url.as_ref().is_some_and(|url| url.secure);
+    let secure = listener.public_url.as_ref().is_some_and(|url| url.secure);
+    let tls = secure || listener.tls.is_some();
     let beyond_loopback = !listener.address.ip().to_canonical().is_loopback();
     if route.http.token.is_some() && beyond_loopback && !listener.proxy_protocol && !tls {
         all.push(Exposed::TokenInTheClear);

@@ -52,6 +52,7 @@ mod shown;
 mod site;
 mod source;
 mod tls;
+mod tls_warning;
 mod token_place;
 pub mod units;
 mod upstream;
@@ -85,6 +86,7 @@ pub use rights::{Allowed, ChannelPattern, Excess, Grant, NotAChannelPattern, Rat
 pub use route::{Heartbeat, Route, Service};
 pub use site::{Hosts, NotASite, Site};
 pub use tls::{CertificateFiles, ClientAuth, Tls, TlsProfile};
+pub use tls_warning::TlsWarning;
 pub use token_place::{NotATokenPlace, TokenPlace};
 pub use upstream::{HostField, Upstream};
 pub use warning::Warning;

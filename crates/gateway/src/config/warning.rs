@@ -1,11 +1,15 @@
 //! What is allowed, but probably not meant.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::SocketAddr,
+    time::{Duration, SystemTime},
+};
 
 use draftgate_core::Draft;
 
 use super::{
-    Address, Config, Drafts, Heartbeat, OriginRule, Service, Site, Upstream,
+    Address, Config, Drafts, Heartbeat, OriginRule, Service, Site, TlsWarning, Upstream,
+    tls_warning,
     units::{Lasting, Octets},
 };
 
@@ -148,6 +152,9 @@ pub enum Warning {
         /// What it would need.
         why: &'static str,
     },
+    /// The TLS of a listener.
+    #[error(transparent)]
+    Tls(TlsWarning),
     /// A page that cannot reach its channel.
     #[error(
         "{address} serves the chat page, but no route takes /bus/chat, which it speaks to; add a bus route `/bus/{{channel}}` or set `page = false`"
@@ -227,6 +234,8 @@ impl Config {
         if let Some(network) = everyone.copied() {
             warnings.push(Warning::TrustsEveryone { address, network });
         }
+        let tls = tls_warning::of(listener, SystemTime::now()).into_iter();
+        warnings.extend(tls.map(Warning::Tls));
         let on_the_bus = |(route, _): (&super::Route, _)| route.service == Service::Bus;
         if listener.page && !self.route("/bus/chat").is_some_and(on_the_bus) {
             warnings.push(Warning::PageWithoutBus { address });

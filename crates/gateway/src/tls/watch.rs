@@ -16,8 +16,8 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-use super::{Tls, files::Stamps};
-use crate::{counts::Counters, inner::Inner, ports::Port};
+use super::{BadFile, Tls, files::Stamps};
+use crate::{inner::Inner, ports::Port};
 
 /// From now on looks whether the files of `port`, the listener `bound`, change;
 /// unless that is done for `before` already.
@@ -47,41 +47,49 @@ async fn watch(tls: Weak<Tls>, listener: SocketAddr, pause: Duration, inner: Arc
             () = sleep(pause) => {}
         }
         let Some(tls) = tls.upgrade() else { return };
-        let (inner, known) = (Arc::clone(&inner), bad.take());
+        let known = bad.take();
         // Files may lie on a disk that sleeps.
-        let looked = spawn_blocking(move || look(&tls, listener, known, &inner.counts));
-        match looked.await {
-            Ok(found) => bad = found,
-            Err(_) => return,
-        }
+        let looked = spawn_blocking(move || look(&tls, known)).await;
+        let Ok(looked) = looked else { return };
+        bad = match looked {
+            Looked::AsBefore(bad) => bad,
+            Looked::Renewed(names) => {
+                info!(%listener, names, "the certificates changed and were read; connections that are open go on");
+                inner.counts.tls_reloads.fetch_add(1, Relaxed);
+                None
+            }
+            Looked::Bad(stamps, error) => {
+                warn!(%listener, code = "tls-reload", %error, "the certificates changed, and cannot be used: those of before are served on");
+                inner.counts.tls_reloads_failed.fetch_add(1, Relaxed);
+                Some(stamps)
+            }
+        };
     }
 }
 
-/// Reads the files if they changed; those that are bad, `known` or not.
-fn look(
-    tls: &Tls,
-    listener: SocketAddr,
-    known: Option<Stamps>,
-    counts: &Counters,
-) -> Option<Stamps> {
+enum Looked {
+    /// Nothing is new, be it as it was read or as bad as it was.
+    AsBefore(Option<Stamps>),
+    /// The names of what is served now.
+    Renewed(String),
+    Bad(Stamps, BadFile),
+}
+
+/// Reads the files if they changed; not if they are as bad as `known`.
+fn look(tls: &Tls, known: Option<Stamps>) -> Looked {
     let stamps = tls.stamps();
     if stamps == tls.loaded().stamps {
-        return None;
+        return Looked::AsBefore(None);
     }
     if known.as_ref() == Some(&stamps) {
-        return known;
+        return Looked::AsBefore(known);
     }
     match tls.reload() {
         Ok(()) => {
-            counts.tls_reloads.fetch_add(1, Relaxed);
-            let names: Vec<String> = tls.certificates().iter().map(ToString::to_string).collect();
-            info!(%listener, names = names.join(", "), "the certificates changed and were read; connections that are open go on");
-            None
+            let all = tls.certificates();
+            let names: Vec<String> = all.iter().map(ToString::to_string).collect();
+            Looked::Renewed(names.join(", "))
         }
-        Err(error) => {
-            counts.tls_reloads_failed.fetch_add(1, Relaxed);
-            warn!(%listener, code = "tls-reload", %error, "the certificates changed, and cannot be used: those of before are served on");
-            Some(stamps)
-        }
+        Err(error) => Looked::Bad(stamps, error),
     }
 }

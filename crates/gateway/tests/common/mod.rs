@@ -237,16 +237,33 @@ impl Client {
         Self::over(tcp, &address.to_string(), draft, path, subprotocols).await
     }
 
+    /// Opens `path` at `address`, from where TLS leads on.
+    pub(crate) async fn open_secure(address: SocketAddr, draft: Draft, path: &str) -> Self {
+        let tcp = soon("connect", TcpStream::connect(address)).await.unwrap();
+        Self::opened(tcp, true, &address.to_string(), draft, path, &[]).await
+    }
+
     /// Opens over a connection that is there.
     pub(crate) async fn over(
+        tcp: TcpStream,
+        host: &str,
+        draft: Draft,
+        path: &str,
+        subprotocols: &[&str],
+    ) -> Self {
+        Self::opened(tcp, false, host, draft, path, subprotocols).await
+    }
+
+    async fn opened(
         mut tcp: TcpStream,
+        secure: bool,
         host: &str,
         draft: Draft,
         path: &str,
         subprotocols: &[&str],
     ) -> Self {
         let ask = Ask {
-            secure: false,
+            secure,
             host,
             resource: path,
             origin: Some("http://localhost"),
