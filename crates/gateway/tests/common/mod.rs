@@ -240,7 +240,8 @@ impl Client {
     /// Opens `path` at `address`, from where TLS leads on.
     pub(crate) async fn open_secure(address: SocketAddr, draft: Draft, path: &str) -> Self {
         let tcp = soon("connect", TcpStream::connect(address)).await.unwrap();
-        Self::opened(tcp, true, &address.to_string(), draft, path, &[]).await
+        let host = address.to_string();
+        Self::opened(tcp, true, &host, draft, path, &[], &[]).await
     }
 
     /// Opens over a connection that is there.
@@ -251,7 +252,19 @@ impl Client {
         path: &str,
         subprotocols: &[&str],
     ) -> Self {
-        Self::opened(tcp, false, host, draft, path, subprotocols).await
+        Self::over_with(tcp, host, draft, path, subprotocols, &[]).await
+    }
+
+    /// The same with more fields in the request.
+    pub(crate) async fn over_with(
+        tcp: TcpStream,
+        host: &str,
+        draft: Draft,
+        path: &str,
+        subprotocols: &[&str],
+        fields: &[(&str, http::HeaderValue)],
+    ) -> Self {
+        Self::opened(tcp, false, host, draft, path, subprotocols, fields).await
     }
 
     async fn opened(
@@ -261,6 +274,7 @@ impl Client {
         draft: Draft,
         path: &str,
         subprotocols: &[&str],
+        fields: &[(&str, http::HeaderValue)],
     ) -> Self {
         let ask = Ask {
             secure,
@@ -268,7 +282,7 @@ impl Client {
             resource: path,
             origin: Some("http://localhost"),
             subprotocols,
-            fields: &[],
+            fields,
             limits: Limits::default(),
             length_frames: LengthFrames {
                 send: false,
