@@ -64,7 +64,8 @@ impl Gateway {
         let mut child = Child::start("draftgate serve", &mut command);
         let host = loop {
             let line = child.line();
-            if let Some((_, rest)) = line.split_once("ws://") {
+            let after = |scheme| line.split_once(scheme).map(|(_, rest)| rest);
+            if let Some(rest) = after(" ws://").or_else(|| after(" wss://")) {
                 break rest.split('/').next().unwrap().to_owned();
             }
         };

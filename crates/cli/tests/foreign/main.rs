@@ -33,6 +33,7 @@ mod proxies;
 mod proxy;
 mod recipes;
 mod replay;
+mod secure;
 mod servers;
 mod tunnel;
 mod websockify;

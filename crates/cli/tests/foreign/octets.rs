@@ -53,8 +53,14 @@ impl Octets {
 
     /// Over TLS, which OpenSSL's own client speaks for us.
     pub(crate) fn connect_tls(address: &str) -> Self {
+        Self::connect_tls_with(address, &[])
+    }
+
+    /// The same with `arguments` of its own.
+    pub(crate) fn connect_tls_with(address: &str, arguments: &[&str]) -> Self {
         let mut client = Command::new("/usr/bin/openssl")
             .args(["s_client", "-quiet", "-connect", address])
+            .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
