@@ -5,7 +5,7 @@ use std::{
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
 };
 
@@ -145,6 +145,8 @@ pub(crate) struct Counters {
     pub(crate) polls: AtomicU64,
     pub(crate) reloads: AtomicU64,
     pub(crate) reload_failures: AtomicU64,
+    /// Whether what was read last is not what is in force.
+    pub(crate) last_reload_failed: AtomicBool,
 }
 
 /// What there is at the moment.
@@ -186,6 +188,17 @@ struct Handshakes {
 }
 
 impl Counters {
+    /// The configuration was read again, and is in force or was wrong.
+    pub(crate) fn reloaded(&self, is_in_force: bool) {
+        let count = if is_in_force {
+            &self.reloads
+        } else {
+            &self.reload_failures
+        };
+        count.fetch_add(1, Relaxed);
+        self.last_reload_failed.store(!is_in_force, Relaxed);
+    }
+
     pub(crate) fn upgrade(&self, draft: Draft) {
         *self.handshakes().upgrades.entry(draft).or_default() += 1;
     }

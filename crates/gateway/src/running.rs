@@ -161,16 +161,13 @@ impl Running {
     /// What `config` needs cannot be had; nothing has changed.
     pub fn reload(&self, config: Config) -> Result<Reloaded, BindError> {
         let reloaded = self.inner.follow(config, &mut Inherited::default());
-        match reloaded {
-            Ok(_) => self.inner.counts.reloads.fetch_add(1, Relaxed),
-            Err(_) => self.inner.counts.reload_failures.fetch_add(1, Relaxed),
-        };
+        self.inner.counts.reloaded(reloaded.is_ok());
         reloaded
     }
 
     /// Counts a configuration that was to be put in force and is none.
     pub fn not_reloaded(&self) {
-        self.inner.counts.reload_failures.fetch_add(1, Relaxed);
+        self.inner.counts.reloaded(false);
     }
 
     /// The certificates that listeners with TLS show now.

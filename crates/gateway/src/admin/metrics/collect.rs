@@ -51,6 +51,7 @@ impl Collected {
             spoken.map(|draft| (vec![draft.name()], open(draft) as f64)),
         )?;
         out.one(&of::TCP, inner.tasks.len() as u64)?;
+        out.one(&of::MAX_CONNECTIONS, inner.rules().config.connections())?;
         out.one(&of::UPSTREAMS, inner.beyond.len() as u64)?;
         out.one(&of::ACCEPTED, inner.accepted.load(Relaxed))?;
         out.one(&of::ACCEPT_ERRORS, inner.counts.accept_errors.load(Relaxed))?;
@@ -112,6 +113,8 @@ impl Collected {
             &of::RELOADS,
             reloads.map(|(result, count)| (vec![result], count as f64)),
         )?;
+        let is_in_force = !counts.last_reload_failed.load(Relaxed);
+        out.one(&of::RELOADED, u64::from(is_in_force))?;
         let recorder = self.0.recorder.as_ref();
         let recorded = recorder.map(|it| it.recorded()).unwrap_or_default();
         let recordings = [

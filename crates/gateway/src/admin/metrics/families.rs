@@ -52,6 +52,7 @@ families! {
     READY Gauge "draftgate_ready" [] "1 while new connections are taken, 0 while the gateway drains.";
     CONNECTIONS Gauge "draftgate_connections" ["draft"] "WebSocket connections that are open.";
     TCP Gauge "draftgate_tcp_connections" [] "TCP connections of clients, those included that are no WebSocket (yet).";
+    MAX_CONNECTIONS Gauge "draftgate_max_connections" [] "How many TCP connections all listeners together may have (limits.max-connections of each).";
     UPSTREAMS Gauge "draftgate_upstream_connections" [] "Connections to upstreams of proxy routes.";
     ACCEPTED Counter "draftgate_accepted_connections" [] "TCP connections accepted.";
     ACCEPT_ERRORS Counter "draftgate_accept_errors" [] "How often no connection could be accepted, mostly for want of files.";
@@ -74,6 +75,7 @@ families! {
     HTTP_STREAMS_BEGUN Counter "draftgate_http_event_streams_begun" [] "Streams of events that were begun.";
     HTTP_POLLS Counter "draftgate_http_polls" [] "Polls answered.";
     RELOADS Counter "draftgate_config_reloads" ["result"] "How often the configuration was read again.";
+    RELOADED Gauge "draftgate_config_last_reload_successful" [] "1 if what was read last is in force, 0 if it was wrong and an older one is.";
     RECORDINGS Counter "draftgate_recordings" ["result"] "Connections that were recorded, could not be, or were not for want of room.";
     CPU Counter "process_cpu_seconds" [] "Time of processors that the process took.";
     OPEN_FDS Gauge "process_open_fds" [] "Files that the process has open.";
