@@ -43,6 +43,8 @@ pub(crate) enum Command {
     Serve(Serve),
     /// Check a configuration and say what it exposes
     Check(Check),
+    /// Ask a running gateway: health, connections, refused handshakes; close, drain
+    Admin(crate::admin::Admin),
     /// Print the configuration in effect, and who said what
     Config(crate::effective::Arguments),
     /// Send every message back, on one port in every draft
@@ -85,6 +87,7 @@ Examples:
   draftgate serve --listen 127.0.0.1:0        take a free port, and print it
   draftgate serve -c gate.toml --log debug
   draftgate serve --record recordings         keep every connection as an exchange
+  draftgate serve --admin                     answer `draftgate admin` on 127.0.0.1:8079
   DRAFTGATE_LIMITS__MESSAGE=1MiB draftgate serve";
 
 /// `draftgate serve`
@@ -96,6 +99,10 @@ pub(crate) struct Serve {
     /// Record every connection as an exchange into this directory (`record.dir`)
     #[arg(long, value_name = "DIR")]
     pub(crate) record: Option<PathBuf>,
+    /// Answer operators on this address (`admin.address`)
+    #[arg(long, value_name = "ADDRESS:PORT", num_args = 0..=1, default_missing_value = "127.0.0.1:8079",
+        value_parser = address)]
+    pub(crate) admin: Option<SocketAddr>,
     #[command(flatten)]
     pub(crate) open: Open,
     #[command(flatten)]
@@ -206,7 +213,7 @@ pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
     })
 }
 
-fn levels() -> impl TypedValueParser<Value = LogLevel> {
+pub(crate) fn levels() -> impl TypedValueParser<Value = LogLevel> {
     const LEVELS: [LogLevel; 5] = [
         LogLevel::Error,
         LogLevel::Warn,

@@ -5,10 +5,13 @@
 
 use std::{
     io::{self, IsTerminal},
-    sync::OnceLock,
+    sync::{Mutex, OnceLock, PoisonError},
 };
 
-use draftgate_gateway::config::{self, LogFormat, LogLevel};
+use draftgate_gateway::{
+    LogSwitch,
+    config::{self, LogFormat, LogLevel},
+};
 use tracing_subscriber::{
     Registry,
     filter::{LevelFilter, Targets},
@@ -24,7 +27,7 @@ use crate::backlog::{Backlog, Flush};
 const OURS: &str = "draftgate";
 
 /// The level of the log that was started.
-static LEVEL: OnceLock<reload::Handle<Targets, Registry>> = OnceLock::new();
+static LEVEL: OnceLock<(reload::Handle<Targets, Registry>, Mutex<LogLevel>)> = OnceLock::new();
 
 /// Starts the log as `log` says. Later calls change nothing. What was logged is
 /// written when the result is dropped.
@@ -38,6 +41,7 @@ pub(crate) fn start(log: &config::Log) -> io::Result<Flush> {
         LogFormat::Human => true,
         LogFormat::Json => false,
     };
+    let wanted = log.level;
     let (filter, level) = reload::Layer::new(filter(log.level));
     let backlog = Backlog::new(if human { lost } else { lost_in_json });
     let layer = fmt::layer()
@@ -52,7 +56,7 @@ pub(crate) fn start(log: &config::Log) -> io::Result<Flush> {
     };
     match started {
         Ok(()) => {
-            let _ = LEVEL.set(level);
+            let _ = LEVEL.set((level, Mutex::new(wanted)));
             backlog.start(io::stderr())
         }
         // There is a log already.
@@ -62,9 +66,28 @@ pub(crate) fn start(log: &config::Log) -> io::Result<Flush> {
 
 /// Changes the level from now on, where there is a log.
 pub(crate) fn set_level(level: LogLevel) {
-    if let Some(log) = LEVEL.get() {
+    if let Some((log, now)) = LEVEL.get() {
+        let mut now = now.lock().unwrap_or_else(PoisonError::into_inner);
         // It fails only if the log is gone.
         let _ = log.reload(filter(level));
+        *now = level;
+    }
+}
+
+/// The level, for operators to change. A configuration that is read again puts
+/// its own in force.
+#[derive(Debug)]
+pub(crate) struct Switch;
+
+impl LogSwitch for Switch {
+    fn level(&self) -> LogLevel {
+        let now = LEVEL.get().map(|(_, now)| now);
+        let now = now.map(|now| *now.lock().unwrap_or_else(PoisonError::into_inner));
+        now.unwrap_or(LogLevel::Info)
+    }
+
+    fn set(&self, level: LogLevel) {
+        set_level(level);
     }
 }
 

@@ -7,6 +7,7 @@
 
 #![allow(clippy::print_stdout, reason = "this is the program itself")]
 
+mod admin;
 mod args;
 mod backlog;
 mod check;
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
     let done = match command.unwrap_or(Command::Serve(serve)) {
         Command::Serve(args) => serve::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Admin(args) => admin::run(&args),
         Command::Config(args) => effective::run(&args),
         Command::Echo(args) => echo::run(&args),
         Command::Proxy(args) => proxy::run(&args),

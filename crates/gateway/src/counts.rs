@@ -219,6 +219,11 @@ impl Counters {
         self.handshakes().refused.clone()
     }
 
+    /// How many TLS handshakes were finished, by kind.
+    pub(crate) fn over_tls(&self) -> BTreeMap<TlsKind, u64> {
+        self.handshakes().tls.clone()
+    }
+
     /// How many policy requests were answered.
     pub(crate) fn policies(&self) -> BTreeMap<Plugin, u64> {
         self.handshakes().policies.clone()

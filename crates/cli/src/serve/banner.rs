@@ -16,7 +16,12 @@ pub(super) struct Banner {
 
 impl Banner {
     /// The text, with the addresses that were got.
-    pub(super) fn with(&self, addrs: &[SocketAddr], policy: &[(Plugin, SocketAddr)]) -> String {
+    pub(super) fn with(
+        &self,
+        addrs: &[SocketAddr],
+        policy: &[(Plugin, SocketAddr)],
+        admin: Option<SocketAddr>,
+    ) -> String {
         let mut text = format!("draftgate {} serves ", env!("CARGO_PKG_VERSION"));
         text += &self.serves;
         text.push('\n');
@@ -32,6 +37,9 @@ impl Banner {
         }
         for (plugin, addr) in policy {
             let _ = writeln!(text, "  policy requests of {plugin}  {}", reachable(*addr));
+        }
+        if let Some(addr) = admin {
+            let _ = writeln!(text, "  admin http://{}", reachable(addr));
         }
         text
     }
@@ -115,11 +123,16 @@ mod tests {
             config: Config::default(),
         };
         let own = (Plugin::Flash, "0.0.0.0:4712".parse().unwrap());
-        let text = banner.with(&["127.0.0.1:4711".parse().unwrap()], &[own]);
+        let text = banner.with(
+            &["127.0.0.1:4711".parse().unwrap()],
+            &[own],
+            Some("127.0.0.1:4713".parse().unwrap()),
+        );
         assert!(text.contains("ws://127.0.0.1:4711/bus/{channel}"), "{text}");
         assert!(!text.contains("8080"), "{text}");
         let policy = "policy requests of Flash  127.0.0.1:4712";
         assert!(text.contains(policy), "{text}");
+        assert!(text.contains("admin http://127.0.0.1:4713"), "{text}");
     }
 
     #[test]
@@ -130,7 +143,7 @@ mod tests {
             serves: "a.toml".into(),
             config,
         };
-        let text = banner.with(&["127.0.0.1:4711".parse().unwrap()], &[]);
+        let text = banner.with(&["127.0.0.1:4711".parse().unwrap()], &[], None);
         assert!(text.contains("it must send the PROXY protocol"), "{text}");
         assert!(!text.contains("try "), "{text}");
     }

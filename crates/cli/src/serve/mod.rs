@@ -13,7 +13,8 @@ mod succession;
 use std::{
     future::{Future, pending},
     io::{self, Write},
-    pin::Pin,
+    pin::{Pin, pin},
+    sync::Arc,
 };
 
 use draftgate_gateway::{
@@ -49,6 +50,9 @@ pub(crate) fn run(args: &args::Serve) -> Result<(), Failure> {
         let mut config = configuration::load(&args.file)?;
         if let Some(dir) = &args.record {
             config.record.dir = Some(dir.clone());
+        }
+        if let Some(address) = args.admin {
+            config.with_admin(address).map_err(Failure::usage)?;
         }
         Ok(config)
     };
@@ -146,12 +150,18 @@ async fn until_stopped<R: Fn() -> Result<Config, Failure>>(
     let mut out = io::stdout().lock();
     quiet_pipe(
         out.write_all(
-            text.with(&running.addrs(), &running.policy_addrs())
-                .as_bytes(),
+            text.with(
+                &running.addrs(),
+                &running.policy_addrs(),
+                running.admin_addr(),
+            )
+            .as_bytes(),
         )
         .and_then(|()| out.flush()),
     )?;
     drop(out);
+    running.with_log(Arc::new(log::Switch));
+    let mut asked = pin!(running.asked_to_drain());
     predecessor.map(Predecessor::tell).transpose()?;
     let _watched = manager::ready(&running);
     let mut succession: Option<Succession<'_>> = None;
@@ -173,6 +183,7 @@ async fn until_stopped<R: Fn() -> Result<Config, Failure>>(
                 Came::Succession => warn!("another process is being started already"),
                 Came::Terminate | Came::Interrupt => break,
             },
+            () = &mut asked => break,
             done = next => {
                 succession = None;
                 match done {

@@ -271,8 +271,8 @@ impl Told {
 }
 
 /// Who the connection is, where the route asks for that.
-fn user(_entry: &Entry) -> Option<&str> {
-    None
+fn user(entry: &Entry) -> Option<&str> {
+    entry.about.user.as_deref()
 }
 
 /// What is said to connections that an operator closes.

@@ -28,7 +28,10 @@ pub(crate) use server::{Open, Plan};
 pub(crate) use times::Times;
 
 /// The features that this build has.
-pub(crate) const FEATURES: &[&str] = &[];
+pub(crate) const FEATURES: &[&str] = match cfg!(feature = "legacy-tls") {
+    true => &["legacy-tls"],
+    false => &[],
+};
 
 /// What may be asked of the admin listener, as a table for the documents.
 #[must_use]

@@ -7,7 +7,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use super::{
-    Token,
+    Config, Token,
     http::token,
     problem::Problem,
     reader::{Table, Value, Wrong},
@@ -86,6 +86,31 @@ pub(super) fn read(top: &mut Table<'_>) -> Option<Admin> {
     wanted.then_some(admin)
 }
 
+/// An admin listener that others reach has no token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{address} is reachable from elsewhere, and there is no token; set `admin.token-file` in the configuration, or listen on 127.0.0.1"
+)]
+pub struct NoAdminToken {
+    /// Where it would listen.
+    pub address: SocketAddr,
+}
+
+impl Config {
+    /// `--admin`: serves operators at this address, otherwise as configured.
+    ///
+    /// # Errors
+    /// Others reach it, and nothing says which token they are to show.
+    pub fn with_admin(&mut self, address: SocketAddr) -> Result<(), NoAdminToken> {
+        let admin = self.admin.get_or_insert_default();
+        admin.address = address;
+        match admin.token {
+            None if !is_loopback(address) => Err(NoAdminToken { address }),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// Whether only this machine reaches `address`.
 pub(super) fn is_loopback(address: SocketAddr) -> bool {
     address.ip().to_canonical().is_loopback()
@@ -93,10 +118,7 @@ pub(super) fn is_loopback(address: SocketAddr) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{
-        super::{Config, Environment},
-        *,
-    };
+    use super::{super::Environment, *};
 
     fn parse(top: &str, variables: &[(&str, &str)]) -> Result<Option<Admin>, String> {
         let text =

@@ -126,6 +126,11 @@ impl Token {
         }
     }
 
+    /// The secret itself, to be shown to who asks for it.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+
     /// Whether `shown` is this one, in a time that does not tell where they differ.
     pub fn is(&self, shown: &[u8]) -> bool {
         self.0.as_bytes().ct_eq(shown).into()

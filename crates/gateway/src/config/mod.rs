@@ -62,7 +62,7 @@ mod wrong;
 
 use std::time::Duration;
 
-pub use admin::Admin;
+pub use admin::{Admin, NoAdminToken};
 pub use auth::{Auth, AuthBy, AuthServer, AuthUrl, NamedToken, NotAnAuthUrl};
 pub use draftgate_client::{AnswerChecks, Drafts};
 pub use draftgate_conn::Overflow;

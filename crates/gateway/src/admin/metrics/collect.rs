@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     fmt,
     sync::{Arc, atomic::Ordering::Relaxed},
+    time::UNIX_EPOCH,
 };
 
 use draftgate_bus::Reason;
@@ -15,7 +16,7 @@ use prometheus_client::{
 };
 
 use super::families::{self as of, Family, Kind};
-use crate::{admin::process::Process, config::Plugin, inner::Inner, registry::Sums};
+use crate::{admin::process::Process, config::Plugin, inner::Inner, registry::Sums, tls::Served};
 
 /// The gateway whose metrics are told.
 #[derive(Debug)]
@@ -29,6 +30,7 @@ impl Collector for Collected {
         self.connections(&sums, &mut out)?;
         traffic(&sums, &mut out)?;
         self.bus(&mut out)?;
+        self.tls(&mut out)?;
         self.rest(&mut out)?;
         process(&mut out)
     }
@@ -97,6 +99,44 @@ impl Collected {
         out.one(&of::BUS_EXPECTED, ledger.expected())?;
         let dropped = |reason: Reason| (vec![reason.name()], ledger.dropped(reason) as f64);
         out.put(&of::BUS_DROPPED, Reason::ALL.into_iter().map(dropped))
+    }
+
+    fn tls(&self, out: &mut Out<'_>) -> fmt::Result {
+        let counts = &self.0.counts;
+        let secured = counts.over_tls();
+        let kinds = secured.iter();
+        out.put(
+            &of::TLS_HANDSHAKES,
+            kinds.map(|(kind, count)| (vec![kind.version, kind.library], *count as f64)),
+        )?;
+        let served = self.0.now().ports.certificates();
+        let told: Vec<(String, String, f64)> = served
+            .into_iter()
+            .map(
+                |Served {
+                     listener,
+                     certificate,
+                 }| {
+                    let expires = certificate.not_after.duration_since(UNIX_EPOCH);
+                    let name = certificate.names.into_iter().next().unwrap_or_default();
+                    let expires = expires.unwrap_or_default().as_secs();
+                    (listener.to_string(), name, expires as f64)
+                },
+            )
+            .collect();
+        let told = told.iter();
+        out.put(
+            &of::TLS_EXPIRY,
+            told.map(|(listener, name, expires)| (vec![listener.as_str(), name], *expires)),
+        )?;
+        let reloads = [
+            ("ok", counts.tls_reloads.load(Relaxed)),
+            ("failed", counts.tls_reloads_failed.load(Relaxed)),
+        ];
+        out.put(
+            &of::TLS_RELOADS,
+            reloads.map(|(result, count)| (vec![result], count as f64)),
+        )
     }
 
     fn rest(&self, out: &mut Out<'_>) -> fmt::Result {

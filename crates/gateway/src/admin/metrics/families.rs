@@ -74,6 +74,9 @@ families! {
     HTTP_STREAMS Gauge "draftgate_http_event_streams" [] "Streams of events that are open.";
     HTTP_STREAMS_BEGUN Counter "draftgate_http_event_streams_begun" [] "Streams of events that were begun.";
     HTTP_POLLS Counter "draftgate_http_polls" [] "Polls answered.";
+    TLS_HANDSHAKES Counter "draftgate_tls_handshakes" ["version" "library"] "TLS handshakes that were finished; those that were not are refusals.";
+    TLS_EXPIRY Gauge "draftgate_tls_certificate_not_after_seconds" ["listener" "name"] "When a certificate expires, in seconds since 1970; the name is its first.";
+    TLS_RELOADS Counter "draftgate_tls_reloads" ["result"] "How often changed certificates were read.";
     RELOADS Counter "draftgate_config_reloads" ["result"] "How often the configuration was read again.";
     RELOADED Gauge "draftgate_config_last_reload_successful" [] "1 if what was read last is in force, 0 if it was wrong and an older one is.";
     RECORDINGS Counter "draftgate_recordings" ["result"] "Connections that were recorded, could not be, or were not for want of room.";
