@@ -45,6 +45,19 @@ impl Proxy {
         Self::run("nginx", command, "-c", recipe, changes)
     }
 
+    /// nginx with a configuration of a test's own, in which `LISTEN` stands for
+    /// its address.
+    pub(crate) fn nginx_with(text: &str) -> Self {
+        let mut command = Command::new(installed("/usr/sbin/nginx"));
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        let pid = folder.join(format!("{}.pid", unique("nginx")));
+        let globals = format!("daemon off; master_process off; pid {};", pid.display());
+        command.args(["-e", "stderr", "-g", &globals]);
+        let address = free_address();
+        let text = text.replace("LISTEN", &address);
+        Self::start("nginx", command, "-c", address, &text)
+    }
+
     /// tinyproxy, for who says `user`, which is a name, a space and a password,
     /// or for everybody.
     pub(crate) fn tinyproxy(user: Option<&str>) -> Self {
