@@ -1,7 +1,7 @@
 //! The counts of one process: what is open now, all that is known, and what of
 //! it is not yet in the file.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use draftgate_core::Draft;
 
@@ -18,23 +18,23 @@ pub struct Census {
     all: State,
     /// What was counted since the file was written.
     unsaved: State,
-    open: HashMap<(&'static str, Box<str>), Open>,
-    served: Vec<(String, String, bool)>,
+    open: HashMap<(&'static str, Arc<str>), Open>,
+    served: Vec<Served>,
 }
 
 /// What is open in one place.
 #[derive(Debug, Clone, Default)]
 struct Open {
     count: u32,
-    families: HashMap<String, u32>,
+    families: HashMap<Arc<str>, u32>,
 }
 
 /// A draft on a route that the configuration has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Served {
-    draft: Draft,
-    route: String,
-    observed: bool,
+    pub(crate) draft: Draft,
+    pub(crate) route: String,
+    pub(crate) observed: bool,
 }
 
 impl Served {
@@ -58,8 +58,8 @@ impl Served {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Opened {
     draft: &'static str,
-    route: Box<str>,
-    family: Box<str>,
+    route: Arc<str>,
+    family: Arc<str>,
 }
 
 impl Census {
@@ -83,8 +83,7 @@ impl Census {
 
     /// Notes what the configuration has from now on.
     pub fn serves(&mut self, served: impl IntoIterator<Item = Served>, now: Seconds) {
-        let name = |it: Served| (it.draft.name().to_owned(), it.route, it.observed);
-        self.served = served.into_iter().map(name).collect();
+        self.served = served.into_iter().collect();
         self.all.serves(&self.served, now);
     }
 
@@ -92,16 +91,21 @@ impl Census {
     pub fn opened(&mut self, draft: Draft, route: &str, family: &Family, now: Seconds) -> Opened {
         let draft = draft.name();
         self.tick(now);
-        let open = self.open.entry((draft, route.into())).or_default();
+        // Connections share the names of what they are counted under.
+        let entry = self.open.entry((draft, route.into()));
+        let route = Arc::clone(&entry.key().1);
+        let open = entry.or_default();
         let busy = |name: &str| open.families.contains_key(name);
-        let name = self.all.opened(draft, route, family, now, busy);
-        self.unsaved.opened(draft, route, family, now, |_| false);
+        let name = self.all.opened(draft, &route, family, now, busy);
+        self.unsaved.opened(draft, &route, family, now, |_| false);
         let name = name.unwrap_or_else(|| family.name.clone());
         open.count += 1;
-        let of_family = open.families.entry(name.clone()).or_default();
+        let entry = open.families.entry(name.as_str().into());
+        let family = Arc::clone(entry.key());
+        let of_family = entry.or_default();
         *of_family += 1;
         let (count, of_family) = (open.count, *of_family);
-        self.both(Some(draft), Some(route), |place| {
+        self.both(Some(draft), Some(&route), |place| {
             place.peak.raise(count, now);
             if let Some(counts) = place.families.get_mut(&name) {
                 counts.peak.raise(of_family, now);
@@ -109,14 +113,14 @@ impl Census {
         });
         Opened {
             draft,
-            route: route.into(),
-            family: name.into(),
+            route,
+            family,
         }
     }
 
     /// Counts that a connection has ended.
     pub fn closed(&mut self, ended: &Opened, now: Seconds) {
-        let key = (ended.draft, ended.route.clone());
+        let key = (ended.draft, Arc::clone(&ended.route));
         if let Some(open) = self.open.get_mut(&key) {
             open.count = open.count.saturating_sub(1);
             if let Some(count) = open.families.get_mut(&*ended.family) {
@@ -168,6 +172,12 @@ impl Census {
         }
     }
 
+    /// Whether the file does not say it yet, or somebody is connected, who is
+    /// seen each time it is written.
+    pub fn is_to_be_saved(&self) -> bool {
+        self.unsaved != State::default() || !self.open.is_empty()
+    }
+
     /// What is to be added to the file; [`saved`](Self::saved) or
     /// [`not_saved`](Self::not_saved) has to follow. Whoever is still connected
     /// was seen just now.
@@ -192,8 +202,8 @@ impl Census {
         self.unsaved.merge(unsaved);
     }
 
-    /// What the configuration has, for the file; see [`State::serves`].
-    pub(crate) fn served(&self) -> &[(String, String, bool)] {
+    /// What the configuration has, for [`Store::save`](crate::Store::save).
+    pub fn served(&self) -> &[Served] {
         &self.served
     }
 
@@ -210,7 +220,7 @@ impl Census {
                 place.now = open.count;
                 place.last_seen = Some(now);
                 for family in &mut place.families {
-                    if let Some(count) = open.families.get(&family.name) {
+                    if let Some(count) = open.families.get(family.name.as_str()) {
                         (family.now, family.last_seen) = (*count, Some(now));
                     }
                 }
@@ -223,8 +233,8 @@ impl Census {
         self.open.iter().flat_map(|((draft, route), open)| {
             open.families.keys().map(|family| Opened {
                 draft,
-                route: route.clone(),
-                family: family.as_str().into(),
+                route: Arc::clone(route),
+                family: Arc::clone(family),
             })
         })
     }

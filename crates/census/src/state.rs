@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Family,
+    Family, Served,
     when::{LONGEST, Seconds, day},
 };
 
@@ -263,20 +263,20 @@ impl State {
     }
 
     /// Notes which places the configuration has.
-    pub(crate) fn serves(&mut self, served: &[(String, String, bool)], now: Seconds) {
+    pub(crate) fn serves(&mut self, served: &[Served], now: Seconds) {
         for place in &mut self.places {
             let listed = served
                 .iter()
-                .any(|(draft, route, _)| place.is(Some(draft), Some(route)));
+                .any(|it| place.is(Some(it.draft.name()), Some(&it.route)));
             if !listed {
                 place.served = None;
                 place.observed = false;
             }
         }
-        for (draft, route, observed) in served {
-            if let Some(place) = self.place(Some(draft), Some(route)) {
+        for it in served {
+            if let Some(place) = self.place(Some(it.draft.name()), Some(&it.route)) {
                 place.served = place.served.or(Some(now));
-                place.observed = *observed;
+                place.observed = it.observed;
             }
         }
     }

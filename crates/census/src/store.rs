@@ -15,7 +15,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Census, State,
+    Served, State,
     when::{Seconds, stamp},
 };
 
@@ -147,22 +147,22 @@ impl Store {
     }
 
     /// Adds `unsaved` to what the file says, and gives what it says then. Waits
-    /// for another process that does the same. `census` tells which places the
-    /// configuration has, unless another process is about to.
+    /// for another process that does the same. `served` are the places that the
+    /// configuration has, unless it is for another process to say.
     ///
     /// # Errors
     /// It cannot be written: nothing of `unsaved` is in it then.
     pub fn save(
         &self,
         unsaved: &State,
-        census: Option<&Census>,
+        served: Option<&[Served]>,
         now: Seconds,
     ) -> Result<(State, Option<Aside>), StoreError> {
         let _held = self.lock().map_err(|source| self.not_written(source))?;
         let (mut state, aside) = self.load(now)?;
         state.merge(unsaved);
-        if let Some(census) = census {
-            state.serves(census.served(), now);
+        if let Some(served) = served {
+            state.serves(served, now);
         }
         let content = Content {
             version: VERSION,
@@ -233,7 +233,7 @@ mod tests {
     use draftgate_core::Draft;
 
     use super::*;
-    use crate::{Family, Report, Served};
+    use crate::{Census, Family, Report};
 
     const NOON: Seconds = 1_793_620_800;
 
@@ -291,7 +291,7 @@ mod tests {
         census.serves([Served::new(Draft::Hixie76, "/tv").observed(true)], NOON);
         count(&mut census, 3);
         let unsaved = census.take_unsaved(NOON);
-        let (saved, aside) = store.save(&unsaved, Some(&census), NOON).unwrap();
+        let (saved, aside) = store.save(&unsaved, Some(census.served()), NOON).unwrap();
         assert_eq!(aside, None);
         assert_eq!(store.read().unwrap(), saved);
         assert_eq!(opened(&saved), 3);
