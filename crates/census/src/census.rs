@@ -47,6 +47,11 @@ impl Served {
         }
     }
 
+    /// Whether it is this draft, under observation.
+    pub fn observes(&self, draft: Draft) -> bool {
+        self.observed && self.draft == draft
+    }
+
     /// The same, under observation: what switching it off would refuse is told.
     #[must_use]
     pub fn observed(self, observed: bool) -> Self {
@@ -77,8 +82,8 @@ impl Census {
 
     /// Goes on from what a file says.
     pub fn resume(&mut self, saved: State) {
-        let unsaved = std::mem::replace(&mut self.all, saved);
-        self.all.merge(&unsaved);
+        self.all = saved;
+        self.all.merge(&self.unsaved);
     }
 
     /// Notes what the configuration has from now on.

@@ -20,6 +20,7 @@ use tracing::warn;
 use crate::{
     BindError, Reloaded,
     admin::{self, LogSwitch, Past, Times},
+    census::Counting,
     config::Config,
     counts::Counters,
     policy::Policies,
@@ -37,6 +38,8 @@ pub(crate) struct Inner {
     /// What is in force for connections that come now.
     now: Mutex<InForce>,
     pub(crate) counts: Counters,
+    /// Who speaks which draft.
+    pub(crate) census: Arc<Counting>,
     pub(crate) throttle: Arc<Throttle>,
     pub(crate) recorder: Option<Arc<Recorder>>,
     /// No more connections, no more upgrades.
@@ -97,6 +100,7 @@ impl Inner {
             throttle: Arc::new(Throttle::new(log_rate)),
             recorder,
             counts: Counters::default(),
+            census: Counting::new(),
             stop: CancellationToken::new(),
             accepted: AtomicU64::new(0),
             hub: Hub::new(),
@@ -158,6 +162,7 @@ impl Inner {
         }
         let rules = made.begin(self);
         self.past.follow(&rules.config);
+        self.census.follow(&rules.config);
         admin.follow(&mut now.admin, self);
         let Changed { opened, closed } = now.ports.follow(plan, &rules, self);
         let before = now.rules.replace(Arc::clone(&rules));

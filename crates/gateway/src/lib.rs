@@ -22,6 +22,7 @@ mod admin;
 mod answered;
 mod auth;
 mod bind_error;
+mod census;
 pub mod config;
 mod counts;
 mod forwarded;

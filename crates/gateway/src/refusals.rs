@@ -10,6 +10,7 @@ use http::request::Parts;
 
 use crate::{
     Refused, Unanswered,
+    census::Client,
     config::{Config, Route},
     counts::Outcome,
     handshake,
@@ -35,6 +36,8 @@ pub(crate) struct Refusal<'a> {
     pub(crate) request: Option<&'a Parts>,
     /// What was read of a head, as it came; often empty.
     pub(crate) head: &'a [u8],
+    /// Who it was, where that is known without the head.
+    pub(crate) client: Option<&'a Client>,
     pub(crate) reason: Reason<'a>,
 }
 
@@ -112,6 +115,7 @@ impl<'a> Refusal<'a> {
             route: None,
             request: None,
             head: &[],
+            client: None,
             reason: reason.into(),
         }
     }
@@ -169,6 +173,7 @@ impl Inner {
         if refusal.stage == Stage::Handshake {
             self.counts.handshake(refusal.draft, Outcome::Refused);
         }
+        self.census.refused(refusal);
         self.past.keep(refusal);
     }
 
@@ -180,6 +185,7 @@ impl Inner {
             .store(true, std::sync::atomic::Ordering::Relaxed);
         self.counts.handshake(Some(draft), Outcome::Accepted);
         self.times.opened(draft, entry.accepted.elapsed());
+        self.count_opened(entry);
     }
 
     /// Notes that a client went before its opening was done.
@@ -203,6 +209,7 @@ impl Inner {
             draft: Some(draft),
             route: Some(entry.route()),
             head: entry.head.as_deref().unwrap_or_default(),
+            client: Some(&entry.client),
             ..Refusal::connection(&id, entry.peer, listener, unanswered::OPENING)
         });
     }

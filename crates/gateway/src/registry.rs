@@ -19,6 +19,7 @@ use tokio::time::Instant;
 
 use crate::{
     access,
+    census::Client,
     config::{Listener, Route},
     handshake::About,
     inner::Inner,
@@ -44,6 +45,8 @@ pub(crate) struct Entry {
     pub(crate) sender: Sender,
     /// The request's head, redacted, where there is somebody to show it to.
     pub(crate) head: Option<Box<[u8]>>,
+    /// What it is counted as.
+    pub(crate) client: Client,
     /// Whether its opening is done.
     pub(crate) is_open: AtomicBool,
 }
@@ -244,6 +247,7 @@ impl Registered {
 
 impl Drop for Registered {
     fn drop(&mut self) {
+        self.inner.census.ended(&self.entry);
         // Nothing, where it has been left.
         self.inner.open.leave(&self.entry, None);
     }

@@ -99,6 +99,8 @@ impl Gateway {
             warn!(%address, "a socket was inherited that no listener wants, and is closed; its `address` must be written as it stands here");
         }
         tokio::spawn(sum_up(Arc::clone(&running.inner)));
+        let inner = &running.inner;
+        inner.spawn_until(inner.abort.clone(), Arc::clone(&inner.census).keep());
         Ok(running)
     }
 }
@@ -162,6 +164,10 @@ impl Running {
     pub fn reload(&self, config: Config) -> Result<Reloaded, BindError> {
         let reloaded = self.inner.follow(config, &mut Inherited::default());
         self.inner.counts.reloaded(reloaded.is_ok());
+        if reloaded.is_ok() {
+            let census = Arc::clone(&self.inner.census);
+            tokio::spawn(async move { census.save().await });
+        }
         reloaded
     }
 
@@ -183,6 +189,11 @@ impl Running {
     /// The bus itself, for programs that publish from within.
     pub fn hub(&self) -> &Hub {
         &self.inner.hub
+    }
+
+    /// Who speaks which draft, and spoke it as far as that was counted.
+    pub fn census(&self) -> draftgate_census::Report {
+        self.inner.census.report()
     }
 
     /// What was counted so far.
@@ -216,6 +227,9 @@ impl Running {
     /// none of which is refused over this, and then [drains](Self::drain).
     pub async fn hand_over(self) {
         let inner = &self.inner;
+        // The other process is to find all of it.
+        inner.census.hand_over();
+        inner.census.finish().await;
         inner.now().give_way();
         inner.openings.close();
         // An opening that takes longer has a client that is silent.
@@ -280,6 +294,7 @@ impl Running {
         self.inner.sources.wait().await;
         self.inner.throttle.tell();
         self.finish_recording().await;
+        self.inner.census.finish().await;
         let (counts, ledger) = (self.counts(), self.ledger());
         info!("in all: {counts}; on the bus: {ledger}");
     }

@@ -5,6 +5,7 @@
 
 use std::{fs, path::Path};
 
+use draftgate_census::families_table;
 use draftgate_core::{Draft, Traits};
 use draftgate_gateway::{
     config::{Config, Environment, KEYS_TABLE},
@@ -14,12 +15,18 @@ use draftgate_testkit::documents::holds;
 use draftgate_translate::table;
 
 const OPERATING: &str = include_str!("../../../docs/operating.md");
+const CENSUS: &str = include_str!("../../../docs/census.md");
 const PROXYING: &str = include_str!("../../../docs/proxying.md");
 const AUTHORIZING: &str = include_str!("../../../docs/authorizing.md");
 
 #[test]
 fn the_table_of_keys_stands_in_the_page_on_operating() {
     holds("docs/operating.md", "keys", KEYS_TABLE);
+}
+
+#[test]
+fn the_families_stand_in_the_page_on_the_census() {
+    holds("docs/census.md", "families", &families_table());
 }
 
 #[test]
@@ -96,7 +103,8 @@ fn sources(folder: &Path, code: &mut String) {
 fn the_examples_in_the_pages_are_good_configurations() {
     let spoken: Vec<Draft> = draftgate_drafts::spoken().collect();
     let mut examples = 0;
-    let blocks = [OPERATING, PROXYING, AUTHORIZING].map(|page| page.split("\n```toml\n").skip(1));
+    let blocks =
+        [OPERATING, PROXYING, AUTHORIZING, CENSUS].map(|page| page.split("\n```toml\n").skip(1));
     for block in blocks.into_iter().flatten() {
         let (text, _) = block.split_once("\n```\n").expect("the end of the block");
         // A part of a file is shown alone where the rest does not matter.

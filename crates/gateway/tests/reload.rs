@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
+#[path = "reload/census.rs"]
+mod census;
 mod common;
 
 use std::{

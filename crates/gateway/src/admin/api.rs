@@ -19,7 +19,7 @@ use super::{
 use crate::{config::LogLevel, inner::Inner};
 
 /// What there is, for `GET /api` and the documents: method, path, what it does.
-pub(crate) const CALLS: [(&str, &str, &str); 14] = [
+pub(crate) const CALLS: [(&str, &str, &str); 15] = [
     ("GET", "/healthz", "200 while the process works"),
     (
         "GET",
@@ -55,6 +55,11 @@ pub(crate) const CALLS: [(&str, &str, &str); 14] = [
         "GET",
         "/api/handshakes/{id}",
         "one, by the id that its client was told",
+    ),
+    (
+        "GET",
+        "/api/census",
+        "who speaks which draft, and spoke it while that was counted",
     ),
     (
         "PUT",
@@ -143,6 +148,10 @@ pub(super) fn answer(inner: &Arc<Inner>, parts: &Parts, body: &Bytes) -> Result<
             json(&told.ok_or_else(|| {
                 Fault::Unknown(format!("no refused handshake {id} is remembered"))
             })?)
+        }
+        ["api", "census"] => {
+            known("GET")?;
+            json(&inner.census.report())
         }
         ["api", "drain"] => {
             known("PUT")?;

@@ -12,7 +12,7 @@ use toml::de::DeTable;
 
 use super::{
     Config, ConfigError, DRAIN, Effective, Environment, HttpDoor, Listener, ListenerLimits, Log,
-    Mistakes, Origins, RateSaid, Source, Timeouts, admin, http,
+    Mistakes, Origins, RateSaid, Source, Timeouts, admin, census, http,
     lists::{self, Chosen},
     policy,
     problem::{Place, Problem},
@@ -233,6 +233,7 @@ fn whole(mut top: Table<'_>, name: &str, spoken: &[Draft]) -> Config {
     table.finish();
 
     let record = record::read(&mut top);
+    let census = census::read(&mut top);
     let http = http::read(&mut top);
     let admin = admin::read(&mut top);
     let listeners = listeners(&mut top, &listener);
@@ -256,6 +257,7 @@ fn whole(mut top: Table<'_>, name: &str, spoken: &[Draft]) -> Config {
         drain,
         log,
         record,
+        census,
         http,
         admin,
     }

@@ -65,7 +65,7 @@ mod tests {
             .map(String::as_str)
             .filter(|key| {
                 ![
-                    "admin", "http", "limits", "timeouts", "log", "policy", "record",
+                    "admin", "census", "http", "limits", "timeouts", "log", "policy", "record",
                 ]
                 .contains(key)
             })

@@ -28,6 +28,7 @@
 
 mod admin;
 mod auth;
+mod census;
 mod effective;
 mod environment;
 mod exposure;
@@ -64,6 +65,7 @@ use std::time::Duration;
 
 pub use admin::{Admin, NoAdminToken};
 pub use auth::{Auth, AuthBy, AuthServer, AuthUrl, NamedToken, NotAnAuthUrl};
+pub use census::CensusFile;
 pub use draftgate_client::{AnswerChecks, Drafts};
 pub use draftgate_conn::Overflow;
 pub use draftgate_translate::BinaryPolicy;
@@ -112,6 +114,8 @@ pub struct Config {
     pub log: Log,
     /// What it records.
     pub record: Record,
+    /// Where it keeps who speaks which draft.
+    pub census: CensusFile,
     /// What bus routes serve over plain HTTP.
     pub http: Http,
     /// What operators are served; `None`: nothing.
@@ -155,6 +159,7 @@ impl Default for Config {
             drain: DRAIN,
             log: Log::default(),
             record: Record::default(),
+            census: CensusFile::default(),
             http: Http::default(),
             admin: None,
         }

@@ -28,6 +28,9 @@ pub struct Route {
     pub channel: Option<String>,
     /// The drafts it speaks, oldest first; never empty.
     pub drafts: Vec<Draft>,
+    /// Those of them that are under observation: served as the others, and
+    /// each opening is noted.
+    pub observe: Vec<Draft>,
     /// The origins it accepts.
     pub origins: Origins,
     /// The subprotocols it knows, the preferred one first. The answer names
@@ -87,6 +90,7 @@ impl Route {
             service,
             channel: None,
             drafts,
+            observe: Vec::new(),
             origins: Origins::default(),
             subprotocols: Vec::new(),
             limits: Limits::default(),

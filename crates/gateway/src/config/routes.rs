@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    Allowed, BinaryPolicy, Heartbeat, PathPattern, Route, Service, auth,
+    Allowed, BinaryPolicy, Heartbeat, PathPattern, Route, Service, auth, census,
     file::{Shared, octets, route_limits},
     http,
     lists::{self, Chosen, names_of},
@@ -113,6 +113,7 @@ fn one(
     service: Option<Service>,
     shared: &Shared<'_>,
 ) -> Route {
+    census::observe(&mut table, &mut route);
     route.origins = lists::origins(&mut table)
         .or_else(|| shared.origins.clone())
         .unwrap_or_default();

@@ -15,6 +15,7 @@ use tracing::debug;
 use super::{Body, Said, Visit};
 use crate::{
     Refused, auth,
+    census::Client,
     forwarded::{self, Forwarded},
     handshake::{self, Asked, Opened, Request},
     refusals::detected,
@@ -79,7 +80,8 @@ impl Visit {
             Ok(opened) => {
                 // Head and fields were needed for the handshake only.
                 let shown = inner.past.heads().map(|it| it.shown(&request.head));
-                self.run(tcp, received, request.into_body(), shown, opened, turn)
+                let of_head = (shown, Client::new(&request.head));
+                self.run(tcp, received, request.into_body(), of_head, opened, turn)
                     .await;
             }
             Err(refused) => {
@@ -111,7 +113,7 @@ impl Visit {
         tcp: Socket,
         received: BytesMut,
         body: Body,
-        shown: Option<Box<[u8]>>,
+        (head_shown, client): (Option<Box<[u8]>>, Client),
         opened: Opened,
         turn: Turn,
     ) {
@@ -155,7 +157,8 @@ impl Visit {
             accepted: self.since,
             overflow,
             sender: conn.sender(),
-            head: shown,
+            head: head_shown,
+            client,
             is_open: AtomicBool::new(false),
         });
         let mut session = turn.until_opened(session, registered.opening());

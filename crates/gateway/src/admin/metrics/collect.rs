@@ -155,6 +155,13 @@ impl Collected {
         )?;
         let is_in_force = !counts.last_reload_failed.load(Relaxed);
         out.one(&of::RELOADED, u64::from(is_in_force))?;
+        let observed = self.0.census.observed();
+        out.put(
+            &of::OBSERVED,
+            observed
+                .iter()
+                .map(|(draft, count)| (vec![draft.name()], *count as f64)),
+        )?;
         let recorder = self.0.recorder.as_ref();
         let recorded = recorder.map(|it| it.recorded()).unwrap_or_default();
         let recordings = [
