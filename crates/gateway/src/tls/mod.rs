@@ -26,6 +26,8 @@ use std::{
 
 use bytes::BytesMut;
 use tokio::{io::AsyncReadExt, net::TcpStream};
+#[cfg(feature = "legacy-tls")]
+use tokio_rustls::rustls;
 use tokio_rustls::rustls::{
     ServerConfig,
     crypto::{CryptoProvider, ring},
@@ -269,10 +271,14 @@ impl Tls {
         }
         let names = &loaded.names;
         let suits = |key: &_| modern::suits(hello, key, &self.provider);
-        let index = names.choose(hello.name.as_deref(), suits);
-        if suits(&names.pairs[index].key) {
+        let name = hello.name.as_deref();
+        if suits(&names.pairs[names.choose(name, suits)].key) {
             return None;
         }
+        // ECDSA came after most of these clients.
+        let index = names.choose(name, |key| {
+            key.key.algorithm() == rustls::SignatureAlgorithm::RSA
+        });
         Some((loaded.legacy.get(index)?, hello.offered()))
     }
 

@@ -1,6 +1,6 @@
 //! Which certificate a client gets: the one that has the name it asks for.
 //!
-//! A client of 2010 names nobody and gets the first. One that names a host of
+//! A client of 2010 names nobody and gets the first, or one for the same name. One that names a host of
 //! which no certificate speaks gets the first as well: it will say what it
 //! misses more clearly than an alert could.
 
@@ -32,14 +32,19 @@ impl Names {
     }
 
     /// The places of those that are for `name`, of which one is at least: an exact name
-    /// goes before a wildcard, which stands for one label (RFC 9525 §6.3).
+    /// goes before a wildcard, which stands for one label (RFC 9525 §6.3). For
+    /// nobody's name, the first and those that share its name.
     pub(super) fn of(&self, name: Option<&str>) -> &[usize] {
         let exact = name.and_then(|name| self.by_name.get(name));
         let found = exact.or_else(|| {
             let (_, parent) = name?.split_once('.')?;
             self.by_name.get(&format!("*.{parent}"))
         });
-        found.map_or(&[0], Vec::as_slice)
+        let first = || {
+            let name = self.pairs.first()?.about.names.first()?;
+            self.by_name.get(name)
+        };
+        found.or_else(first).map_or(&[0], Vec::as_slice)
     }
 
     /// The place of the first for `name` that `serves`; else of the first for it.

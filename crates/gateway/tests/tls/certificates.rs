@@ -333,3 +333,28 @@ async fn certificates_that_expire_or_have_are_warned_of() {
         }
     }
 }
+
+/// What stands there as an example must be one.
+#[test]
+fn the_examples_in_the_page_on_tls_are_good_configurations() {
+    const PAGE: &str = include_str!("../../../../docs/tls.md");
+    let blocks: Vec<&str> = PAGE
+        .split("\n```toml\n")
+        .skip(1)
+        .map(|block| block.split_once("\n```\n").expect("the end of the block").0)
+        .collect();
+    assert!(blocks.len() >= 5, "{}", blocks.len());
+    for block in blocks {
+        let text = format!(
+            "drafts = \"all\"\n{block}\n[[routes]]\npath = \"/echo\"\nservice = \"echo\"\n"
+        );
+        let old = block.contains("legacy-1.0");
+        match Config::parse(&text, "the page", &spoken(), &Environment::default()) {
+            Ok(config) => {
+                let warnings = config.validate(None);
+                assert_eq!(warnings.len(), usize::from(old), "{warnings:?}");
+            }
+            Err(error) => assert!(old && !cfg!(feature = "legacy-tls"), "{error}"),
+        }
+    }
+}

@@ -304,6 +304,23 @@ async fn a_second_certificate_is_chosen_by_name_for_old_clients_too() {
 }
 
 #[tokio::test]
+async fn of_two_keys_for_one_name_each_client_gets_what_it_can_check() {
+    let authority = Authority::new();
+    let mut config = config(&authority);
+    let modern = authority.sign("ecdsa", &["localhost"]);
+    let tls = config.listeners[0].tls.as_mut().unwrap();
+    let rsa = tls.certificates[0].clone();
+    tls.certificates = vec![modern.files.clone(), rsa];
+    let (_running, address) = gateway(config);
+    let today = tunnel::of_today(&authority);
+    let tls = tunnel::connect(&today, "localhost", address).await.unwrap();
+    assert_eq!(tls.get_ref().1.peer_certificates().unwrap()[0], modern.der);
+    // It names nobody.
+    let old = client(SslVersion::TLS1, "AES128-SHA").build();
+    connect(&old, address).await.unwrap();
+}
+
+#[tokio::test]
 async fn old_clients_show_certificates_where_the_listener_asks_for_them() {
     let (lines, _guard) = captured();
     let authority = Authority::new();
