@@ -178,7 +178,7 @@ impl Inner {
     /// What is in force for connections that come now.
     ///
     /// # Panics
-    /// Before anything was: never after [`Gateway::bind`].
+    /// Before anything was: never after [`crate::Gateway::bind`].
     pub(crate) fn rules(&self) -> Arc<Rules> {
         let rules = self.now().rules.clone();
         rules.expect("in force since the gateway was bound")

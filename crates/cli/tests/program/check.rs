@@ -144,3 +144,26 @@ fn the_environment_wins_over_the_file_and_is_checked() {
         ],
     );
 }
+
+#[test]
+fn certificates_are_read_beside_the_file_and_told_with_their_place() {
+    let directory = directory();
+    let text = GOOD.replace(
+        "[[routes]]",
+        "tls = { certificate = \"chain.pem\", key = \"key.pem\" }\n[[routes]]",
+    );
+    fs::write(directory.join("gate.toml"), text).unwrap();
+    // From another folder: files lie beside the configuration.
+    let file = directory.join("gate.toml");
+    let checked = || {
+        let ended = draftgate(["check", "-c", file.to_str().unwrap()]).run();
+        ended.expect(78, &[]);
+        ended.stderr
+    };
+    let told = checked();
+    assert!(told.contains("chain.pem: cannot be read"), "{told}");
+    assert!(told.contains("gate.toml:4:23\n"), "{told}");
+    fs::write(directory.join("chain.pem"), "no certificate\n").unwrap();
+    let told = checked();
+    assert!(told.contains("has no certificate in PEM in it"), "{told}");
+}
