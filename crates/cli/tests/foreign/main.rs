@@ -37,4 +37,5 @@ mod replay;
 mod secure;
 mod servers;
 mod tunnel;
+mod walk;
 mod websockify;

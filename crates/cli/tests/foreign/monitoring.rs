@@ -1,16 +1,18 @@
 //! The alert rules and the dashboard of docs/monitoring: Debian's promtool reads and
-//! plays them, and every metric, label and code that they name is one that the
+//! plays them, and every metric and code that they name is one that the
 //! gateway really tells.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
 
+use crate::gateway::Gateway;
 use crate::package::succeeds;
 use crate::programs::installed;
-use crate::proxy::documents;
+use crate::proxy::{documents, free_address};
 
 fn document(name: &str) -> String {
     fs::read_to_string(documents().join(name)).unwrap()
@@ -97,4 +99,104 @@ fn foreign_the_dashboard_asks_what_prometheus_understands() {
     .unwrap();
     promtool("check", &path);
     fs::remove_file(path).unwrap();
+}
+
+#[test]
+fn foreign_every_metric_that_is_watched_is_told() {
+    let told = told();
+    let rules = document("monitoring/alerts.yml") + &document("monitoring/alerts.test.yml");
+    let watched = rules + &expressions().join("\n");
+    let mut seen = 0;
+    for (at, _) in watched.match_indices(['d', 'p']) {
+        let Some(metric) = metric_at(&watched, at) else {
+            continue;
+        };
+        seen += 1;
+        assert!(
+            told.contains(metric),
+            "{metric} is told by no gateway: {told:?}"
+        );
+    }
+    assert!(seen > 50, "only {seen} metrics were found");
+}
+
+#[test]
+fn foreign_every_code_that_is_watched_is_one() {
+    let pages = fs::read_dir(documents()).unwrap();
+    let pages = pages.map(|page| page.unwrap().path());
+    let codes: String = pages
+        .filter(|path| path.extension().is_some_and(|kind| kind == "md"))
+        .map(|path| fs::read_to_string(path).unwrap())
+        .collect();
+    let rules = document("monitoring/alerts.yml");
+    let named = rules
+        .split("code")
+        .filter_map(|rest| {
+            rest.strip_prefix("!~\"")
+                .or_else(|| rest.strip_prefix("=~\""))
+        })
+        .filter_map(|rest| rest.split('"').next());
+    let mut seen = 0;
+    for code in named.flat_map(|them| them.split('|')) {
+        if code == "none" || code.starts_with(|c: char| c.is_ascii_digit()) {
+            continue; // a close code
+        }
+        let known = match code.strip_suffix(".*") {
+            Some(beginning) => codes.contains(&format!("| `{beginning}")),
+            None => codes.contains(&format!("| `{code}` |")),
+        };
+        assert!(known, "{code} is no code of a refusal");
+        seen += 1;
+    }
+    assert!(seen > 5, "only {seen} codes were found");
+}
+
+/// The metric whose name begins there, if one does.
+fn metric_at(text: &str, at: usize) -> Option<&str> {
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    if text[..at].ends_with(is_word) {
+        return None;
+    }
+    let name = text[at..].split(|c| !is_word(c)).next()?;
+    let ours = name.starts_with("draftgate_") || name.starts_with("process_");
+    ours.then_some(name)
+}
+
+/// The names of all metrics of a gateway, as Prometheus stores them.
+fn told() -> BTreeSet<String> {
+    let admin = free_address();
+    let _gateway = Gateway::with(
+        "metrics",
+        &format!(
+            "drafts = \"all\"\n[[listeners]]\naddress = \"127.0.0.1:0\"\n\
+             [admin]\naddress = \"{admin}\"\n[[routes]]\npath = \"/echo\"\nservice = \"echo\"\n"
+        ),
+    );
+    let text = scraped(&admin);
+    let mut names = BTreeSet::new();
+    for line in text.lines() {
+        let Some((name, kind)) = line
+            .strip_prefix("# TYPE ")
+            .and_then(|rest| rest.split_once(' '))
+        else {
+            continue;
+        };
+        let endings: &[&str] = match kind {
+            "counter" => &["_total"],
+            "histogram" => &["_bucket", "_sum", "_count"],
+            _ => &[""],
+        };
+        names.extend(
+            endings
+                .iter()
+                .map(|ending| format!("{}{ending}", name.trim_end_matches("_total"))),
+        );
+    }
+    names
+}
+
+fn scraped(admin: &str) -> String {
+    let mut curl = Command::new(installed("/usr/bin/curl"));
+    curl.args(["--silent", "--fail", "--noproxy", "*"]);
+    succeeds(curl.arg(format!("http://{admin}/metrics")))
 }

@@ -10,7 +10,7 @@ use std::{env, fs, process};
 
 use crate::gateway::{Gateway, clean};
 use crate::programs::installed;
-use crate::proxy::documents;
+use crate::proxy::{block, documents};
 
 /// The most that `systemd-analyze security` may find, in tenths: 10 is a service
 /// that may do nothing, 100 one that may do everything. What is left is the network,
@@ -212,6 +212,9 @@ fn serves(binary: &Path, config: &Path) {
     let mut serve = clean(Command::new(binary));
     serve.arg("serve").arg("--config").arg(config);
     serve.env("DRAFTGATE_ADMIN__ADDRESS", "127.0.0.1:0");
+    let state = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let state = state.join(format!("census-{}.json", process::id()));
+    serve.env("DRAFTGATE_CENSUS__FILE", &state);
     let mut gateway = Gateway::started(serve);
     for draft in draftgate_drafts::spoken() {
         let mut connect = clean(Command::new(binary));
@@ -227,8 +230,15 @@ fn serves(binary: &Path, config: &Path) {
         let heard = succeeds(connect.arg(gateway.url("/echo")));
         assert_eq!(heard, "Hello\n", "{draft}");
     }
+    // As the walk of docs/operating.md tries it.
+    let command = block("walk command installed").replace("127.0.0.1:8080", gateway.host());
+    let (command, heard) = command.split_once('\n').unwrap();
+    let words = command.strip_prefix("$ draftgate ").unwrap();
+    let mut connect = clean(Command::new(binary));
+    assert_eq!(succeeds(connect.args(words.split(' '))), heard);
     gateway.terminate();
     gateway.end_well();
+    fs::remove_file(state).unwrap();
 }
 
 /// systemd understands every line of the units, finds what they name, and says that

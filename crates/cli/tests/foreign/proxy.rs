@@ -136,13 +136,7 @@ impl Proxy {
     /// Starts `command`, by which something listens at `address`.
     fn started(name: &str, mut command: Command, address: String, config: Option<PathBuf>) -> Self {
         let mut child = Child::start(name, &mut command);
-        let mut looks = 0..LOOKS;
-        while TcpStream::connect(&address).is_err() {
-            if looks.next().is_none() || child.has_ended() {
-                child.fail("it does not listen");
-            }
-            thread::sleep(BETWEEN);
-        }
+        listens(&mut child, &address);
         Self {
             _child: child,
             address,
@@ -156,6 +150,17 @@ impl Drop for Proxy {
         if let Some(config) = &self.config {
             let _ = fs::remove_file(config);
         }
+    }
+}
+
+/// Waits until `child` listens at `address`.
+pub(crate) fn listens(child: &mut Child, address: &str) {
+    let mut looks = 0..LOOKS;
+    while TcpStream::connect(address).is_err() {
+        if looks.next().is_none() || child.has_ended() {
+            child.fail("it does not listen");
+        }
+        thread::sleep(BETWEEN);
     }
 }
 

@@ -30,6 +30,15 @@ fn only(beginning: &str) -> String {
     first.trim().to_owned()
 }
 
+/// A command in its form of a JSON array, without `draftgate` before it.
+fn arguments(array: &str) -> Vec<String> {
+    let words: Vec<String> = serde_json::from_str(array).unwrap();
+    words
+        .into_iter()
+        .filter(|word| word != "draftgate")
+        .collect()
+}
+
 #[test]
 fn what_the_container_copies_is_there() {
     let copies: Vec<String> = instructions()
@@ -70,6 +79,18 @@ fn the_container_is_built_with_the_workspaces_rust_and_features() {
         let known = program["features"].as_table().unwrap();
         assert!(known.contains_key(feature), "{feature} is no feature");
     }
+}
+
+#[test]
+fn what_the_container_runs_is_understood() {
+    let health = only("HEALTHCHECK");
+    let (_, health) = health.split_once("CMD ").unwrap();
+    for command in [arguments(health), arguments(&only("CMD "))] {
+        let asked = command.iter().map(String::as_str).chain(["--help"]);
+        let ended = draftgate(asked).run();
+        ended.expect(0, &[]);
+    }
+    assert_eq!(arguments(&only("ENTRYPOINT ")), [""; 0]);
 }
 
 #[test]
