@@ -56,7 +56,7 @@ impl Machine {
         let text = |path: PathBuf| path.to_str().unwrap().to_owned();
         let changes = vec![
             ("127.0.0.1:8081", inner.clone()),
-            ("127.0.0.1:8444", inner_tls.clone()),
+            ("127.0.0.1:8444", inner_tls),
             ("127.0.0.1:8079", admin),
             ("0.0.0.0:80", plain.clone()),
             ("0.0.0.0:443", secure.clone()),
