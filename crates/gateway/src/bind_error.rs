@@ -55,6 +55,12 @@ pub enum BindError {
         /// What is wrong.
         why: String,
     },
+    /// What lets clients in would be in the recordings of a gateway that runs.
+    #[error(
+        "connections are recorded, with `{}`, in which clients are now to show tokens: start anew, or without `record.dir`",
+        .0.join("`, `")
+    )]
+    Recorded(Vec<String>),
     /// Connections are to be recorded, and cannot be.
     #[error("cannot record: {0}; choose another `record.dir`, or none")]
     Record(#[from] StoreError),

@@ -149,6 +149,14 @@ impl Inner {
     ) -> Result<Reloaded, BindError> {
         raise_open_files(&config);
         let mut now = self.now();
+        if let (Some(_), Some(before)) = (&self.recorder, &now.rules) {
+            let hidden = before.config.token_names();
+            let mut names = config.token_names();
+            names.retain(|name| !hidden.contains(name));
+            if !names.is_empty() {
+                return Err(BindError::Recorded(names));
+            }
+        }
         let plan = now.ports.plan(&config, inherited)?;
         let policies = config.policy.as_ref();
         let policies = policies.map(|policy| Policies::new(policy, plan.public_ports()));

@@ -45,9 +45,11 @@ const NAMES: [&str; 16] = [
 pub(crate) struct Heads(Secrets);
 
 impl Heads {
-    /// As `record` has it, which knows what is secret here.
-    pub(crate) fn new(record: &Record) -> Self {
+    /// As `record` has it, which knows what is secret here, and without `tokens`,
+    /// the fields and parameters that let clients in.
+    pub(crate) fn new(record: &Record, tokens: &[String]) -> Self {
         let names = NAMES.iter().map(|&name| name.to_owned());
+        let names = names.chain(tokens.iter().cloned());
         Self(Secrets {
             keep: false,
             more: names.chain(record.redact.iter().cloned()).collect(),
@@ -123,8 +125,16 @@ mod tests {
     use super::*;
 
     fn shown(head: &str) -> String {
-        let heads = Heads::new(&Record::default());
+        let heads = Heads::new(&Record::default(), &["pass-phrase".to_owned()]);
         String::from_utf8(heads.shown(head.as_bytes()).into_vec()).unwrap()
+    }
+
+    #[test]
+    fn what_lets_in_is_hidden_by_the_name_that_a_route_gives_it() {
+        assert_eq!(
+            shown("GET /tv?pass-phrase=ab&a=b HTTP/1.1\r\nPass-Phrase: ab\r\n\r\n"),
+            "GET /tv?pass-phrase=redacted&a=b HTTP/1.1\r\nPass-Phrase: redacted\r\n\r\n"
+        );
     }
 
     #[test]

@@ -73,7 +73,7 @@ impl Past {
         ring.heads = config
             .admin
             .as_ref()
-            .map(|_| Arc::new(Heads::new(&config.record)));
+            .map(|_| Arc::new(Heads::new(&config.record, &config.token_names())));
         ring.shrink(most);
     }
 

@@ -4,7 +4,7 @@ use draftgate_core::{Draft, Message};
 
 use crate::{
     common::{self, captured, spoken},
-    stage::{Does, Opening, Scripted, TOKEN, field, gateway},
+    stage::{Does, Opening, Scripted, TOKEN, config, field, gateway},
 };
 
 const PLACES: [&str; 5] = [
@@ -209,4 +209,44 @@ async fn a_recording_holds_no_token() {
         assert!(read >= spoken().len(), "{read} files");
     }
     std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[tokio::test]
+async fn a_reload_that_would_record_tokens_changes_nothing() {
+    let dir = std::env::temp_dir().join(format!("draftgate-auth-reload-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).unwrap();
+    let recorded = |place: &str| format!("record.dir = {dir:?}\n{}", echo(place));
+    let (running, address) = gateway(&recorded("header"));
+    let error = running
+        .reload(config(&recorded("query:token")))
+        .unwrap_err();
+    assert!(error.to_string().contains("with `token`"), "{error}");
+    let opening = showing(Draft::Hybi13, "/echo", "header", TOKEN);
+    opening.open(address).await;
+    running.reload(config(&recorded("header"))).unwrap();
+    drop(running);
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+#[tokio::test]
+async fn a_reload_says_anew_who_may_come_in_and_keeps_the_service() {
+    let routes = |auth: &str| {
+        format!(
+            "[[routes]]\npath = \"/bus/{{channel}}\"\nservice = \"bus\"\ninclude-sender = true\n[routes.auth]\n{auth}\n"
+        )
+    };
+    let (running, address) = gateway(&routes(&format!("token = \"{TOKEN}\"")));
+    let old = Opening::new(Draft::Hybi13, "/bus/a").bearer(TOKEN);
+    let new = Opening::new(Draft::Hixie76, "/bus/a").bearer("let-me-in-9876543210");
+    let mut member = old.open(address).await;
+    new.refused(address).await.is(401, "auth-wrong");
+    let next = config(&routes("token = \"let-me-in-9876543210\""));
+    let reloaded = running.reload(next).unwrap();
+    assert_eq!((reloaded.routes_kept, reloaded.routes_new), (1, 0));
+    let address = running.addrs()[0];
+    let mut newcomer = new.open(address).await;
+    old.refused(address).await.is(401, "auth-wrong");
+    // Who was in stays, and both meet.
+    newcomer.send("hello").await;
+    assert_eq!(member.message().await, Message::from("hello"));
 }
