@@ -215,6 +215,7 @@ impl Census {
     /// What is known now.
     pub fn report(&self, now: Seconds) -> Report {
         let mut report = Report::new(&self.all, now);
+        report.live = true;
         for place in &mut report.places {
             let (Some(draft), Some(route)) = (&place.draft, &place.route) else {
                 continue;

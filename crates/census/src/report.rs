@@ -13,6 +13,8 @@ use crate::{
 pub struct Report {
     /// When this was so, in seconds since 1970.
     pub at: Seconds,
+    /// Whether it is known who is connected: a file does not say.
+    pub live: bool,
     /// When counting began.
     pub since: Option<Seconds>,
     /// On how many of the last 90 days somebody counted.
@@ -109,10 +111,20 @@ impl Report {
         places.sort_by(|one, other| (&one.route, &one.draft).cmp(&(&other.route, &other.draft)));
         Self {
             at: now,
+            live: false,
             since: state.since,
             days_counted: state.days.count(Window::DAYS_90.first(now)),
             places,
         }
+    }
+}
+
+impl Report {
+    /// Leaves what the configuration has and nobody had open in the window.
+    pub fn keep_unused(&mut self, window: Window) {
+        let at = self.at;
+        let places = &mut self.places;
+        places.retain(|place| place.served_since.is_some() && place.is_unused(window, at));
     }
 }
 

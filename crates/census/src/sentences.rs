@@ -71,18 +71,21 @@ impl Report {
     }
 
     fn used(&self, name: &str, place: &PlaceReport) -> String {
-        let mut text = format!("{name}: {} now", place.now);
+        let mut facts = Vec::new();
+        if self.live {
+            facts.push(format!("{} now", place.now));
+        }
         if let Some(at) = place.peak_at {
-            let _ = write!(text, ", {} at most ({})", place.peak, date(at));
+            facts.push(format!("{} at most ({})", place.peak, date(at)));
         }
         if let (0, Some(last)) = (place.now, place.last_seen) {
-            let _ = write!(text, ", last seen {}", ago(last, self.at));
+            facts.push(format!("last seen {}", ago(last, self.at)));
         }
         let opened = place.families.iter().filter(|it| it.opened > 0);
         let listed = list(opened, |family| (family.name.clone(), family.opened));
         let s = if place.opened == 1 { "" } else { "s" };
-        let _ = write!(text, "; {} connection{s}: {listed}.", place.opened);
-        text
+        let facts = facts.join(", ");
+        format!("{name}: {facts}; {} connection{s}: {listed}.", place.opened)
     }
 
     fn unused(&self, name: &str, place: &PlaceReport, window: Window) -> String {

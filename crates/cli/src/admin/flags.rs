@@ -17,6 +17,7 @@ Examples:
   draftgate admin connections --draft hixie-76 --limit 20
   draftgate admin handshakes --code origin-refused
   draftgate admin handshakes c4711            why this client was refused, with its head
+  draftgate admin census --unused 90d         what may be switched off
   draftgate admin close --peer 192.0.2.7 --reason maintenance
   draftgate admin log debug
 
@@ -96,6 +97,8 @@ pub(super) enum Verb {
     },
     /// List refused handshakes, or show one
     Handshakes(Handshakes),
+    /// Say who still speaks which draft, and which nobody uses
+    Census(super::census::Arguments),
 }
 
 /// Which connections.

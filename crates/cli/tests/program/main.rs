@@ -11,6 +11,7 @@
 mod arguments;
 mod bus;
 mod captures;
+mod census;
 mod check;
 mod child;
 mod client;
