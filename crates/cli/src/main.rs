@@ -14,6 +14,8 @@ mod check;
 mod compare;
 mod configuration;
 mod connect;
+#[cfg(test)]
+mod documents;
 mod echo;
 mod effective;
 mod exchanges;
