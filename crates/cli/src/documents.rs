@@ -89,7 +89,7 @@ fn words(line: &str) -> Vec<Vec<String>> {
                 let ended = word.take();
                 let is_number = matches!(ended.as_deref(), Some("1" | "2"));
                 if let Some(ended) = ended {
-                    if !is_file && !(c == '>' && is_number) {
+                    if !(is_file || c == '>' && is_number) {
                         commands.last_mut().unwrap().push(ended);
                     }
                     is_file = false;
