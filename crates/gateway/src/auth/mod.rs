@@ -81,7 +81,7 @@ pub(crate) struct Admitted {
 }
 
 /// What somebody may do on the channel that he named.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Rights {
     pub(crate) subscribe: bool,
     pub(crate) publish: bool,

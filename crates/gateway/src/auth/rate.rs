@@ -226,6 +226,10 @@ impl Buckets {
 }
 
 #[cfg(test)]
+#[path = "rate_tests.rs"]
+mod paused;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

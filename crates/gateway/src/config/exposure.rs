@@ -82,7 +82,7 @@ pub enum Exposed {
     LoopbackPublishes,
     /// A token that whoever is on the way reads.
     #[error(
-        "the token for publishing over HTTP is sent in the clear over the network; give the listener `tls`, or put a proxy that ends TLS before it"
+        "tokens are sent in the clear over the network; give the listener `tls`, or put a proxy that ends TLS before it"
     )]
     TokenInTheClear,
     /// Clients reach what stands behind.
@@ -249,6 +249,9 @@ fn of_route(route: &Route, listener: &Listener) -> Vec<Exposed> {
             | OriginRule::Below(_) => {}
         }
     }
+    if route.auth.is_some() && in_the_clear(listener) {
+        all.push(Exposed::TokenInTheClear);
+    }
     let everybody = route.auth.is_none() && route.publish == Allowed::All;
     if route.service == Service::Bus && everybody {
         all.push(Exposed::EveryonePublishes);
@@ -271,13 +274,19 @@ fn over_http(route: &Route, listener: &Listener) -> Vec<Exposed> {
     if route.auth.is_none() && route.http.trusts_loopback(everybody) && !fronted {
         all.push(Exposed::LoopbackPublishes);
     }
-    let secure = listener.public_url.as_ref().is_some_and(|url| url.secure);
-    let tls = secure || listener.tls.is_some();
-    let beyond_loopback = !listener.address.ip().to_canonical().is_loopback();
-    if route.http.token.is_some() && beyond_loopback && !listener.proxy_protocol && !tls {
+    let by_http = route.http.token.is_some() && route.auth.is_none();
+    if by_http && in_the_clear(listener) {
         all.push(Exposed::TokenInTheClear);
     }
     all
+}
+
+/// Whether whoever is on the way to `listener` reads everything.
+fn in_the_clear(listener: &Listener) -> bool {
+    let secure = listener.public_url.as_ref().is_some_and(|url| url.secure);
+    let tls = secure || listener.tls.is_some();
+    let beyond_loopback = !listener.address.ip().to_canonical().is_loopback();
+    beyond_loopback && !listener.proxy_protocol && !tls
 }
 
 #[cfg(test)]

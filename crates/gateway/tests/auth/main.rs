@@ -10,6 +10,7 @@ mod jwt;
 mod over_http;
 mod rate;
 mod rights;
+mod secure;
 mod server;
 mod stage;
 mod storms;
