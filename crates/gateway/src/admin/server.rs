@@ -45,6 +45,7 @@ const BODY: usize = 4 << 10;
 pub(crate) struct Open {
     configured: SocketAddr,
     pub(crate) bound: SocketAddr,
+    #[cfg_attr(not(unix), expect(dead_code, reason = "handed over on Unix alone"))]
     socket: Arc<TcpListener>,
     stop: CancellationToken,
 }
