@@ -18,7 +18,7 @@ use super::{
     problem::{Place, Problem},
     reader::{Reader, Said, Table, Tables, Value, Wrong},
     record, rights, routes,
-    shown::Shown,
+    shown::{Shown, without_secrets},
     tls,
     values::{Many, OrOff, OrUnlimited, Pause, Size},
 };
@@ -170,10 +170,10 @@ fn read_in(
     spoken: &[Draft],
     environment: &Environment,
 ) -> Result<Read, Mistakes> {
-    let mistakes = |problems| Mistakes {
+    let mistakes = |problems: Vec<Problem>| Mistakes {
         name: name.to_owned(),
-        text: text.to_owned(),
-        problems,
+        text: without_secrets(text),
+        problems: problems.into_iter().map(Problem::without_secrets).collect(),
     };
     let tree = DeTable::parse(text).map_err(|e| mistakes(vec![not_toml(&e)]))?;
     let reader = Reader::new(environment).in_folder(folder);

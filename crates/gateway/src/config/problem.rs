@@ -8,6 +8,8 @@ use std::{fmt, io, ops::Range};
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
+use super::shown::without_secret;
+
 /// Why there is no configuration.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -102,6 +104,14 @@ impl Problem {
 
     pub(super) fn help(mut self, help: impl Into<String>) -> Self {
         self.help.push(help.into());
+        self
+    }
+
+    /// The same without what nobody else may see in a variable.
+    pub(super) fn without_secrets(mut self) -> Self {
+        if let Place::Variable { name, value, .. } = &mut self.place {
+            *value = without_secret(name, value);
+        }
         self
     }
 

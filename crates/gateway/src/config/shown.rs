@@ -7,7 +7,7 @@
 //!
 //! [`Value::show`]: super::reader::Value::show
 
-use std::{fmt, time::Duration};
+use std::{fmt, ops::Range, time::Duration};
 
 use serde_json::Value as Json;
 use toml::de::DeValue;
@@ -138,6 +138,85 @@ pub(super) fn without_credentials(text: &str) -> String {
     parts.unwrap_or_else(|| text.to_owned())
 }
 
+/// The text of a file, whatever is wrong with it, with a `*` for each octet of
+/// its secrets: reports of mistakes show lines of it, in logs too.
+pub(super) fn without_secrets(text: &str) -> String {
+    let mut shown = text.as_bytes().to_vec();
+    for line in lines(text) {
+        let octets = &text.as_bytes()[line.clone()];
+        for (at, octet) in octets.iter().enumerate() {
+            let (before, behind) = (&text[line.start..], line.start + at + 1);
+            if *octet == b'=' && says_a_secret(&before[..at]) {
+                mask_quoted(&mut shown, behind..line.end);
+            } else if octets[at..].starts_with(b"://") {
+                mask_password(&mut shown, behind + 2..line.end);
+            }
+        }
+    }
+    String::from_utf8(shown).unwrap_or_default()
+}
+
+fn lines(text: &str) -> impl Iterator<Item = Range<usize>> {
+    let mut start = 0;
+    text.split_inclusive('\n').map(move |line| {
+        let range = start..start + line.len();
+        start = range.end;
+        range
+    })
+}
+
+/// Whether what stands before `=` ends in a name of a secret, or nearly so.
+fn says_a_secret(before: &str) -> bool {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+    let trimmed = before.trim_end_matches([' ', '\t', '"', '\'']);
+    let name = trimmed.rsplit(|c| !is_name(c)).next().unwrap_or_default();
+    let nearly = ["token", "secret", "password"];
+    let like = |word: &str| {
+        name.len().abs_diff(word.len()) <= 1 && strsim::damerau_levenshtein(name, word) <= 1
+    };
+    names_a_secret(name) || nearly.into_iter().any(like)
+}
+
+/// Masks the string that comes next, up to its end or that of the line.
+fn mask_quoted(shown: &mut [u8], line: Range<usize>) {
+    let octets = &mut shown[line];
+    let value = octets.iter().position(|octet| !octet.is_ascii_whitespace());
+    let Some(begin) = value.filter(|at| matches!(octets[*at], b'"' | b'\'')) else {
+        return;
+    };
+    let quote = octets[begin];
+    let mut escaped = false;
+    for octet in &mut octets[begin + 1..] {
+        if (*octet == quote && !escaped) || matches!(octet, b'\r' | b'\n') {
+            return;
+        }
+        escaped = *octet == b'\\' && quote == b'"' && !escaped;
+        *octet = b'*';
+    }
+}
+
+/// Masks what stands behind the name in `name:password@host`.
+fn mask_password(shown: &mut [u8], line: Range<usize>) {
+    let octets = &mut shown[line];
+    let ends = |octet: &u8| b"/?#\"' \t\r\n".contains(octet);
+    let end = octets.iter().position(ends).unwrap_or(octets.len());
+    let at = octets[..end].iter().rposition(|octet| *octet == b'@');
+    let colon = octets[..end].iter().position(|octet| *octet == b':');
+    if let (Some(colon), Some(at)) = (colon, at)
+        && colon < at
+    {
+        octets[colon + 1..at].fill(b'*');
+    }
+}
+
+/// A variable's value without what nobody else may see.
+pub(super) fn without_secret(name: &str, value: &str) -> String {
+    match names_a_secret(&name.replace('_', "-")) {
+        true => "*".repeat(value.chars().count()),
+        false => value.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -153,6 +232,34 @@ mod tests {
         ] {
             assert_eq!(without_credentials(written), shown);
         }
+    }
+
+    #[test]
+    fn a_report_shows_lines_without_their_secrets() {
+        for (line, shown) in [
+            ("token = \"a\\\"b#=\"\n", "token = \"******\"\n"),
+            ("x.tokn='äb' # c", "x.tokn='***' # c"),
+            (
+                "http = { token = \"ab\", a = \"b\" }",
+                "http = { token = \"**\", a = \"b\" }",
+            ),
+            ("\"secret\" =\t\"ab", "\"secret\" =\t\"**"),
+            ("token = { file = \"a\" }", "token = { file = \"a\" }"),
+            ("token-file = \"a\"", "token-file = \"a\""),
+            (
+                "up = [\"ws://a:b@c/d:e@f\", 1]",
+                "up = [\"ws://a:*@c/d:e@f\", 1]",
+            ),
+            (
+                "up = \"ws://c:1/\"\r\ntoken = ''",
+                "up = \"ws://c:1/\"\r\ntoken = ''",
+            ),
+            ("= = 'a'", "= = 'a'"),
+        ] {
+            assert_eq!(without_secrets(line), shown, "{line}");
+        }
+        assert_eq!(without_secret("DRAFTGATE_HTTP__TOKEN", "abc"), "***");
+        assert_eq!(without_secret("DRAFTGATE_HTTP__TOKEN_FILE", "abc"), "abc");
     }
 
     #[test]
