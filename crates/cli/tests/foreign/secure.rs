@@ -151,6 +151,28 @@ fn foreign_curl_reads_and_publishes_over_https() {
 }
 
 #[test]
+fn foreign_chromium_reads_events_and_publishes_over_https() {
+    let pem = certificate();
+    let gateway = secure("secure-events", &pem, "");
+    let mut command = chromium("chromium-events.js");
+    command.args([&format!("https://{}/bus/news", gateway.host()), "1"]);
+    let mut reader = Child::start("Chromium", &mut command);
+    reader.event("open");
+    let (mut published, mut heard) = (None, None);
+    while published.is_none() || heard.is_none() {
+        let event = reader.any_event();
+        match event["event"].as_str() {
+            Some("published") => published = Some(event["id"].clone()),
+            Some("message") => heard = Some((event["data"].clone(), event["id"].clone())),
+            _ => reader.fail("an answer and a message were expected"),
+        }
+    }
+    let (data, id) = heard.unwrap();
+    assert_eq!(data, "\"from the page\"");
+    assert_eq!(Some(id), published);
+}
+
+#[test]
 fn foreign_chromium_reads_over_wss_what_its_page_over_https_opened() {
     let pem = certificate();
     let mut gateway = secure("secure-chromium", &pem, "");

@@ -3,12 +3,12 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use draftgate_gateway::{Running, config::Config};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio_rustls::rustls::ClientConnection;
 
 use crate::{
     authority::{Authority, config},
-    common::{Raw, captured, gateway, until},
+    common::{HYBI_13, Lines, Raw, captured, gateway, until},
     tunnel,
 };
 
@@ -230,6 +230,43 @@ async fn a_listener_that_is_full_says_so_in_the_words_of_tls() {
     let mut second = Raw::connect(address).await;
     assert_eq!(second.rest().await, [0x15, 3, 1, 0, 2, 2, 80]);
     drop(first);
+}
+
+/// Sends echoes without end over `io` and reads none.
+pub(crate) async fn reads_nothing(mut io: impl AsyncRead + AsyncWrite + Unpin) {
+    io.write_all(HYBI_13.as_bytes()).await.unwrap();
+    let mut octets = vec![0; 1 << 20];
+    // A frame of 1 MiB, masked with zeros.
+    let head = [0x82, 0xFF, 0, 0, 0, 0, 0, 0x10, 0, 0, 0, 0, 0, 0];
+    octets.splice(..0, head);
+    while io.write_all(&octets).await.is_ok() && io.flush().await.is_ok() {}
+}
+
+/// Waits for the line of a connection that was ended because its peer took nothing.
+pub(crate) async fn takes_too_little(lines: &Lines) {
+    until("a line", || {
+        !lines.with("target", "draftgate::access").is_empty()
+    })
+    .await;
+    let line = &lines.with("target", "draftgate::access")[0];
+    assert_eq!(line["why"], "write-timeout", "{line}");
+}
+
+#[tokio::test]
+async fn a_client_that_reads_nothing_is_let_go() {
+    let (lines, _guard) = captured();
+    let authority = Authority::new();
+    let mut config = impatient(&authority);
+    config.listeners[0].timeouts.write = Duration::from_millis(100);
+    config.listeners[0].timeouts.tls = Duration::from_secs(60);
+    let (_running, address) = gateway(config);
+    let client = tunnel::of_today(&authority);
+    let tls = tunnel::connect(&client, "localhost", address)
+        .await
+        .unwrap();
+    let writing = tokio::spawn(reads_nothing(tls));
+    takes_too_little(&lines).await;
+    writing.abort();
 }
 
 #[tokio::test]

@@ -26,7 +26,7 @@ use crate::{
     common::{
         ANSWER, Client, HIXIE_76, HYBI_13, KEY3, Raw, captured, gateway, soon, spoken, until,
     },
-    hostile::{ssl_2, tls_1_0},
+    hostile::{reads_nothing, ssl_2, takes_too_little, tls_1_0},
     tunnel,
 };
 
@@ -318,6 +318,20 @@ async fn of_two_keys_for_one_name_each_client_gets_what_it_can_check() {
     // It names nobody.
     let old = client(SslVersion::TLS1, "AES128-SHA").build();
     connect(&old, address).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_old_client_that_reads_nothing_is_let_go() {
+    let (lines, _guard) = captured();
+    let authority = Authority::new();
+    let mut config = config(&authority);
+    config.listeners[0].timeouts.write = std::time::Duration::from_millis(100);
+    let (_running, address) = gateway(config);
+    let context = client(SslVersion::TLS1, "AES128-SHA").build();
+    let tls = connect(&context, address).await.unwrap();
+    let writing = tokio::spawn(reads_nothing(tls));
+    takes_too_little(&lines).await;
+    writing.abort();
 }
 
 #[tokio::test]
