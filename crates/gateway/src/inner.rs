@@ -63,6 +63,8 @@ pub(crate) struct Inner {
     /// An operator wants it to drain, within this time.
     pub(crate) drain: watch::Sender<Option<Option<Duration>>>,
     log: OnceLock<Arc<dyn LogSwitch>>,
+    /// The connections of operators.
+    pub(crate) operators: TaskTracker,
     /// How many streams of events have been told that they end.
     leaving: AtomicU32,
 }
@@ -114,6 +116,7 @@ impl Inner {
             times: Times::default(),
             drain: watch::channel(None).0,
             log: OnceLock::new(),
+            operators: TaskTracker::new(),
             leaving: AtomicU32::new(0),
         })
     }

@@ -14,6 +14,7 @@ use tracing::{debug, info, warn};
 
 use crate::{
     BindError, Counts, LogSwitch, Served,
+    admin::LAST_WORDS,
     config::{Config, Plugin, Route},
     counts::Now,
     inner::{Inner, apart, going_away},
@@ -292,6 +293,8 @@ impl Running {
         self.inner.tasks.wait().await;
         self.inner.beyond.wait().await;
         self.inner.sources.wait().await;
+        self.inner.operators.close();
+        let _ = timeout(LAST_WORDS, self.inner.operators.wait()).await;
         self.inner.throttle.tell();
         self.finish_recording().await;
         self.inner.census.finish().await;

@@ -3,16 +3,21 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
-use std::{env, fs, path::Path};
+use std::{collections::BTreeSet, env, fs, path::Path};
 
 use draftgate_census::families_table;
-use draftgate_core::{Draft, Traits};
+use draftgate_conn::Why;
+use draftgate_core::{Draft, Rule, Traits};
+use draftgate_drafts::opening::RefusalKind;
 use draftgate_gateway::{
+    Refused, Unanswered, calls_table,
     config::{Config, Environment, KEYS_TABLE},
-    ends_table, refusal_table, rules_table,
+    ends_table, metrics_table, refusal_table, rules_table, unanswered_table,
 };
 use draftgate_testkit::documents::holds;
 use draftgate_translate::table;
+
+const TROUBLESHOOTING: &str = include_str!("../../../docs/troubleshooting.md");
 
 #[test]
 fn the_table_of_keys_stands_in_the_page_on_operating() {
@@ -25,15 +30,50 @@ fn the_families_stand_in_the_page_on_the_census() {
 }
 
 #[test]
-fn what_ends_a_connection_stands_in_the_page_on_operating() {
-    let page = "docs/operating.md";
+fn what_ends_a_connection_stands_in_the_page_on_troubleshooting() {
+    let page = "docs/troubleshooting.md";
     holds(page, "ends", &ends_table());
     holds(page, "rules", &rules_table());
 }
 
 #[test]
-fn the_refusals_of_the_gateway_stand_in_the_page_on_operating() {
-    holds("docs/operating.md", "gateway-refusals", &refusal_table());
+fn the_refusals_of_the_gateway_stand_in_the_page_on_troubleshooting() {
+    let page = "docs/troubleshooting.md";
+    holds(page, "gateway-refusals", &refusal_table());
+    holds(page, "unanswered", &unanswered_table());
+}
+
+#[test]
+fn what_operators_may_ask_and_count_stands_in_the_page_on_administering() {
+    let page = "docs/administering.md";
+    holds(page, "calls", &calls_table());
+    holds(page, "metrics", &metrics_table());
+}
+
+/// The codes that the page on troubleshooting lists by symptom are all that
+/// there are: none is missing, and none is there that nothing says.
+#[test]
+fn every_code_is_listed_by_symptom() {
+    let mut known: BTreeSet<&str> = BTreeSet::new();
+    known.extend(Refused::own().iter().map(|refused| refused.code));
+    known.extend(RefusalKind::ALL.iter().map(|kind| kind.code()));
+    known.extend(Unanswered::ALL.map(|it| it.code));
+    known.extend(Why::KINDS.map(Why::code));
+    known.extend(Rule::ALL.iter().map(|rule| rule.code()));
+    let (symptoms, _) = TROUBLESHOOTING.split_once("\n## All codes\n").unwrap();
+    let mut listed = BTreeSet::new();
+    // From the word to the end of its paragraph.
+    for part in symptoms.split("\n\n") {
+        let begins = ["Code: ", "Codes: ", "Reason: ", "Reasons: ", "no fault: "];
+        let Some(at) = begins.iter().filter_map(|word| part.find(word)).min() else {
+            continue;
+        };
+        listed.extend(part[at..].split('`').skip(1).step_by(2));
+    }
+    let missing: Vec<&&str> = known.difference(&listed).collect();
+    assert!(missing.is_empty(), "without a symptom: {missing:?}");
+    let unknown: Vec<&&str> = listed.difference(&known).collect();
+    assert!(unknown.is_empty(), "no such code: {unknown:?}");
 }
 
 #[test]

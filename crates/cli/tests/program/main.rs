@@ -8,6 +8,7 @@
     reason = "these are tests, their helpers included"
 )]
 
+mod admin;
 mod arguments;
 mod bus;
 mod captures;

@@ -23,7 +23,7 @@ fn the_capability_table_stands_in_the_page_on_drafts() {
 
 #[test]
 fn the_refusals_stand_in_the_page_on_operating() {
-    holds("docs/operating.md", "refusals", &refusal_table());
+    holds("docs/troubleshooting.md", "refusals", &refusal_table());
 }
 
 #[test]

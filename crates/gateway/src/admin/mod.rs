@@ -24,7 +24,7 @@ pub use log::LogSwitch;
 pub use metrics::metrics_table;
 pub(crate) use past::Past;
 pub(crate) use process::started;
-pub(crate) use server::{Open, Plan};
+pub(crate) use server::{LAST_WORDS, Open, Plan};
 pub(crate) use times::Times;
 
 /// The features that this build has.

@@ -157,10 +157,11 @@ async fn accept(socket: Arc<TcpListener>, stop: CancellationToken, inner: Arc<In
                 continue;
             };
             let (inner, stop) = (Arc::clone(&inner), stop.clone());
-            tokio::spawn(async move {
+            let operators = inner.operators.clone();
+            operators.spawn(async move {
                 tokio::select! {
                     biased;
-                    () = stop.cancelled() => {}
+                    () = stopped(stop) => {}
                     served = timeout(TIME, serve(tcp, peer, inner)) => {
                         if served.is_err() {
                             debug!(%peer, "an operator's connection took too long");
@@ -176,6 +177,15 @@ async fn accept(socket: Arc<TcpListener>, stop: CancellationToken, inner: Arc<In
         () = stop.cancelled() => {}
         () = serve => {}
     }
+}
+
+/// How long an answer may still take when everything else has ended: that to
+/// the order to drain must arrive.
+pub(crate) const LAST_WORDS: Duration = Duration::from_millis(500);
+
+async fn stopped(stop: CancellationToken) {
+    stop.cancelled().await;
+    sleep(LAST_WORDS).await;
 }
 
 async fn serve(tcp: TcpStream, peer: SocketAddr, inner: Arc<Inner>) {
