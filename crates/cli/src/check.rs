@@ -26,6 +26,13 @@ fn print(config: &Config, out: &mut impl Write) -> io::Result<()> {
         writeln!(out, "  {exposure}")?;
     }
     #[cfg(unix)]
+    let certificates = config.certificates();
+    if !certificates.is_empty() {
+        writeln!(out, "\nIts certificates:")?;
+    }
+    for certificate in certificates {
+        writeln!(out, "  {certificate}")?;
+    }
     let open_files = rlimit::Resource::NOFILE.get_hard().ok();
     #[cfg(not(unix))]
     let open_files = None;

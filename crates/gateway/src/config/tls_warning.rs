@@ -9,8 +9,8 @@ use std::{
 
 use time::{Date, OffsetDateTime};
 
-use super::{Listener, TlsProfile};
-use crate::{Certificate, tls::Tls};
+use super::{Config, Listener, TlsProfile};
+use crate::{Certificate, Served, tls::Tls};
 
 /// A certificate with less time left is warned of, unless that is a good part
 /// of the time that it has in all.
@@ -76,6 +76,23 @@ fn days(left: Duration) -> u64 {
 
 fn date(at: SystemTime) -> Date {
     OffsetDateTime::from(at).date()
+}
+
+impl Config {
+    /// The certificates that its listeners would show, in their order: what
+    /// can be read of them.
+    pub fn certificates(&self) -> Vec<Served> {
+        let of = |listener: &Listener| {
+            let tls = listener.tls.as_ref().and_then(|tls| Tls::new(tls).ok());
+            let certificates = tls.map(|tls| tls.certificates()).unwrap_or_default();
+            let listener = listener.address;
+            certificates.into_iter().map(move |certificate| Served {
+                listener,
+                certificate,
+            })
+        };
+        self.listeners.iter().flat_map(of).collect()
+    }
 }
 
 /// Those of `listener`, now.

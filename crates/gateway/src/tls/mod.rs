@@ -356,3 +356,22 @@ pub struct Served {
     /// What it shows.
     pub certificate: Certificate,
 }
+
+/// As a line: where, for whom, until when.
+impl fmt::Display for Served {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Certificate {
+            file,
+            names,
+            not_after,
+            ..
+        } = &self.certificate;
+        let names = match names.is_empty() {
+            true => "no name".to_owned(),
+            false => names.join(", "),
+        };
+        let until = time::OffsetDateTime::from(*not_after).date();
+        let file = file.display();
+        write!(f, "{}: {names}, until {until} ({file})", self.listener)
+    }
+}

@@ -226,6 +226,8 @@ async fn a_configuration_is_told_what_is_wrong_with_its_files_and_where() {
         "tls = { certificate = \"a.pem\", key = \"a.key\" }",
     )
     .unwrap();
+    let told = good.certificates()[0].to_string();
+    assert!(told.starts_with("127.0.0.1:0: localhost, until "), "{told}");
     let tls = good.listeners[0].tls.as_ref().unwrap();
     assert_eq!(tls.certificates[0].certificate, authority.file("a.pem"));
     for (tls, told, column) in [
