@@ -1,8 +1,8 @@
 //! The alert rules and the dashboard of docs/monitoring: Debian's promtool reads and
-//! plays them, and every metric and code that they name is one that the
+//! plays them, and every metric, label and code that they name is one that the
 //! gateway really tells.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -104,6 +104,7 @@ fn foreign_the_dashboard_asks_what_prometheus_understands() {
 #[test]
 fn foreign_every_metric_that_is_watched_is_told() {
     let told = told();
+    let labels = labels();
     let rules = document("monitoring/alerts.yml") + &document("monitoring/alerts.test.yml");
     let watched = rules + &expressions().join("\n");
     let mut seen = 0;
@@ -116,6 +117,18 @@ fn foreign_every_metric_that_is_watched_is_told() {
             told.contains(metric),
             "{metric} is told by no gateway: {told:?}"
         );
+        let Some((selector, _)) = watched[at + metric.len()..]
+            .strip_prefix('{')
+            .and_then(|rest| rest.split_once('}'))
+        else {
+            continue;
+        };
+        for (label, _) in selector.split(',').filter_map(|pair| pair.split_once('=')) {
+            let label = label.trim().trim_end_matches('!');
+            let known = labels[metric.trim_end_matches("_bucket")].contains(label);
+            let by_prometheus = ["job", "instance"].contains(&label);
+            assert!(known || by_prometheus, "{metric} has no label {label}");
+        }
     }
     assert!(seen > 50, "only {seen} metrics were found");
 }
@@ -199,4 +212,20 @@ fn scraped(admin: &str) -> String {
     let mut curl = Command::new(installed("/usr/bin/curl"));
     curl.args(["--silent", "--fail", "--noproxy", "*"]);
     succeeds(curl.arg(format!("http://{admin}/metrics")))
+}
+
+/// The labels of each metric, as docs/administering.md has them from the code.
+fn labels() -> BTreeMap<String, BTreeSet<String>> {
+    let table = document("administering.md");
+    let (_, table) = table.split_once("<!-- metrics -->").unwrap();
+    let (table, _) = table.split_once("<!-- /metrics -->").unwrap();
+    let rows = table.lines().filter_map(|line| line.strip_prefix("| `"));
+    rows.map(|row| {
+        let cells: Vec<&str> = row.split(" | ").collect();
+        let labels = cells[2]
+            .split(", ")
+            .map(|it| it.trim_matches('`').to_owned());
+        (cells[0].trim_end_matches('`').to_owned(), labels.collect())
+    })
+    .collect()
 }
