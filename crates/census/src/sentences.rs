@@ -103,7 +103,7 @@ impl Report {
             false => "since counting began",
         };
         format!(
-            "Nobody has used {name} {since}, {}; nothing can be said of {window}.",
+            "Nobody has used {name} {since} ({}); nothing can be said of {window}.",
             ago(counted.unwrap_or(self.at), self.at)
         )
     }
@@ -148,7 +148,9 @@ fn observed(place: &PlaceReport) -> String {
                 1 => "1 family".to_owned(),
                 families => format!("{families} families"),
             };
-            format!("{} of {families} in {}", used.connections, days(used.days))
+            let s = if used.connections == 1 { "" } else { "s" };
+            let connections = format!("{} connection{s}", used.connections);
+            format!("{connections} of {families} in {}", days(used.days))
         })
         .collect();
     match place.used.last() {
@@ -236,7 +238,7 @@ mod tests {
         assert_eq!(
             text,
             "Counted since 2026-11-02 (12 days); nothing can be said of 90 days.\n\
-             \nNobody has used hixie-75 on /tv since counting began, 12 days ago; nothing can be said of 90 days.\n\
+             \nNobody has used hixie-75 on /tv since counting began (12 days ago); nothing can be said of 90 days.\n\
              \nhixie-76 on /tv: 0 now, 1 at most (2026-11-03), last seen 11 days ago; 1 connection: a TV 1.\n"
         );
         let text = census.report(NOON + 92 * DAY).sentences(Window::DAYS_90);
@@ -254,7 +256,7 @@ mod tests {
         let later = NOON + 89 * DAY;
         census.serves([Served::new(Draft::Hybi07, "/new")], later);
         let text = census.report(NOON + 92 * DAY).sentences(Window::DAYS_90);
-        let said = "Nobody has used hybi-07 on /new since it was configured, 3 days ago; nothing can be said of 90 days.";
+        let said = "Nobody has used hybi-07 on /new since it was configured (3 days ago); nothing can be said of 90 days.";
         assert!(text.contains(said), "{text}");
         assert!(
             !text.contains("hixie-75"),
@@ -281,7 +283,7 @@ mod tests {
             census.opened(Draft::Hixie76, "/tv", &family(name), NOON + day * DAY);
         }
         let text = said(&census, NOON + 29 * DAY);
-        let observed = "  Observed: switched off, it would have refused 1 of 1 family in 1 day, 2 of 1 family in 7 days, 3 of 2 families in 30 days, 3 of 2 families in 90 days.\n";
+        let observed = "  Observed: switched off, it would have refused 1 connection of 1 family in 1 day, 2 connections of 1 family in 7 days, 3 connections of 2 families in 30 days, 3 connections of 2 families in 90 days.\n";
         assert!(text.contains(observed), "{text}");
     }
 

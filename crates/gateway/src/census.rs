@@ -193,6 +193,8 @@ impl Counting {
     pub(crate) async fn finish(self: &Arc<Self>) {
         if timeout(AT_THE_END, self.save()).await.is_err() {
             warn!("the file of the census could not be written within {AT_THE_END:?}");
+        } else if self.failing.load(Acquire) {
+            warn!("what was counted since the census was last written is lost");
         }
     }
 

@@ -75,7 +75,8 @@ fn a_running_gateway_says_who_speaks_what_and_its_file_too() {
             asked.stdout
         );
     }
-    let observed = "  Observed: switched off, it would have refused 1 of 1 family in 1 day";
+    let observed =
+        "  Observed: switched off, it would have refused 1 connection of 1 family in 1 day";
     assert!(asked.stdout.contains(observed), "{}", asked.stdout);
     let one = census(
         &directory,

@@ -245,6 +245,6 @@ async fn what_is_observed_is_served_and_told() {
         drop((client, elsewhere));
     }
     let text = running.census().sentences(Window::DAYS_90);
-    let said = "Observed: switched off, it would have refused 1 of 1 family in 1 day";
+    let said = "Observed: switched off, it would have refused 1 connection of 1 family in 1 day";
     assert_eq!(text.matches(said).count(), observed.len(), "{text}");
 }
