@@ -25,7 +25,6 @@ fn print(config: &Config, out: &mut impl Write) -> io::Result<()> {
     for exposure in config.exposure() {
         writeln!(out, "  {exposure}")?;
     }
-    #[cfg(unix)]
     let certificates = config.certificates();
     if !certificates.is_empty() {
         writeln!(out, "\nIts certificates:")?;
@@ -33,10 +32,7 @@ fn print(config: &Config, out: &mut impl Write) -> io::Result<()> {
     for certificate in certificates {
         writeln!(out, "  {certificate}")?;
     }
-    let open_files = rlimit::Resource::NOFILE.get_hard().ok();
-    #[cfg(not(unix))]
-    let open_files = None;
-    let warnings = config.validate(open_files);
+    let warnings = config.validate(open_files());
     if !warnings.is_empty() {
         writeln!(out, "\nProbably not meant:")?;
     }
@@ -44,6 +40,14 @@ fn print(config: &Config, out: &mut impl Write) -> io::Result<()> {
         writeln!(out, "  {warning}")?;
     }
     out.flush()
+}
+
+/// How many files this process may have open, as far as the system limits that.
+fn open_files() -> Option<u64> {
+    #[cfg(unix)]
+    return rlimit::Resource::NOFILE.get_hard().ok();
+    #[cfg(not(unix))]
+    return None;
 }
 
 /// What people call a configuration.
