@@ -11,7 +11,7 @@ use ipnet::IpNet;
 
 use super::{
     Allowed, Config, Listener, OriginRule, Plugin, Policy, Route, Service, Site, TlsProfile,
-    lists::names_of, problem::listed,
+    admin::is_loopback, lists::names_of, problem::listed,
 };
 
 /// One thing that is exposed, and where. Displays as one line.
@@ -120,6 +120,19 @@ pub enum Exposed {
     /// The PROXY protocol is required.
     #[error("only {} may connect, and are believed about whom they connect for; on the way from there everything is plain", networks(.0))]
     ProxiesAlone(Vec<IpNet>),
+    /// Operators, on loopback without a token.
+    #[error(
+        "every program of this machine is an operator: it sees who is connected, and may close and drain; `admin.token-file` asks for a token"
+    )]
+    Operators,
+    /// Operators, who show a token.
+    #[error("operators who show the token see who is connected, and may close and drain")]
+    OperatorsWithToken,
+    /// The same over a network.
+    #[error(
+        "operators show their token in the clear over the network; let only them reach this address, or go to loopback through SSH"
+    )]
+    OperatorsInTheClear,
     /// The page.
     #[error("serves the chat page at `/`")]
     Page,
@@ -155,6 +168,15 @@ impl Config {
                 what: of_policy(policy, vec![plugin]),
             }));
         }
+        all.extend(self.admin.iter().map(|admin| Exposure {
+            listener: admin.address,
+            route: None,
+            what: match (&admin.token, is_loopback(admin.address)) {
+                (None, _) => Exposed::Operators,
+                (Some(_), true) => Exposed::OperatorsWithToken,
+                (Some(_), false) => Exposed::OperatorsInTheClear,
+            },
+        }));
         all
     }
 }
@@ -331,6 +353,23 @@ mod tests {
             lines[lines.len() - 2]
                 .starts_with("127.0.0.1:8080 /bus/{channel}: every peer may publish")
         );
+    }
+
+    #[test]
+    fn an_admin_listener_is_told_with_who_may_ask() {
+        let mut config = Config::default();
+        for (address, token, what) in [
+            ("127.0.0.1:8079", None, Exposed::Operators),
+            ("127.0.0.1:8079", Some(()), Exposed::OperatorsWithToken),
+            ("192.0.2.1:8079", Some(()), Exposed::OperatorsInTheClear),
+        ] {
+            config.admin = Some(super::super::Admin {
+                address: address.parse().unwrap(),
+                token: token.and_then(|()| super::super::Token::new("0123456789abcdef").ok()),
+                ..Default::default()
+            });
+            assert_eq!(of(&config).last(), Some(&what));
+        }
     }
 
     #[test]
