@@ -5,6 +5,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -13,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::gateway::{Gateway, draftgate};
 use crate::octets::Octets;
-use crate::programs::{node, python};
+use crate::programs::{chromium, node, phantomjs, phantomjs_2, python};
 use crate::proxy::Proxy;
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
@@ -102,6 +103,51 @@ fn foreign_tokens_let_in_if_they_are_good_and_not_if_they_are_not() {
         }
         let line = gateway.access_line();
         assert_eq!(line["user"], "tv-17", "{line}");
+    }
+}
+
+/// The browser of 2011 can put its token into the URL alone; today's offers it as a
+/// subprotocol, and takes no answer that lacks what it asked for.
+#[test]
+fn foreign_browsers_show_tokens_where_they_can() {
+    const TOKEN: &str = "let-me-in-0123456789";
+    let config = format!(
+        "drafts = \"all\"\norigins = [\"any\"]\n[[routes]]\npath = \"/echo\"\nservice = \"echo\"\n\
+         [routes.auth]\ntokens = [{{ token = \"{TOKEN}\", name = \"tv\" }}]\n\
+         from = [\"query:token\", \"subprotocol:bearer.\"]\n"
+    );
+    let mut gateway = Gateway::with("browsers-with-tokens", &config);
+    let shown = format!("/echo?token={TOKEN}");
+    for (script, hybi) in [(phantomjs as fn(&str) -> _, false), (phantomjs_2, true)] {
+        let run = |path: &str| {
+            let mut command: Command = script("phantom-echo.js");
+            command.arg(gateway.url(path));
+            command.args(hybi.then_some("--hybi")).output().unwrap()
+        };
+        let done = run(&shown);
+        assert!(done.status.success(), "{done:?}");
+        let refused = run("/echo");
+        assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+    }
+    let bearer = format!("bearer.{TOKEN}");
+    for (first, asks, lets_in) in [
+        (Some(&*bearer), "chat", true),
+        (None, &*bearer, true),
+        (Some("bearer.let-me-in-9876543210"), "chat", false),
+        (None, "chat", false),
+    ] {
+        let mut command = chromium("chromium-client.js");
+        command.args([&gateway.url("/echo"), "--subprotocol", asks]);
+        if let Some(first) = first {
+            command.env("OFFERS_FIRST", first);
+        }
+        let done = command.output().unwrap();
+        assert_eq!(done.status.success(), lets_in, "{first:?} {asks}: {done:?}");
+    }
+    for _ in 0..4 {
+        let line = gateway.access_line();
+        assert_eq!(line["user"], "tv", "{line}");
+        assert!(!line.to_string().contains("let-me-in"), "{line}");
     }
 }
 

@@ -1,6 +1,7 @@
 'use strict';
 // Today's browser, headless Chromium, as a client of hybi-13: a page of no
-// origin opens the socket. It cannot ping. See conversation.js.
+// origin opens the socket. It cannot ping. See conversation.js. The subprotocol
+// in $OFFERS_FIRST, if there is one, is offered in front of the other.
 
 const { chromium } = require('playwright-core');
 const { hold, fail } = require('./conversation.js');
@@ -27,7 +28,7 @@ async function converse(page) {
         if (event === 'binary') on.binary(Buffer.from(what, 'base64'));
         else on[event](what);
       };
-      page.evaluate(connected, [url, subprotocol]);
+      page.evaluate(connected, [url, [process.env.OFFERS_FIRST, subprotocol].filter(Boolean)]);
       return {
         send: (text) => page.evaluate((said) => window.socket.send(said), text),
         binary: (octets) => page.evaluate((said) => window.socket.send(Uint8Array.from(said)), [...octets]),
@@ -38,8 +39,8 @@ async function converse(page) {
 }
 
 /** In the page. */
-function connected([url, subprotocol]) {
-  const socket = new WebSocket(url, subprotocol === undefined ? [] : [subprotocol]);
+function connected([url, subprotocols]) {
+  const socket = new WebSocket(url, subprotocols);
   window.socket = socket;
   socket.binaryType = 'arraybuffer';
   socket.onopen = () => window.tell('open', socket.protocol || null);
