@@ -19,6 +19,16 @@ pub enum BindError {
         /// What the system says.
         source: io::Error,
     },
+    /// A listener's address overlaps one that is open already, of this gateway.
+    #[error(
+        "cannot listen on {address} while {open} is open, which was asked for before: one is part of the other; stop and start, or keep `{open}`"
+    )]
+    Overlap {
+        /// The address.
+        address: SocketAddr,
+        /// The one that is open.
+        open: SocketAddr,
+    },
     /// A socket that was open before cannot be used.
     #[error(
         "an inherited socket cannot be used: {0}; whoever starts this process must pass listening TCP sockets"
@@ -64,6 +74,24 @@ pub enum BindError {
     /// Connections are to be recorded, and cannot be.
     #[error("cannot record: {0}; choose another `record.dir`, or none")]
     Record(#[from] StoreError),
+}
+
+impl BindError {
+    /// The same error where the sockets at `open` are our own: then it is no
+    /// other program that has the port.
+    pub(crate) fn beside(self, mut open: impl Iterator<Item = SocketAddr>) -> Self {
+        let Self::Listen { address, source } = &self else {
+            return self;
+        };
+        let in_use = source.kind() == io::ErrorKind::AddrInUse;
+        match open.find(|open| in_use && open.port() == address.port()) {
+            Some(open) => Self::Overlap {
+                address: *address,
+                open,
+            },
+            None => self,
+        }
+    }
 }
 
 fn remedy(error: &io::Error) -> &'static str {

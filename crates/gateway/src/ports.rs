@@ -107,7 +107,10 @@ impl Ports {
                 None => {
                     let (bound, socket) = match inherited.take(listener.address) {
                         Some(inherited) => inherited,
-                        None => bind(listener)?,
+                        None => bind(listener).map_err(|error| {
+                            let open = self.0.iter().map(|open| open.bound);
+                            error.beside(open.chain(inherited.left()))
+                        })?,
                     };
                     (From::New(socket), bound)
                 }

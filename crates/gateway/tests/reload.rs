@@ -92,7 +92,7 @@ async fn listeners_come_and_go() {
     });
     // The address of the first stands there as port 0, and now with its number.
     let taken = running.reload(two.clone()).unwrap_err();
-    assert!(matches!(taken, BindError::Listen { address, .. } if address == first));
+    assert!(matches!(taken, BindError::Overlap { address, open } if [address, open] == [first; 2]));
     two.listeners[0].address = ([127, 0, 0, 1], 0).into();
     let reloaded = running.reload(two.clone()).unwrap();
     let [_, second] = running.addrs()[..] else {
