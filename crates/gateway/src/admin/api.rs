@@ -80,7 +80,7 @@ pub(super) fn answer(inner: &Arc<Inner>, parts: &Parts, body: &Bytes) -> Result<
         Method::HEAD => &Method::GET,
         ref method => method,
     };
-    let known = |methods: &'static str| match methods.contains(method.as_str()) {
+    let known = |methods: &'static str| match methods.split(", ").any(|it| it == method.as_str()) {
         true => Ok(()),
         false => Err(Fault::Method(methods)),
     };

@@ -21,8 +21,8 @@ use crate::config::{Admin, Token};
 /// Why not.
 pub(super) fn allow(parts: &Parts, admin: &Admin) -> Result<(), Fault> {
     let fields = &parts.headers;
-    let site = fields.get("sec-fetch-site").map(|site| site.as_bytes());
-    let from_a_page = !matches!(site, None | Some(b"none" | b"same-origin"));
+    let mut sites = fields.get_all("sec-fetch-site").iter();
+    let from_a_page = !sites.all(|site| matches!(site.as_bytes(), b"none" | b"same-origin"));
     if fields.contains_key(header::ORIGIN) || from_a_page {
         return Err(Fault::CrossSite);
     }
@@ -65,10 +65,15 @@ fn shows_token(parts: &Parts, token: Option<&Token>) -> Result<bool, Fault> {
 /// Whether `Host` is an address or `localhost`, and no name that anybody could
 /// turn to this machine. Programs that send none are no browsers.
 fn is_address(parts: &Parts) -> bool {
-    let Some(host) = parts.headers.get(header::HOST) else {
-        return true;
-    };
-    let Ok(authority) = Authority::try_from(host.as_bytes()) else {
+    let mut hosts = parts.headers.get_all(header::HOST).iter();
+    hosts.all(|host| is_bare_address(host.as_bytes()))
+}
+
+fn is_bare_address(host: &[u8]) -> bool {
+    if host.contains(&b'@') {
+        return false;
+    }
+    let Ok(authority) = Authority::try_from(host) else {
         return false;
     };
     let host = authority.host();
@@ -128,6 +133,7 @@ mod tests {
             ("rebound.example:8079", false),
             ("127.0.0.1.example", false),
             ("localhost.example", false),
+            ("rebound.example@127.0.0.1", false),
             ("", false),
         ] {
             let asked = asked("/metrics", &[("Host", host)], false, false);

@@ -13,9 +13,9 @@ use crate::config::Record;
 /// As much of a head is kept.
 pub(crate) const KEPT: usize = 4096;
 
-/// A value of a query that is longer than this may be a secret: an id of a
-/// session has 22 characters or more, a page's name less.
-const LONGEST_VALUE: usize = 16;
+/// A value of a query that is longer than this may be a secret: tokens have 16
+/// characters or more, a page's name mostly less.
+const LONGEST_VALUE: usize = 15;
 
 /// A subprotocol that is longer than this may be one.
 const LONGEST_SUBPROTOCOL: usize = 48;
@@ -63,17 +63,84 @@ impl Heads {
         let told = self.0.redacted(cut);
         let mut shown = Vec::with_capacity(told.len());
         for (at, line) in told.split_inclusive(|octet| *octet == b'\n').enumerate() {
-            match at == 0 || is_subprotocols(line) {
-                true if at == 0 => values(line, &mut shown),
-                true => subprotocols(line, &mut shown),
-                false => shown.extend_from_slice(line),
+            match () {
+                () if at == 0 => request(line, &mut shown),
+                () if !is_field(line) => {
+                    shown.extend_from_slice(REDACTED.as_bytes());
+                    shown.extend_from_slice(line_end(line));
+                }
+                () if is_subprotocols(line) => subprotocols(line, &mut shown),
+                () => nameless(line, &mut shown),
             }
         }
         shown.into()
     }
 }
 
-/// The line of a request, whose query has no long values then.
+/// Whether a line is one that nobody can take for anything else: what has no
+/// colon, or a CR within, may hide a field from whoever looks for it by name.
+fn is_field(line: &[u8]) -> bool {
+    let text = &line[..line.len() - line_end(line).len()];
+    text.is_empty() || (text.contains(&b':') && !text.contains(&b'\r'))
+}
+
+fn line_end(line: &[u8]) -> &[u8] {
+    let ends = line.iter().rev();
+    let ends = ends
+        .take_while(|octet| matches!(octet, b'\r' | b'\n'))
+        .count();
+    &line[line.len() - ends..]
+}
+
+/// A line without the name and password that may stand before a host.
+fn nameless(line: &[u8], shown: &mut Vec<u8>) {
+    let is_host = line.len() > 5 && line[..5].eq_ignore_ascii_case(b"host:");
+    match line.iter().rposition(|octet| *octet == b'@') {
+        Some(at) if is_host => {
+            shown.extend_from_slice(b"Host: ");
+            shown.extend_from_slice(REDACTED.as_bytes());
+            shown.extend_from_slice(&line[at..]);
+        }
+        _ => shown.extend_from_slice(line),
+    }
+}
+
+/// The line of a request. Where its query is no such thing (a space, a `#`, a
+/// name that is percent-encoded), all of it may be a secret.
+fn request(line: &[u8], shown: &mut Vec<u8>) {
+    let end = line.len() - line_end(line).len();
+    let version = memchr::memmem::rfind(&line[..end], b" HTTP/").unwrap_or(end);
+    let (target, rest) = line.split_at(version);
+    let mut target = target.to_vec();
+    if let Some(scheme) = memchr::memmem::find(&target, b"://") {
+        let host = scheme + 3;
+        let over = target[host..]
+            .iter()
+            .position(|octet| b"/?#".contains(octet));
+        let over = over.map_or(target.len(), |at| host + at);
+        if let Some(at) = target[host..over].iter().rposition(|octet| *octet == b'@') {
+            target.splice(host..host + at, REDACTED.bytes());
+        }
+    }
+    let query = target.iter().position(|octet| b"?#".contains(octet));
+    let (before, query) = target.split_at(query.unwrap_or(target.len()));
+    let odd = query.iter().skip(1).any(|octet| b" #?\r".contains(octet)) || query.starts_with(b"#");
+    let encoded = query.split(|octet| b"?&;".contains(octet)).any(|pair| {
+        let name = pair.split(|octet| *octet == b'=').next().unwrap_or(pair);
+        name.contains(&b'%')
+    });
+    shown.extend_from_slice(before);
+    match odd || encoded {
+        true => {
+            shown.push(query[0]);
+            shown.extend_from_slice(REDACTED.as_bytes());
+        }
+        false => values(query, shown),
+    }
+    shown.extend_from_slice(rest);
+}
+
+/// A query, which has no long values then.
 fn values(line: &[u8], shown: &mut Vec<u8>) {
     let ends = |octet: &u8| b"?&;# \r\n".contains(octet);
     let mut in_query = false;
@@ -158,10 +225,35 @@ mod tests {
         for head in [
             "GET /a/very/long/path/that/is/no/query HTTP/1.1\r\nUpgrade: WebSocket\r\n\r\n",
             "\u{16}\u{3}\u{1}\u{2}\u{0}",
-            "GET / HTTP/1.1\nhost:a\n\nkey3key3",
+            "GET / HTTP/1.1\nhost:a\n\n",
             "",
         ] {
             assert_eq!(shown(head), head);
+        }
+    }
+
+    #[test]
+    fn what_is_no_head_hides_nothing() {
+        for (head, told) in [
+            (
+                "GET /?t=SECRET SECRET HTTP/1.1\r\n",
+                "GET /?redacted HTTP/1.1\r\n",
+            ),
+            (
+                "GET /?%74=SECRET HTTP/1.1\r\n",
+                "GET /?redacted HTTP/1.1\r\n",
+            ),
+            ("GET /#t=SECRET HTTP/1.1\r\n", "GET /#redacted HTTP/1.1\r\n"),
+            (
+                "GET http://user:SECRET@h/a HTTP/1.1\r\nHost: user:SECRET@h\r\n",
+                "GET http://redacted@h/a HTTP/1.1\r\nHost: redacted@h\r\n",
+            ),
+            (
+                "GET / HTTP/1.1\r\nA: b\rCookie: SECRET\r\nCookie SECRET\r\nHost: a\r\n",
+                "GET / HTTP/1.1\r\nredacted\r\nredacted\r\nHost: a\r\n",
+            ),
+        ] {
+            assert_eq!(shown(head), told);
         }
     }
 

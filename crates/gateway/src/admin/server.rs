@@ -31,7 +31,11 @@ use crate::{
 };
 
 /// Connections at once; more wait in the kernel's queue.
-const AT_ONCE: usize = 32;
+const AT_ONCE: usize = 256;
+
+/// How long one may take to say its first octet, and then the rest of its head.
+/// Whoever says nothing must not keep those waiting who watch the gateway.
+const SILENCE: Duration = Duration::from_secs(1);
 
 /// How long one may take, from its first octet to our last.
 const TIME: Duration = Duration::from_secs(15);
@@ -189,6 +193,10 @@ async fn stopped(stop: CancellationToken) {
 }
 
 async fn serve(tcp: TcpStream, peer: SocketAddr, inner: Arc<Inner>) {
+    // hyper's own timer waits for that without end.
+    if !matches!(timeout(SILENCE, tcp.readable()).await, Ok(Ok(()))) {
+        return;
+    }
     let _ = tcp.set_nodelay(true);
     let service = service_fn(|request| {
         let inner = Arc::clone(&inner);
@@ -196,7 +204,7 @@ async fn serve(tcp: TcpStream, peer: SocketAddr, inner: Arc<Inner>) {
     });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(TIME)
+        .header_read_timeout(SILENCE)
         .max_buf_size(HEAD)
         .max_header_size(HEAD)
         .keep_alive(false)

@@ -196,6 +196,22 @@ async fn every_call_of_the_list_is_answered_and_nothing_else() {
         assert_eq!(posted.status, 405, "{path}: {posted:?}");
         assert!(posted.head.contains("\r\nallow: GET"), "{posted:?}");
     }
+    // What is like a method is none.
+    for method in ["PU", "UT", "ET", "DELET", "GET,", "put", ","] {
+        for path in [
+            "/api/drain",
+            "/api/connections?all=true",
+            "/healthz",
+            "/api/log?level=info",
+        ] {
+            let answer = rig.ask(method, path, "").await;
+            assert!(
+                [400, 405].contains(&answer.status),
+                "{method} {path}: {answer:?}"
+            );
+        }
+    }
+    assert_eq!(rig.ask("GET", "/readyz", "").await.status, 200);
     for path in [
         "/",
         "/api/",

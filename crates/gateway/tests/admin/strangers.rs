@@ -126,13 +126,15 @@ async fn whatever_comes_there_clients_do_not_feel_it() {
     let mut client = Client::open(rig.address, Draft::Hybi13, "/echo").await;
     // As many as are served at once, and more, that say nothing.
     let mut silent = Vec::new();
-    for _ in 0..100 {
+    for _ in 0..600 {
         silent.push(Raw::connect(rig.admin).await);
     }
     for round in 0..10 {
         client.send(format!("{round}").as_str()).await;
         client.message().await;
     }
+    // Nor do those who watch it: silence ends soon.
+    assert_eq!(rig.ask("GET", "/healthz", "").await.status, 200);
     drop(silent);
     for garbage in [
         &b"\0\0\0\0\r\n\r\n"[..],
