@@ -10,6 +10,7 @@
 use std::{
     io::{self, IoSlice},
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -17,7 +18,7 @@ use openssl::{
     error::ErrorStack,
     pkey::PKey,
     ssl::{
-        AlpnError, Ssl, SslContext, SslMethod, SslMode, SslOptions, SslSessionCacheMode,
+        AlpnError, Ssl, SslContext, SslMethod, SslMode, SslOptions, SslRef, SslSessionCacheMode,
         SslVerifyMode, SslVersion, select_next_proto,
     },
     stack::Stack,
@@ -25,10 +26,12 @@ use openssl::{
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_openssl::SslStream;
+use tokio_rustls::rustls::server::danger::ClientCertVerifier;
 
 use super::{
     files::{self, BadFile, Of, Pair, Why},
     hello::Hello,
+    judged,
     modern::APPLICATION_PROTOCOLS,
     replayed::Replayed,
 };
@@ -48,16 +51,27 @@ const RECORD: usize = 16 << 10;
 
 /// What OpenSSL serves clients by that get the certificate `pair`, which
 /// stands in place `index`.
-pub(super) fn context(settings: &Tls, pair: &Pair, index: usize) -> Result<SslContext, BadFile> {
+/// Certificates of clients are judged by `verifier`.
+pub(super) fn context(
+    settings: &Tls,
+    pair: &Pair,
+    index: usize,
+    verifier: Option<&Arc<dyn ClientCertVerifier>>,
+) -> Result<SslContext, BadFile> {
     let authorities = authorities(settings)?;
-    build(settings, pair, authorities).map_err(|error| BadFile {
+    build(settings, pair, authorities, verifier).map_err(|error| BadFile {
         file: pair.about.file.clone(),
         of: Of::Certificate(index),
         why: Why::OpenSsl(error),
     })
 }
 
-fn build(settings: &Tls, pair: &Pair, authorities: Vec<X509>) -> Result<SslContext, ErrorStack> {
+fn build(
+    settings: &Tls,
+    pair: &Pair,
+    authorities: Vec<X509>,
+    verifier: Option<&Arc<dyn ClientCertVerifier>>,
+) -> Result<SslContext, ErrorStack> {
     let mut builder = SslContext::builder(SslMethod::tls_server())?;
     builder.set_security_level(0);
     builder.clear_options(SslOptions::NO_TLSV1 | SslOptions::NO_TLSV1_1 | SslOptions::NO_TLSV1_3);
@@ -101,14 +115,15 @@ fn build(settings: &Tls, pair: &Pair, authorities: Vec<X509>) -> Result<SslConte
         wanted.push(X509Name::from_der(&authority.subject_name().to_der()?)?)?;
         store.add_cert(authority)?;
     }
-    let verify = match settings.client_auth {
-        ClientAuth::Off => SslVerifyMode::NONE,
-        ClientAuth::Optional => SslVerifyMode::PEER,
-        ClientAuth::Required => SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT,
-    };
     builder.set_cert_store(store.build());
     builder.set_client_ca_list(wanted);
-    builder.set_verify(verify);
+    if let Some(verifier) = verifier {
+        let mode = match settings.client_auth {
+            ClientAuth::Required => SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT,
+            _ => SslVerifyMode::PEER,
+        };
+        judged::judge(&mut builder, mode, Arc::clone(verifier))?;
+    }
     Ok(builder.build())
 }
 
@@ -162,7 +177,10 @@ pub(super) async fn accept(
     tcp: Replayed,
     hello: &Hello,
 ) -> Result<OpenSsl, String> {
-    let stream = Ssl::new(context).and_then(|ssl| SslStream::new(ssl, tcp));
+    let stream = Ssl::new(context).and_then(|mut ssl| {
+        judged::prepare(&mut ssl);
+        SslStream::new(ssl, tcp)
+    });
     let mut stream = stream.map_err(|error| format!("OpenSSL fails: {error}"))?;
     match Pin::new(&mut stream).accept().await {
         Ok(()) => Ok(OpenSsl {
@@ -173,12 +191,12 @@ pub(super) async fn accept(
         Err(error) => {
             // The client is to have the time to read its alert.
             linger(stream.get_mut(), 0).await;
-            Err(failure(&error, hello))
+            Err(failure(&error, stream.ssl(), hello))
         }
     }
 }
 
-fn failure(error: &openssl::ssl::Error, hello: &Hello) -> String {
+fn failure(error: &openssl::ssl::Error, ssl: &SslRef, hello: &Hello) -> String {
     if let Some(error) = error.io_error() {
         return format!("the connection broke: {error}");
     }
@@ -204,8 +222,8 @@ fn failure(error: &openssl::ssl::Error, hello: &Hello) -> String {
             "the client shows no certificate, which `client-auth = \"required\"` asks for".to_owned()
         }
         "certificate verify failed" => {
-            "the client's certificate is not accepted: it has expired, or nobody in `client-ca` signed it"
-                .to_owned()
+            let why = judged::why(ssl).unwrap_or("OpenSSL does not say why");
+            format!("the client's certificate is not accepted: {why}")
         }
         "inappropriate fallback" => {
             "the client came back with an older version than it can, as if somebody had cut its first attempt".to_owned()

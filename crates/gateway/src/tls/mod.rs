@@ -9,6 +9,8 @@
 mod files;
 mod hello;
 #[cfg(feature = "legacy-tls")]
+mod judged;
+#[cfg(feature = "legacy-tls")]
 mod legacy;
 mod modern;
 mod names;
@@ -311,18 +313,19 @@ fn load(settings: &config::Tls, provider: &Arc<CryptoProvider>) -> Result<Loaded
         .map(|(index, files)| files::pair(files, index, provider))
         .collect();
     let names = Arc::new(Names::new(pairs?));
+    let verifier = modern::verifier(settings, provider)?;
     Ok(Loaded {
-        modern: Arc::new(modern::config(settings, &names, provider)?),
         #[cfg(feature = "legacy-tls")]
         legacy: match settings.profile {
             config::TlsProfile::Modern => Vec::new(),
             config::TlsProfile::Legacy10 => {
                 let pairs = names.pairs.iter().enumerate();
                 pairs
-                    .map(|(index, pair)| legacy::context(settings, pair, index))
+                    .map(|(index, pair)| legacy::context(settings, pair, index, verifier.as_ref()))
                     .collect::<Result<_, _>>()?
             }
         },
+        modern: Arc::new(modern::config(&names, verifier, provider)),
         names,
         stamps,
     })

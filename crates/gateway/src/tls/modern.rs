@@ -11,7 +11,7 @@ use tokio_rustls::{
         self, AlertDescription, CertificateError, PeerIncompatible, ProtocolVersion, ServerConfig,
         SignatureScheme,
         crypto::{CryptoProvider, ring},
-        server::{NoServerSessionStorage, WebPkiClientVerifier},
+        server::{NoServerSessionStorage, WebPkiClientVerifier, danger::ClientCertVerifier},
         sign::CertifiedKey,
     },
     server::TlsStream,
@@ -38,29 +38,16 @@ const WAITING: usize = 16 << 10;
 
 /// What rustls serves the clients of one listener by.
 pub(super) fn config(
-    settings: &Tls,
     names: &Arc<Names>,
+    verifier: Option<Arc<dyn ClientCertVerifier>>,
     provider: &Arc<CryptoProvider>,
-) -> Result<ServerConfig, BadFile> {
+) -> ServerConfig {
     let builder = ServerConfig::builder_with_provider(Arc::clone(provider))
         .with_safe_default_protocol_versions()
         .expect("the provider has suites for both versions");
-    let builder = match settings.client_auth {
-        ClientAuth::Off => builder.with_no_client_auth(),
-        auth => {
-            let roots = Arc::new(files::authorities(&settings.client_ca)?);
-            let verifier = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(provider));
-            let verifier = match auth {
-                ClientAuth::Optional => verifier.allow_unauthenticated(),
-                _ => verifier,
-            };
-            let verifier = verifier.build().map_err(|error| BadFile {
-                file: settings.client_ca.first().cloned().unwrap_or_default(),
-                of: Of::ClientCa(0),
-                why: Why::Certificate(error.to_string()),
-            })?;
-            builder.with_client_cert_verifier(verifier)
-        }
+    let builder = match verifier {
+        None => builder.with_no_client_auth(),
+        Some(verifier) => builder.with_client_cert_verifier(verifier),
     };
     let mut config = builder.with_cert_resolver(Arc::new(Resolver(Arc::clone(names))));
     config.alpn_protocols = APPLICATION_PROTOCOLS.iter().map(|it| it.to_vec()).collect();
@@ -70,7 +57,29 @@ pub(super) fn config(
         config.ticketer = ticketer;
     }
     config.send_tls13_tickets = 1;
-    Ok(config)
+    config
+}
+
+/// What judges the certificates of clients; `None` where they show none.
+pub(super) fn verifier(
+    settings: &Tls,
+    provider: &Arc<CryptoProvider>,
+) -> Result<Option<Arc<dyn ClientCertVerifier>>, BadFile> {
+    if settings.client_auth == ClientAuth::Off {
+        return Ok(None);
+    }
+    let roots = Arc::new(files::authorities(&settings.client_ca)?);
+    let verifier = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(provider));
+    let verifier = match settings.client_auth {
+        ClientAuth::Optional => verifier.allow_unauthenticated(),
+        _ => verifier,
+    };
+    let verifier = verifier.build().map_err(|error| BadFile {
+        file: settings.client_ca.first().cloned().unwrap_or_default(),
+        of: Of::ClientCa(0),
+        why: Why::Certificate(error.to_string()),
+    })?;
+    Ok(Some(verifier))
 }
 
 /// Whether rustls can serve a client that says `hello` with `key`: version,
@@ -175,7 +184,8 @@ fn alerted(alert: AlertDescription) -> String {
     format!("the client ended the handshake with the alert {alert:?}: {means}")
 }
 
-fn certificate(why: &CertificateError) -> &'static str {
+/// What is wrong with a client's certificate.
+pub(super) fn certificate(why: &CertificateError) -> &'static str {
     match why {
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => "it has expired",
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {

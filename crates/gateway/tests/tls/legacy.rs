@@ -43,7 +43,7 @@ fn rsa(authority: &Authority, file: &str, names: &[&str]) -> Signed {
     authority.sign_with(file, names, key, |_| {})
 }
 
-fn config(authority: &Authority) -> Config {
+pub(crate) fn config(authority: &Authority) -> Config {
     let mut config = crate::authority::config(&rsa(authority, "rsa", &["localhost"]));
     let tls = config.listeners[0].tls.as_mut().unwrap();
     tls.profile = TlsProfile::Legacy10;
@@ -51,7 +51,7 @@ fn config(authority: &Authority) -> Config {
 }
 
 /// A client that speaks `version` alone, and takes any certificate.
-fn client(version: SslVersion, suites: &str) -> SslContextBuilder {
+pub(crate) fn client(version: SslVersion, suites: &str) -> SslContextBuilder {
     let mut builder = SslContext::builder(SslMethod::tls_client()).unwrap();
     builder.set_security_level(0);
     builder.clear_options(SslOptions::NO_TLSV1 | SslOptions::NO_TLSV1_1);
@@ -63,7 +63,7 @@ fn client(version: SslVersion, suites: &str) -> SslContextBuilder {
     builder
 }
 
-async fn connect(
+pub(crate) async fn connect(
     context: &SslContext,
     address: SocketAddr,
 ) -> Result<SslStream<TcpStream>, String> {

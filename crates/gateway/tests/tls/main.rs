@@ -13,6 +13,8 @@ mod authority;
 mod certificates;
 mod hostile;
 #[cfg(feature = "legacy-tls")]
+mod judged;
+#[cfg(feature = "legacy-tls")]
 mod legacy;
 mod memory;
 mod modern;
