@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Family, Served,
-    when::{LONGEST, Seconds, day},
+    when::{DAY, LONGEST, NO_CLOCK, Seconds, day},
 };
 
 /// Families that peers made up and that are kept apart in one place.
@@ -19,6 +19,10 @@ const CODES: usize = 128;
 /// Places that are kept apart: drafts on routes, those of earlier
 /// configurations too.
 const PLACES: usize = 4_096;
+
+/// Days that are told apart: those one can look back, and one of a clock that
+/// runs ahead.
+const DAYS: usize = LONGEST as usize + 2;
 
 /// The family of those that found no room.
 pub(crate) const OTHERS: &str = "others";
@@ -106,9 +110,23 @@ impl Days {
             Ok(at) => self.0[at].1 = self.0[at].1.saturating_add(count),
             Err(at) => self.0.insert(at, (day, count)),
         }
-        let newest = self.0.last().map_or(day, |(day, _)| *day);
-        let first = newest.saturating_sub(LONGEST);
-        self.0.retain(|(day, _)| *day >= first);
+        // By number and not from the newest: a clock that was wrong once makes
+        // one day that does not exist, and costs one that does.
+        self.0.drain(..self.0.len().saturating_sub(DAYS));
+    }
+
+    /// Drops what lies behind a day; whether there was anything.
+    fn cut(&mut self, last: u32) -> bool {
+        let before = self.0.len();
+        self.0.retain(|(day, _)| *day <= last);
+        let cut = self.0.len() < before;
+        self.0.drain(..self.0.len().saturating_sub(DAYS));
+        cut
+    }
+
+    /// Whether it happened on a day.
+    pub(crate) fn has(&self, day: u32) -> bool {
+        self.0.binary_search_by_key(&day, |(day, _)| *day).is_ok()
     }
 
     /// How often it happened from a day on.
@@ -232,6 +250,35 @@ impl Place {
 }
 
 impl State {
+    /// Makes good what a clock that was wrong left behind: days in the future
+    /// are dropped, and times in the future become `now`. Whether it was more
+    /// than processes differ by that write at the same time. A clock that was
+    /// never set cuts nothing.
+    pub(crate) fn cut(&mut self, now: Seconds) -> bool {
+        if now < NO_CLOCK {
+            return false;
+        }
+        let mut cut = self.days.cut(day(now) + 1);
+        let mut bound = |at: &mut Seconds| {
+            cut |= *at > now + DAY;
+            *at = now.min(*at);
+        };
+        self.since.iter_mut().for_each(&mut bound);
+        for place in &mut self.places {
+            place.served.iter_mut().for_each(&mut bound);
+            bound(&mut place.peak.at);
+            for counts in place.families.values_mut() {
+                let times = [&mut counts.first, &mut counts.last];
+                times.into_iter().flatten().for_each(&mut bound);
+                bound(&mut counts.peak.at);
+                let refused = counts.refused.values_mut();
+                refused.for_each(|refused| bound(&mut refused.last));
+                counts.days.cut(day(now) + 1);
+            }
+        }
+        cut
+    }
+
     /// The counts of a draft on a route.
     pub(crate) fn place(&mut self, draft: Option<&str>, route: Option<&str>) -> Option<&mut Place> {
         let at = self.places.iter().position(|place| place.is(draft, route));

@@ -4,12 +4,16 @@
 //! counted since the last time to what stands there, and puts a new file in
 //! its place: so two processes, one of which hands over to the other, lose
 //! nothing, and one that is killed in the middle leaves the old file whole. A
-//! file that cannot be read is put aside, never written over.
+//! file that cannot be read is put aside, never written over. Nothing here
+//! waits for ever, and nothing is written through a link that stands beside
+//! the file.
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, Metadata, TryLockError},
     io::{self, Read as _, Write as _},
     path::{Path, PathBuf},
+    thread,
+    time::Duration,
 };
 
 use serde::{Deserialize, Serialize};
@@ -25,19 +29,30 @@ const VERSION: u32 = 1;
 /// More than the bounds of a census let it become.
 const LARGEST: u64 = 256 << 20;
 
+/// How long another process may write; less than the end of a gateway waits.
+const PATIENCE: Duration = Duration::from_secs(4);
+
+/// How often it is looked whether it still does.
+const LOOK: Duration = Duration::from_millis(20);
+
 /// Where a census is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Store {
     path: PathBuf,
 }
 
-/// A file that could not be read and was put aside.
+/// What is told of a file that was not taken as it stood.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Aside {
-    /// Where it is now.
-    pub to: PathBuf,
-    /// What is wrong with it.
-    pub why: String,
+pub enum Aside {
+    /// It could not be read, and was put aside.
+    Damaged {
+        /// Where it is now.
+        to: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// It spoke of days to come: those were dropped, the rest was kept.
+    Future,
 }
 
 /// Why the file cannot be read or written.
@@ -59,6 +74,26 @@ pub enum StoreError {
         path: PathBuf,
         /// What the system said.
         source: io::Error,
+    },
+    /// What has its name is no file that could be read or written.
+    #[error(
+        "the census cannot be kept in {}: {what}; name a plain file in a folder that is draftgate's own",
+        path.display()
+    )]
+    NoFile {
+        /// What was looked at.
+        path: PathBuf,
+        /// What it is.
+        what: &'static str,
+    },
+    /// Another process does not let go of the file.
+    #[error(
+        "cannot write the census: another process has held {} for {PATIENCE:?}; look which one does, and let it go on or end it",
+        lock.display()
+    )]
+    Busy {
+        /// The file that it holds.
+        lock: PathBuf,
     },
     /// Its content is no census of this version.
     #[error("{} is no census: {why}", path.display())]
@@ -104,6 +139,11 @@ impl Store {
             source,
         };
         let mut text = String::new();
+        // Opening a pipe would wait for whoever writes into it.
+        match fs::metadata(&self.path) {
+            Ok(about) if !about.is_file() => return Err(no_file(&self.path, &about)),
+            Ok(_) | Err(_) => {}
+        }
         match File::open(&self.path) {
             Ok(file) => match file.take(LARGEST).read_to_string(&mut text) {
                 Ok(_) => {}
@@ -130,17 +170,25 @@ impl Store {
     }
 
     /// The same for a program that goes on counting: what is no census is put
-    /// aside, so that nothing of it is lost.
+    /// aside, so that nothing of it is lost, and what a wrong clock wrote of
+    /// days to come is dropped.
     ///
     /// # Errors
     /// It cannot be read, or not put aside.
     pub fn load(&self, now: Seconds) -> Result<(State, Option<Aside>), StoreError> {
+        self.followed()?.sound(now)
+    }
+
+    fn sound(&self, now: Seconds) -> Result<(State, Option<Aside>), StoreError> {
         match self.read() {
-            Ok(state) => Ok((state, None)),
+            Ok(mut state) => {
+                let cut = state.cut(now);
+                Ok((state, cut.then_some(Aside::Future)))
+            }
             Err(StoreError::Damaged { why, .. }) => {
                 let to = self.beside(&format!("damaged-{now}"));
                 fs::rename(&self.path, &to).map_err(|source| self.not_written(source))?;
-                Ok((State::default(), Some(Aside { to, why })))
+                Ok((State::default(), Some(Aside::Damaged { to, why })))
             }
             Err(error) => Err(error),
         }
@@ -151,16 +199,42 @@ impl Store {
     /// configuration has, unless it is for another process to say.
     ///
     /// # Errors
-    /// It cannot be written: nothing of `unsaved` is in it then.
+    /// It cannot be written, or the other process takes longer than a few
+    /// seconds: nothing of `unsaved` is in it then.
     pub fn save(
         &self,
         unsaved: &State,
         served: Option<&[Served]>,
         now: Seconds,
     ) -> Result<(State, Option<Aside>), StoreError> {
-        let _held = self.lock().map_err(|source| self.not_written(source))?;
-        let (mut state, aside) = self.load(now)?;
+        self.followed()?.write(unsaved, served, now, PATIENCE)
+    }
+
+    /// Where the file is itself, if it is named by a link: what is put in its
+    /// place is to stand there, and so are the files beside it.
+    fn followed(&self) -> Result<Self, StoreError> {
+        match fs::canonicalize(&self.path) {
+            Ok(path) => Ok(Self { path }),
+            Err(_) if self.path.is_symlink() => Err(StoreError::NoFile {
+                path: self.path.clone(),
+                what: "it is a symbolic link that leads nowhere",
+            }),
+            // There is none yet, or it cannot be reached, which reading tells.
+            Err(_) => Ok(self.clone()),
+        }
+    }
+
+    fn write(
+        &self,
+        unsaved: &State,
+        served: Option<&[Served]>,
+        now: Seconds,
+        patience: Duration,
+    ) -> Result<(State, Option<Aside>), StoreError> {
+        let _held = self.lock(patience)?;
+        let (mut state, aside) = self.sound(now)?;
         state.merge(unsaved);
+        state.cut(now);
         if let Some(served) = served {
             state.serves(served, now);
         }
@@ -184,12 +258,32 @@ impl Store {
     }
 
     /// Held until the file is dropped.
-    fn lock(&self) -> io::Result<File> {
-        let mut options = File::options();
-        let file = options.create(true).truncate(false).write(true);
-        let file = file.open(self.beside("lock"))?;
-        file.lock()?;
-        Ok(file)
+    fn lock(&self, patience: Duration) -> Result<File, StoreError> {
+        let lock = self.beside("lock");
+        let failed = |source| self.not_written(source);
+        let file = match File::options().write(true).create_new(true).open(&lock) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                // Not through a link, and no pipe that would wait for a reader.
+                let about = fs::symlink_metadata(&lock).map_err(failed)?;
+                if !about.is_file() {
+                    return Err(no_file(&lock, &about));
+                }
+                File::options().write(true).open(&lock).map_err(failed)?
+            }
+            made => made.map_err(failed)?,
+        };
+        let mut waited = Duration::ZERO;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(file),
+                Err(TryLockError::WouldBlock) if waited < patience => {
+                    thread::sleep(LOOK);
+                    waited += LOOK;
+                }
+                Err(TryLockError::WouldBlock) => return Err(StoreError::Busy { lock }),
+                Err(TryLockError::Error(source)) => return Err(failed(source)),
+            }
+        }
     }
 
     /// A file in the same folder: `census.json.new`.
@@ -215,8 +309,24 @@ impl Store {
     }
 }
 
+fn no_file(path: &Path, about: &Metadata) -> StoreError {
+    StoreError::NoFile {
+        path: path.to_owned(),
+        what: match about {
+            it if it.is_dir() => "it is a folder",
+            it if it.is_symlink() => "it is a symbolic link",
+            _ => "it is a pipe, a socket or a device",
+        },
+    }
+}
+
 fn write(path: &Path, content: &Content<&State>) -> io::Result<()> {
-    let mut file = File::create(path)?;
+    // What a process left that was killed; a link goes, and not what it names.
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    let mut file = File::create_new(path)?;
     let mut text = serde_json::to_vec_pretty(content)?;
     text.push(b'\n');
     file.write_all(&text)?;
@@ -224,173 +334,4 @@ fn write(path: &Path, content: &Content<&State>) -> io::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::{
-        sync::atomic::{AtomicU32, Ordering},
-        thread,
-    };
-
-    use draftgate_core::Draft;
-
-    use super::*;
-    use crate::{Census, Family, Report};
-
-    const NOON: Seconds = 1_793_620_800;
-
-    /// A folder that goes with the test.
-    struct Folder(PathBuf);
-
-    impl Folder {
-        fn new() -> Self {
-            static COUNT: AtomicU32 = AtomicU32::new(0);
-            let count = COUNT.fetch_add(1, Ordering::Relaxed);
-            let name = format!("draftgate-census-{}-{count}", std::process::id());
-            let folder = std::env::temp_dir().join(name);
-            fs::create_dir(&folder).unwrap();
-            Self(folder)
-        }
-
-        fn store(&self) -> Store {
-            Store::new(self.0.join("census.json"))
-        }
-    }
-
-    impl Drop for Folder {
-        fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.0);
-        }
-    }
-
-    fn count(census: &mut Census, times: u32) {
-        let family = Family {
-            name: "a \"TV\"".to_owned(),
-            known: false,
-            evidence: "é is not kept, \\ is".to_owned(),
-        };
-        for _ in 0..times {
-            census.opened(Draft::Hixie76, "/tv", &family, NOON);
-        }
-        census.refused(None, None, &family, "path-unknown", NOON);
-    }
-
-    fn opened(state: &State) -> u64 {
-        let report = Report::new(state, NOON);
-        report.places.iter().map(|place| place.opened).sum()
-    }
-
-    #[test]
-    fn what_was_saved_is_read_again() {
-        let folder = Folder::new();
-        let store = folder.store();
-        assert_eq!(
-            store.read().unwrap(),
-            State::default(),
-            "there is no file yet"
-        );
-        let mut census = Census::new(NOON);
-        census.serves([Served::new(Draft::Hixie76, "/tv").observed(true)], NOON);
-        count(&mut census, 3);
-        let unsaved = census.take_unsaved(NOON);
-        let (saved, aside) = store.save(&unsaved, Some(census.served()), NOON).unwrap();
-        assert_eq!(aside, None);
-        assert_eq!(store.read().unwrap(), saved);
-        assert_eq!(opened(&saved), 3);
-        assert!(
-            Report::new(&saved, NOON)
-                .places
-                .iter()
-                .any(|place| place.observed)
-        );
-        let names: Vec<_> = fs::read_dir(&folder.0).unwrap().collect();
-        assert_eq!(names.len(), 2, "the file and its lock: {names:?}");
-    }
-
-    #[test]
-    fn a_damaged_file_is_put_aside_and_counting_goes_on() {
-        for text in [
-            "",
-            "{",
-            "{\"version\": 2, \"census\": {}}",
-            "{\"version\": 1}",
-            "[]",
-        ] {
-            let folder = Folder::new();
-            let store = folder.store();
-            fs::write(store.path(), text).unwrap();
-            assert!(
-                matches!(store.read(), Err(StoreError::Damaged { .. })),
-                "{text}"
-            );
-            assert!(store.path().exists(), "reading alone changes nothing");
-            let mut census = Census::new(NOON);
-            count(&mut census, 1);
-            let unsaved = census.take_unsaved(NOON);
-            let (saved, aside) = store.save(&unsaved, None, NOON).unwrap();
-            let aside = aside.unwrap();
-            assert_eq!(fs::read_to_string(&aside.to).unwrap(), text);
-            assert!(aside.to.ends_with(format!("census.json.damaged-{NOON}")));
-            assert_eq!(opened(&saved), 1);
-        }
-    }
-
-    #[test]
-    fn a_file_cut_anywhere_is_no_census_and_no_panic() {
-        let folder = Folder::new();
-        let store = folder.store();
-        let mut census = Census::new(NOON);
-        count(&mut census, 2);
-        store.save(&census.take_unsaved(NOON), None, NOON).unwrap();
-        let whole = fs::read(store.path()).unwrap();
-        for end in 0..whole.len() - 2 {
-            fs::write(store.path(), &whole[..end]).unwrap();
-            assert!(
-                matches!(store.read(), Err(StoreError::Damaged { .. })),
-                "{end}"
-            );
-        }
-    }
-
-    #[test]
-    fn what_cannot_be_written_leaves_the_old_file_whole() {
-        let folder = Folder::new();
-        let store = folder.store();
-        let mut census = Census::new(NOON);
-        count(&mut census, 2);
-        store.save(&census.take_unsaved(NOON), None, NOON).unwrap();
-        // No file can be made where a folder stands.
-        fs::create_dir(store.beside("new")).unwrap();
-        count(&mut census, 5);
-        let unsaved = census.take_unsaved(NOON);
-        let error = store.save(&unsaved, None, NOON).unwrap_err();
-        assert!(matches!(error, StoreError::Write { .. }), "{error}");
-        assert_eq!(opened(&store.read().unwrap()), 2);
-        census.not_saved(&unsaved);
-        fs::remove_dir(store.beside("new")).unwrap();
-        store.save(&census.take_unsaved(NOON), None, NOON).unwrap();
-        assert_eq!(opened(&store.read().unwrap()), 7);
-    }
-
-    #[test]
-    fn many_writers_at_once_lose_nothing() {
-        let folder = Folder::new();
-        thread::scope(|scope| {
-            for _ in 0..4 {
-                scope.spawn(|| {
-                    let store = folder.store();
-                    let mut census = Census::new(NOON);
-                    for _ in 0..10 {
-                        count(&mut census, 1);
-                        let unsaved = census.take_unsaved(NOON);
-                        let (saved, _) = store.save(&unsaved, None, NOON).unwrap();
-                        census.saved(saved);
-                    }
-                });
-            }
-        });
-        let state = folder.store().read().unwrap();
-        assert_eq!(opened(&state), 40);
-        let report = Report::new(&state, NOON);
-        let refused: u64 = report.places.iter().map(|place| place.refused).sum();
-        assert_eq!(refused, 40);
-    }
-}
+mod tests;

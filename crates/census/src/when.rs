@@ -8,7 +8,11 @@ use time::{OffsetDateTime, UtcDateTime};
 /// Seconds since 1970, without leap seconds.
 pub type Seconds = u64;
 
-const DAY: Seconds = 86_400;
+pub(crate) const DAY: Seconds = 86_400;
+
+/// 2026-01-01: a clock that says less was never set, as in a device without a
+/// battery before the network is there.
+pub(crate) const NO_CLOCK: Seconds = 1_767_225_600;
 
 /// The day of UTC, counted from 1970-01-01.
 pub(crate) fn day(at: Seconds) -> u32 {

@@ -19,7 +19,10 @@ use std::{
 
 use draftgate_census::{Aside, Census, Family, Opened, Report, Seconds, Served, Store, StoreError};
 use draftgate_core::Draft;
-use tokio::time::{Duration, MissedTickBehavior, interval, timeout};
+use tokio::{
+    sync::OwnedMutexGuard,
+    time::{Duration, MissedTickBehavior, interval, timeout},
+};
 use tracing::{error, info, warn};
 
 use crate::{
@@ -43,8 +46,10 @@ const OBSERVED: &str = "observed-draft";
 pub(crate) struct Counting {
     census: Mutex<Census>,
     store: Mutex<Option<Store>>,
+    /// Whether what the file says is not counted in yet.
+    unread: AtomicBool,
     /// Held by whoever writes the file.
-    saving: Mutex<()>,
+    saving: Arc<tokio::sync::Mutex<()>>,
     /// Whether another process says what the configuration has.
     handed_over: AtomicBool,
     /// Whether the last try to write the file failed.
@@ -57,7 +62,6 @@ enum Saved {
     Well {
         /// After it had failed.
         again: bool,
-        aside: Option<Aside>,
     },
     Failed {
         /// As the time before.
@@ -102,16 +106,18 @@ impl Counting {
         Arc::new(Self {
             census: Mutex::new(Census::new(now())),
             store: Mutex::default(),
-            saving: Mutex::default(),
+            unread: AtomicBool::new(false),
+            saving: Arc::default(),
             handed_over: AtomicBool::new(false),
             failing: AtomicBool::new(false),
             observed: std::array::from_fn(|_| AtomicU64::new(0)),
         })
     }
 
-    /// Counts for the routes of `config` from now on, and goes on from what its
-    /// file says. Without the file counting goes on in memory: whatever is
-    /// wrong with it is no reason to serve nobody.
+    /// Counts for the routes of `config` from now on. What its file says is
+    /// read when it is written next, which neither the start nor a signal waits
+    /// for. Without the file counting goes on in memory: whatever is wrong with
+    /// it is no reason to serve nobody.
     pub(crate) fn follow(&self, config: &Config) {
         let served = |route: &Route| {
             let path = route.path.to_string();
@@ -120,21 +126,11 @@ impl Counting {
             route.drafts.iter().map(place).collect::<Vec<_>>()
         };
         let store = config.census.file.as_ref().map(Store::new);
-        let changed = {
+        {
             let mut known = self.store();
-            let changed = *known != store;
-            known.clone_from(&store);
-            changed
-        };
-        if let Some(store) = store.filter(|_| changed) {
-            match store.load(now()) {
-                Ok((state, aside)) => {
-                    self.census().resume(state);
-                    tell(&store, aside);
-                }
-                Err(error) => {
-                    error!(%error, "counting goes on in memory, and the file is tried again in a minute");
-                }
+            if *known != store {
+                self.unread.store(store.is_some(), Release);
+                *known = store;
             }
         }
         let served = config.routes.iter().flat_map(served);
@@ -159,25 +155,42 @@ impl Counting {
     }
 
     /// Adds what was counted to the file, if there is one and anything is new.
-    /// It goes on where whoever waits for it stops waiting.
+    /// It goes on where whoever waits for it stops waiting. Nothing where
+    /// somebody writes already, so that nobody queues up behind a slow disk.
     pub(crate) async fn save(self: &Arc<Self>) {
+        if let Ok(only) = Arc::clone(&self.saving).try_lock_owned() {
+            self.save_alone(only).await;
+        }
+    }
+
+    /// The same after whoever writes: all that was counted until now is in the
+    /// file then.
+    pub(crate) async fn save_all(self: &Arc<Self>) {
+        let only = Arc::clone(&self.saving).lock_owned().await;
+        self.save_alone(only).await;
+    }
+
+    async fn save_alone(self: &Arc<Self>, only: OwnedMutexGuard<()>) {
         if self.store().is_none() {
             return;
         }
         let this = Arc::clone(self);
         // It waits for a disk, and for another process that writes the same.
-        let saved = tokio::task::spawn_blocking(move || this.save_now()).await;
-        let Ok(Some((store, saved))) = saved else {
+        let saving = tokio::task::spawn_blocking(move || {
+            let _only = only;
+            this.save_now()
+        });
+        let Ok(Some((store, told, saved))) = saving.await else {
             return;
         };
-        let file = store.path().display();
+        for aside in told {
+            tell(&store, aside);
+        }
         match saved {
-            Saved::Well { again, aside } => {
-                tell(&store, aside);
-                if again {
-                    info!(%file, "the census is written again; nothing was lost");
-                }
+            Saved::Well { again: true } => {
+                info!(file = %store.path().display(), "the census is written again; nothing was lost");
             }
+            Saved::Well { again: false } => {}
             Saved::Failed {
                 again: false,
                 error,
@@ -191,20 +204,43 @@ impl Counting {
 
     /// The same at the end, which does not wait for ever.
     pub(crate) async fn finish(self: &Arc<Self>) {
-        if timeout(AT_THE_END, self.save()).await.is_err() {
+        if timeout(AT_THE_END, self.save_all()).await.is_err() {
             warn!("the file of the census could not be written within {AT_THE_END:?}");
         } else if self.failing.load(Acquire) {
             warn!("what was counted since the census was last written is lost");
         }
     }
 
-    fn save_now(&self) -> Option<(Store, Saved)> {
-        let _one = self.saving.lock().unwrap_or_else(PoisonError::into_inner);
+    fn save_now(&self) -> Option<(Store, Vec<Aside>, Saved)> {
         let store = self.store().clone()?;
+        let mut told = Vec::new();
+        let saved = match self.read_and_add(&store, &mut told) {
+            Ok(()) => Saved::Well {
+                again: self.failing.swap(false, AcqRel),
+            },
+            Err(error) => Saved::Failed {
+                again: self.failing.swap(true, AcqRel),
+                error,
+            },
+        };
+        Some((store, told, saved))
+    }
+
+    fn read_and_add(&self, store: &Store, told: &mut Vec<Aside>) -> Result<(), StoreError> {
+        let mut is_new = false;
+        if self.unread.load(Acquire) {
+            let (state, aside) = store.load(now())?;
+            // Where it cannot be written, it is known at least.
+            self.unread.store(false, Release);
+            self.census().resume(state, now());
+            // What lies in the future is mended, and told of, by writing.
+            told.extend(aside.filter(|it| *it != Aside::Future));
+            is_new = true;
+        }
         let (unsaved, served) = {
             let mut census = self.census();
-            if !census.is_to_be_saved() {
-                return None;
+            if !is_new && !census.is_to_be_saved() {
+                return Ok(());
             }
             (census.take_unsaved(now()), census.served().to_vec())
         };
@@ -212,13 +248,12 @@ impl Counting {
         match store.save(&unsaved, served, now()) {
             Ok((saved, aside)) => {
                 self.census().saved(saved);
-                let again = self.failing.swap(false, AcqRel);
-                Some((store, Saved::Well { again, aside }))
+                told.extend(aside);
+                Ok(())
             }
             Err(error) => {
                 self.census().not_saved(&unsaved);
-                let again = self.failing.swap(true, AcqRel);
-                Some((store, Saved::Failed { again, error }))
+                Err(error)
             }
         }
     }
@@ -319,13 +354,18 @@ impl fmt::Debug for Counting {
     }
 }
 
-fn tell(store: &Store, aside: Option<Aside>) {
-    if let Some(Aside { to, why }) = aside {
-        error!(
-            file = %store.path().display(),
+fn tell(store: &Store, aside: Aside) {
+    let file = store.path().display();
+    match aside {
+        Aside::Damaged { to, why } => error!(
+            %file,
             aside = %to.display(),
             "the file was no census: {why}; it was put aside, and counting began anew"
-        );
+        ),
+        Aside::Future => warn!(
+            %file,
+            "the census spoke of days to come, as after a clock that ran ahead: they were dropped, and the rest is kept; look whether the clock is right"
+        ),
     }
 }
 
@@ -336,89 +376,4 @@ fn now() -> Seconds {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::{fs, path::PathBuf};
-
-    use draftgate_census::Window;
-    use tokio::time::advance;
-
-    use super::*;
-
-    fn file(name: &str) -> PathBuf {
-        let name = format!("draftgate-{name}-{}.json", std::process::id());
-        std::env::temp_dir().join(name)
-    }
-
-    fn with_file(path: &std::path::Path) -> Config {
-        let mut config = Config::default();
-        config.census.file = Some(path.to_owned());
-        config
-    }
-
-    fn opened_in(path: &std::path::Path) -> u64 {
-        let state = Store::new(path).read().unwrap();
-        let report = Report::new(&state, now());
-        report.places.iter().map(|place| place.opened).sum()
-    }
-
-    /// Lets what runs beside go on until `condition` holds.
-    async fn until(mut condition: impl FnMut() -> bool) {
-        while !condition() {
-            tokio::task::yield_now().await;
-            std::thread::yield_now();
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_killed_process_loses_a_minute_at_most() {
-        let path = file("minute");
-        let counting = Counting::new();
-        counting.follow(&with_file(&path));
-        let keeps = tokio::spawn(Arc::clone(&counting).keep());
-        until(|| path.exists()).await;
-        let open = |times: u64| {
-            for _ in 0..times {
-                let family = Family::of(b"GET / HTTP/1.1\r\nUser-Agent: a\r\n\r\n");
-                let opened = counting
-                    .census()
-                    .opened(Draft::ALL[0], "/a", &family, now());
-                counting.census().closed(&opened, now());
-            }
-        };
-        open(3);
-        assert_eq!(opened_in(&path), 0, "not before the minute is over");
-        advance(PERIOD).await;
-        until(|| opened_in(&path) == 3).await;
-        open(2);
-        advance(PERIOD).await;
-        until(|| opened_in(&path) == 5).await;
-        keeps.abort();
-        for suffix in ["", ".lock"] {
-            fs::remove_file(format!("{}{suffix}", path.display())).unwrap();
-        }
-    }
-
-    #[tokio::test]
-    async fn another_file_begins_with_what_it_says() {
-        let paths = [file("one"), file("other")];
-        let counting = Counting::new();
-        let family = Family::of(b"GET / HTTP/1.1\r\nUser-Agent: a\r\n\r\n");
-        for (times, path) in [(1, &paths[0]), (2, &paths[1]), (3, &paths[0])] {
-            counting.follow(&with_file(path));
-            for _ in 0..times {
-                let draft = Draft::ALL[0];
-                let opened = counting.census().opened(draft, "/a", &family, now());
-                counting.census().closed(&opened, now());
-            }
-            counting.finish().await;
-        }
-        assert_eq!((opened_in(&paths[0]), opened_in(&paths[1])), (4, 2));
-        let text = counting.report().sentences(Window::DAYS_90);
-        assert!(text.contains("4 connections: agent a 4"), "{text}");
-        for path in paths {
-            for suffix in ["", ".lock"] {
-                fs::remove_file(format!("{}{suffix}", path.display())).unwrap();
-            }
-        }
-    }
-}
+mod tests;

@@ -230,7 +230,7 @@ impl Running {
         let inner = &self.inner;
         // The other process is to find all of it.
         inner.census.hand_over();
-        let _ = timeout(Duration::from_secs(5), inner.census.save()).await;
+        let _ = timeout(Duration::from_secs(5), inner.census.save_all()).await;
         inner.now().give_way();
         inner.openings.close();
         // An opening that takes longer has a client that is silent.

@@ -147,11 +147,10 @@ async fn a_restart_keeps_the_counts() {
     // It is known again before anybody comes.
     let (running, _) = gateway(folder.config());
     for draft in spoken() {
-        assert_eq!(
-            place(&running.census(), draft, "/echo").opened,
-            2,
-            "{draft}"
-        );
+        until("what the file says is known", || {
+            place(&running.census(), draft, "/echo").opened == 2
+        })
+        .await;
     }
 }
 
