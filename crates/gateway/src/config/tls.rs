@@ -211,6 +211,7 @@ fn pair(
 
 fn client_ca(table: &mut Table<'_>, tls: &mut Tls, places: &mut Places) {
     const WHAT: &str = "a file or a list of files";
+    const AUTHORITY: &str = "name the file with your authority's certificate, for example `client-ca = \"clients.pem\"`";
     table.unless_said("client-ca", Shown::nothing());
     let said = table.said("client-ca");
     if let Some(said) = &said {
@@ -224,6 +225,11 @@ fn client_ca(table: &mut Table<'_>, tls: &mut Tls, places: &mut Places) {
             tls.client_ca.push(table.path(&name));
             places.client_ca.push(place);
         }
+        if said.value.as_array().is_some_and(|all| all.is_empty()) {
+            let wrong = Wrong::new("names no authority, so that no certificate could be good");
+            let wrong = wrong.help(AUTHORITY);
+            table.wrong_value("client-ca", said, wrong);
+        }
         // Whoever names an authority wants its clients.
         tls.client_auth = ClientAuth::Required;
     }
@@ -232,8 +238,10 @@ fn client_ca(table: &mut Table<'_>, tls: &mut Tls, places: &mut Places) {
     if let (None, Some(auth)) = (&said, auth)
         && tls.client_auth != ClientAuth::Off
     {
-        let wrong = Wrong::new("asks clients for certificates, but `client-ca` names nobody who signs them")
-            .help("name the file with your authority's certificate, for example `client-ca = \"clients.pem\"`");
+        let wrong = Wrong::new(
+            "asks clients for certificates, but `client-ca` names nobody who signs them",
+        )
+        .help(AUTHORITY);
         table.wrong_value("client-auth", &auth, wrong);
     }
 }

@@ -6,12 +6,14 @@
 //! does so by a script at night.
 
 use std::{
-    fmt, fs, io,
+    fmt, fs,
+    io::{self, Read},
     path::{Path, PathBuf},
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use ring::digest;
 use tokio_rustls::rustls::{
     self, RootCertStore,
     crypto::CryptoProvider,
@@ -25,6 +27,9 @@ use x509_cert::{
 };
 
 use crate::config::CertificateFiles;
+
+/// Octets of a file, at most. All authorities of a system are a quarter of it.
+const LARGEST: u64 = 1 << 20;
 
 /// A certificate of a listener, as it is served now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,6 +84,10 @@ pub(crate) enum Of {
 pub(crate) enum Why {
     #[error("cannot be read: {0}")]
     Read(io::Error),
+    #[error("is no plain file; PEM is not read from folders, pipes and devices")]
+    NoPlainFile,
+    #[error("is larger than 1 MiB, which no PEM of certificates is; is it another file?")]
+    TooLarge,
     #[error(
         "has no certificate in PEM in it, which begins with -----BEGIN CERTIFICATE-----; `openssl x509 -inform DER` makes PEM of DER"
     )]
@@ -149,7 +158,7 @@ pub(super) fn pair(
 
 /// Every certificate of a file, of which there is at least one.
 pub(super) fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, Why> {
-    let text = fs::read(file).map_err(Why::Read)?;
+    let text = read(file)?;
     let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
     match read {
         Ok(all) if all.is_empty() => Err(Why::NoCertificate),
@@ -159,7 +168,7 @@ pub(super) fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, 
 }
 
 fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, Why> {
-    let text = fs::read(file).map_err(Why::Read)?;
+    let text = read(file)?;
     match PrivateKeyDer::from_pem_slice(&text) {
         Ok(key) => Ok(key),
         Err(pem::Error::NoItemsFound) if is_encrypted(&text) => Err(Why::EncryptedKey),
@@ -232,16 +241,34 @@ impl fmt::Display for Certificate {
     }
 }
 
-/// Whether files changed: when they were written, and how long they are.
+/// The octets of `file`, which is a plain one and not too large to be PEM: it
+/// is read while everybody waits.
+fn read(file: &Path) -> Result<Vec<u8>, Why> {
+    // Asked before it is opened: a pipe opens once somebody writes into it.
+    if !fs::metadata(file).map_err(Why::Read)?.is_file() {
+        return Err(Why::NoPlainFile);
+    }
+    let open = fs::File::open(file).map_err(Why::Read)?;
+    let mut octets = Vec::new();
+    let read = open.take(LARGEST + 1).read_to_end(&mut octets);
+    read.map_err(Why::Read)?;
+    match octets.len() as u64 > LARGEST {
+        true => Err(Why::TooLarge),
+        false => Ok(octets),
+    }
+}
+
+/// Whether files changed: digests of what is in them. Times and lengths do not
+/// say: those of images are all the same, and so are those of `cp -p`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Stamps(Vec<Option<(SystemTime, u64)>>);
+pub(super) struct Stamps(Vec<Option<[u8; 32]>>);
 
 impl Stamps {
     /// As they are now.
     pub(super) fn of<'a>(files: impl Iterator<Item = &'a Path>) -> Self {
         let stamp = |file: &Path| {
-            let about = fs::metadata(file).ok()?;
-            Some((about.modified().ok()?, about.len()))
+            let digest = digest::digest(&digest::SHA256, &read(file).ok()?);
+            digest.as_ref().try_into().ok()
         };
         Self(files.map(stamp).collect())
     }

@@ -1,9 +1,9 @@
 //! Notices that certificates were renewed, and reads them anew: whatever renews
 //! them need not know of us.
 //!
-//! It looks at the times of the files every now and then. The system could
-//! tell of changes at once, but not of those behind links to other folders, as
-//! renewers make them, and not on every file system.
+//! It reads the files every now and then and compares: they are a few KiB. The
+//! system could tell of changes at once, but not of those behind links to other
+//! folders, as renewers make them, and not on every file system.
 
 use std::{
     net::SocketAddr,

@@ -291,6 +291,33 @@ async fn a_configuration_is_told_what_is_wrong_with_its_files_and_where() {
     load(&authority, "tls.certificate = \"both.pem\"").unwrap();
 }
 
+/// Each would be read for ever.
+#[tokio::test]
+async fn files_that_are_no_plain_ones_or_huge_are_not_read() {
+    let authority = Authority::new();
+    authority.sign("a", &["localhost"]);
+    let pipe = authority.file("pipe.pem");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    let huge = fs::File::create(authority.file("huge.pem")).unwrap();
+    huge.set_len(1 << 40).unwrap();
+    for (file, told) in [
+        ("pipe.pem", "pipe.pem: is no plain file"),
+        ("/dev/zero", "/dev/zero: is no plain file"),
+        (".", "is no plain file"),
+        ("huge.pem", "huge.pem: is larger than 1 MiB"),
+    ] {
+        for tls in [
+            format!("tls = {{ certificate = \"{file}\", key = \"a.key\" }}"),
+            format!("tls = {{ certificate = \"a.pem\", key = \"{file}\" }}"),
+            format!("tls = {{ certificate = \"a.pem\", key = \"a.key\", client-ca = \"{file}\" }}"),
+        ] {
+            let error = load(&authority, &tls).unwrap_err();
+            assert!(error.contains(told), "{tls}\n{error}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_gateway_does_not_begin_with_certificates_that_it_cannot_use() {
     let authority = Authority::new();

@@ -1,12 +1,17 @@
 //! Certificates that change while the gateway runs.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    fs,
+    net::SocketAddr,
+    time::{Duration, SystemTime},
+};
 
 use draftgate_core::Message;
+use draftgate_gateway::config::CertificateFiles;
 use tokio_rustls::rustls::{ClientConfig, pki_types::CertificateDer};
 
 use crate::{
-    authority::{Authority, config, write},
+    authority::{Authority, Signed, config, write},
     common::{Client, captured, gateway, soon, spoken, until},
     tunnel,
 };
@@ -59,6 +64,54 @@ async fn renewed_files_are_noticed_and_open_connections_go_on() {
     for client in &mut open {
         client.send("still here").await;
         assert_eq!(client.message().await, Message::from("still here"));
+    }
+}
+
+/// Puts `from` in the place of `to`, as old as all files of an image are.
+fn put(from: &Signed, to: &CertificateFiles) {
+    for (from, to) in [
+        (&from.files.key, &to.key),
+        (&from.files.certificate, &to.certificate),
+    ] {
+        let beside = to.with_extension("new");
+        fs::copy(from, &beside).unwrap();
+        let file = fs::File::options().write(true).open(&beside).unwrap();
+        file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1))
+            .unwrap();
+        fs::rename(&beside, to).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_renewal_of_the_same_time_and_length_is_one() {
+    let authority = Authority::new();
+    let first = authority.sign("first", &["localhost"]);
+    // The lengths of ECDSA's signatures vary a little.
+    let second = std::iter::repeat_with(|| authority.sign("second", &["localhost"]))
+        .find(|second| second.der.len() == first.der.len())
+        .unwrap();
+    assert_eq!(first.key.len(), second.key.len());
+    for by_itself in [true, false] {
+        let served = authority.sign("served", &["localhost"]);
+        put(&first, &served.files);
+        let mut config = config(&served);
+        let tls = config.listeners[0].tls.as_mut().unwrap();
+        tls.reload_check = by_itself.then_some(Duration::from_millis(10));
+        let (running, address) = gateway(config.clone());
+        let client = tunnel::of_today(&authority);
+        assert_eq!(shown(&client, address).await, first.der);
+        put(&second, &served.files);
+        if !by_itself {
+            running.reload(config).unwrap();
+            assert_eq!(shown(&client, address).await, second.der);
+            continue;
+        }
+        soon("the new certificate", async {
+            while shown(&client, address).await != second.der {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        })
+        .await;
     }
 }
 
