@@ -70,19 +70,28 @@ impl Visit {
         let Secured {
             transport,
             kind,
-            old,
+            offered,
         } = secured;
         self.inner.counts.secured(kind);
         self.peer.tls = true;
         self.peer.kind = Some(kind);
-        if let Some(offered) = old
+        if let Some(offered) = offered
             && self
                 .inner
                 .throttle
                 .lets("tls-legacy", self.peer.client.ip())
         {
             let Self { id, peer, .. } = self;
-            warn!(id, %peer, code = "tls-legacy", offered, "an old client is served: {kind}, which protects little");
+            let code = "tls-legacy";
+            match kind.is_old() {
+                true => {
+                    warn!(id, %peer, code, offered, "an old client is served: {kind}, which protects little");
+                }
+                // Nothing is wrong with its version; its suites or groups are others.
+                false => {
+                    info!(id, %peer, code, offered, "a client is served that offers nothing of rustls': {kind}");
+                }
+            }
         }
         transport
     }

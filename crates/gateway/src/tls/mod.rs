@@ -54,6 +54,13 @@ pub struct TlsKind {
     pub library: &'static str,
 }
 
+impl TlsKind {
+    /// Whether the version is one that everybody was asked to leave.
+    pub(crate) fn is_old(self) -> bool {
+        matches!(self.version, "1.0" | "1.1")
+    }
+}
+
 impl fmt::Display for TlsKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "TLS {} by {}", self.version, self.library)
@@ -84,8 +91,8 @@ struct Loaded {
 pub(crate) struct Secured {
     pub(crate) transport: Transport,
     pub(crate) kind: TlsKind,
-    /// What an old client offered; `None` for a modern one.
-    pub(crate) old: Option<String>,
+    /// What a client offered that rustls could not serve.
+    pub(crate) offered: Option<String>,
 }
 
 /// Why there is no TLS with a client.
@@ -136,7 +143,7 @@ impl Tls {
     }
 
     /// The TLS of `listener`, which had `before`: that is kept where nothing
-    /// changed, files included.
+    /// changed, nor anything in the files.
     ///
     /// # Errors
     /// A file is not what it should be.
@@ -228,7 +235,7 @@ impl Tls {
     ) -> Result<Secured, Failed> {
         let loaded = self.loaded();
         #[cfg(feature = "legacy-tls")]
-        if let Some((context, old)) = self.old(&loaded, hello) {
+        if let Some((context, offered)) = self.old(&loaded, hello) {
             let tcp = Replayed::new(tcp, ahead);
             let tls = legacy::accept(context, tcp, hello).await;
             let tls = Box::new(tls.map_err(Failed::Handshake)?);
@@ -239,7 +246,7 @@ impl Tls {
             return Ok(Secured {
                 transport: Transport::Legacy(tls),
                 kind,
-                old: Some(old),
+                offered: Some(offered),
             });
         }
         if hello.ssl_2 || hello.highest() < self.lowest() {
@@ -256,7 +263,7 @@ impl Tls {
         Ok(Secured {
             transport: Transport::Modern(Box::new(tls)),
             kind,
-            old: None,
+            offered: None,
         })
     }
 

@@ -1,6 +1,10 @@
 //! Clients of before: OpenSSL on both ends, and hellos as they were sent then.
 
-use std::{net::SocketAddr, pin::Pin, sync::LazyLock};
+use std::{
+    net::SocketAddr,
+    pin::Pin,
+    sync::{Arc, LazyLock, Mutex},
+};
 
 use draftgate_core::Message;
 use draftgate_gateway::{
@@ -16,7 +20,7 @@ use openssl::{
 use rcgen::{KeyPair, PKCS_RSA_SHA256};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    net::{TcpListener, TcpStream},
 };
 use tokio_openssl::SslStream;
 use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
@@ -155,6 +159,109 @@ async fn hixie_76_over_tls_1_0_is_told_wss_and_the_log_is_loud() {
         "{told}"
     );
     assert!(told["offered"].to_string().contains("AES128-SHA"), "{told}");
+}
+
+#[tokio::test]
+async fn the_log_tells_old_versions_from_clients_whom_rustls_does_not_suit() {
+    let (lines, _guard) = captured();
+    let authority = Authority::new();
+    let (_running, address) = gateway(config(&authority));
+    for (version, suites, level, told) in [
+        (
+            SslVersion::TLS1,
+            "ALL",
+            "WARN",
+            "TLS 1.0 by openssl, which protects little",
+        ),
+        (
+            SslVersion::TLS1_2,
+            "AES128-SHA",
+            "INFO",
+            "nothing of rustls': TLS 1.2 by openssl",
+        ),
+        (
+            SslVersion::TLS1_3,
+            "ALL",
+            "INFO",
+            "nothing of rustls': TLS 1.3 by openssl",
+        ),
+    ] {
+        let mut context = client(version, suites);
+        if version == SslVersion::TLS1_3 {
+            context.set_groups_list("P-521").unwrap();
+        }
+        connect(&context.build(), address).await.unwrap();
+        until(told, || {
+            lines
+                .with("code", "tls-legacy")
+                .iter()
+                .any(|line| line["message"].to_string().contains(told) && line["level"] == level)
+        })
+        .await;
+    }
+}
+
+/// A way to `address` that notes what comes back.
+async fn tapped(address: SocketAddr) -> (SocketAddr, Arc<Mutex<Vec<u8>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let here = listener.local_addr().unwrap();
+    let noted = Arc::new(Mutex::new(Vec::new()));
+    let note = Arc::clone(&noted);
+    tokio::spawn(async move {
+        let (mut client, _) = listener.accept().await.unwrap();
+        let mut gateway = TcpStream::connect(address).await.unwrap();
+        let (mut from_client, mut to_client) = client.split();
+        let (mut from_gateway, mut to_gateway) = gateway.split();
+        let back = async {
+            let mut chunk = [0; 4096];
+            while let Ok(count @ 1..) = from_gateway.read(&mut chunk).await {
+                note.lock().unwrap().extend_from_slice(&chunk[..count]);
+                to_client.write_all(&chunk[..count]).await.unwrap();
+            }
+        };
+        tokio::join!(tokio::io::copy(&mut from_client, &mut to_gateway), back)
+    });
+    (here, noted)
+}
+
+/// In TLS 1.0 the last block of a record is the vector of the next, which
+/// whoever listens knows before it is sent (BEAST).
+#[tokio::test]
+async fn an_empty_record_stands_before_each_of_tls_1_0() {
+    let authority = Authority::new();
+    let (_running, address) = gateway(config(&authority));
+    let (here, noted) = tapped(address).await;
+    let context = client(SslVersion::TLS1, "AES128-SHA").build();
+    let mut tls = connect(&context, here).await.unwrap();
+    tls.write_all(HYBI_13.as_bytes()).await.unwrap();
+    tls.write_all(&[0x81, 0x82, 0, 0, 0, 0, b'H', b'i', 0x88, 0x80, 0, 0, 0, 0])
+        .await
+        .unwrap();
+    let mut answer = Vec::new();
+    soon("the end", tls.read_to_end(&mut answer)).await.unwrap();
+    assert!(
+        answer.ends_with(&[0x81, 2, b'H', b'i', 0x88, 0]),
+        "{answer:?}"
+    );
+
+    let noted = noted.lock().unwrap();
+    let mut rest = &noted[..];
+    let mut lengths = Vec::new();
+    while let [kind, _, _, high, low, behind @ ..] = rest {
+        let length = usize::from(u16::from_be_bytes([*high, *low]));
+        if *kind == 0x17 {
+            lengths.push(length);
+        }
+        rest = &behind[length..];
+    }
+    // Padding and SHA-1's 20 octets, in blocks of 16 or behind one of them.
+    assert!(lengths.len() >= 2, "{lengths:?}");
+    for pair in lengths.chunks(2) {
+        assert!(
+            [32, 36].contains(&pair[0]) && pair.len() == 2,
+            "{lengths:?}"
+        );
+    }
 }
 
 #[tokio::test]
