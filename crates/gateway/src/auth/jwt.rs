@@ -121,7 +121,9 @@ impl Judge {
     /// When a connection with a token of `exp` is to end.
     fn expiry(&self, exp: Option<&Value>) -> Option<Instant> {
         let exp = exp?.as_f64()?;
-        let at = Duration::try_from_secs_f64(exp.max(0.0)).ok()? + self.config.leeway;
+        // None is beyond what any clock will say.
+        let at = Duration::try_from_secs_f64(exp.max(0.0)).ok()?;
+        let at = at.checked_add(self.config.leeway)?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
         Instant::now().checked_add(at.saturating_sub(now))
     }

@@ -90,6 +90,19 @@ async fn a_good_token_lets_in_in_every_draft() {
 }
 
 #[tokio::test]
+async fn a_token_that_is_good_almost_for_ever_lets_in() {
+    let route = hs("").replace("leeway = \"0s\"", "leeway = \"1h\"");
+    let (_running, address) = gateway(&route);
+    for exp in [1 << 62, 1 << 63, u64::MAX - 2047, u64::MAX] {
+        let token = hs256(&json!({"exp": exp}));
+        let opening = Opening::new(Draft::Hybi13, "/echo").bearer(&token);
+        let mut client = opening.open(address).await;
+        client.send("hello").await;
+        assert_eq!(client.message().await, Message::from("hello"), "{exp}");
+    }
+}
+
+#[tokio::test]
 async fn a_token_that_is_not_for_us_or_for_now_lets_nobody_in() {
     let more = "issuer = [\"a\", \"b\"]\naudience = \"us\"\n";
     let (running, address) = gateway(&hs(more));
