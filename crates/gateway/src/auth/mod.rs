@@ -176,8 +176,15 @@ impl Guard {
         if hides {
             place::without(&self.from, &mut headers);
         }
-        for name in self.hands_on() {
-            if *name != header::SET_COOKIE {
+        let ours = self.hands_on().iter();
+        let ours = ours.filter(|name| **name != header::SET_COOKIE);
+        for ours in ours.map(read_as) {
+            let alike: Vec<HeaderName> = headers
+                .keys()
+                .filter(|name| read_as(name) == ours)
+                .cloned()
+                .collect();
+            for name in alike {
                 headers.remove(name);
             }
         }
@@ -289,6 +296,17 @@ pub(crate) fn forbidden(what: &str, channel: &str) -> Refused {
         "the channel `{}` may not be {what}",
         shown(channel)
     ))
+}
+
+/// `name` as servers read it that make variables of fields (CGI, WSGI, PHP):
+/// `X_User` and `X.User` are `X-User` to them, and which of them they see if
+/// there are several is left to chance.
+fn read_as(name: &HeaderName) -> Cow<'_, str> {
+    let other = |c: char| !c.is_ascii_alphanumeric();
+    match name.as_str() {
+        text if text.contains(|c| c != '-' && other(c)) => text.replace(other, "-").into(),
+        text => text.into(),
+    }
 }
 
 /// A user's name as the log shows it.

@@ -15,7 +15,7 @@ use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
 use tokio::{sync::Semaphore, time::timeout};
 
-use super::{Admitted, CHALLENGE, Question, cache, cache::Cache, grant, pool::Pool};
+use super::{Admitted, CHALLENGE, Question, cache, cache::Cache, grant, pool::Pool, read_as};
 use crate::{Answered, Refused, config::AuthServer};
 
 /// As much of what a refusal says goes to the client.
@@ -122,23 +122,19 @@ impl Server {
     }
 
     fn admitted(&self, fields: &HeaderMap) -> Result<Admitted, Refused> {
-        let field = |name: &Option<HeaderName>| name.as_ref().and_then(|name| fields.get(name));
-        let grant = match field(&self.config.rights_field) {
+        let grant = match only(fields, self.config.rights_field.as_ref())? {
             None => Default::default(),
-            Some(said) => {
+            Some((name, said)) => {
                 let read = serde_json::from_slice(said.as_bytes())
                     .map_err(|error| format!("is no JSON: {error}"))
                     .and_then(|said| grant::read(&said));
-                let name = self
-                    .config
-                    .rights_field
-                    .as_ref()
-                    .map_or("", HeaderName::as_str);
                 read.map_err(|why| unavailable(&format!("the field {name} of its answer {why}")))?
             }
         };
-        let user = field(&self.config.user_field);
-        let user = user.map(|user| String::from_utf8_lossy(user.as_bytes()));
+        let user = only(fields, self.config.user_field.as_ref())?;
+        let user = user
+            .map(|(_, user)| user)
+            .map(|user| String::from_utf8_lossy(user.as_bytes()));
         let mut admitted = Admitted {
             user: user
                 .filter(|user| !user.is_empty())
@@ -207,7 +203,7 @@ impl Server {
     /// Whether a field of the client's is nothing for the server: what is about
     /// one connection, about the opening itself, or ours to say.
     fn is_ours(&self, name: &HeaderName) -> bool {
-        let text = name.as_str();
+        let text = &*read_as(name);
         let config = &self.config;
         let of_answers = config
             .hand_on
@@ -216,15 +212,15 @@ impl Server {
             .chain(&config.user_field);
         let is_of_answers = of_answers
             .filter(|it| **it != header::SET_COOKIE)
-            .any(|it| it == name);
+            .any(|it| read_as(it) == text);
         is_of_answers
             || LEFT_OUT.contains(&text)
             || text.starts_with("x-draftgate-")
             || text.starts_with("x-original-")
             || text.starts_with("if-")
             || (text.starts_with("sec-websocket-")
-                && text != "sec-websocket-protocol"
-                && text != "sec-websocket-origin")
+                && name != "sec-websocket-protocol"
+                && name != "sec-websocket-origin")
     }
 }
 
@@ -314,6 +310,24 @@ async fn read(mut body: Incoming) -> Result<(Bytes, bool), String> {
         }
     }
     Ok((told.freeze(), true))
+}
+
+/// The one field `name` of an answer. Where there are two, one of them would
+/// have to be passed over, and it may be the one that forbids.
+fn only<'f>(
+    fields: &'f HeaderMap,
+    name: Option<&'f HeaderName>,
+) -> Result<Option<(&'f HeaderName, &'f HeaderValue)>, Refused> {
+    let Some(name) = name else {
+        return Ok(None);
+    };
+    let mut all = fields.get_all(name).iter();
+    match (all.next(), all.next()) {
+        (_, Some(_)) => Err(unavailable(&format!(
+            "the field {name} stands in its answer more than once"
+        ))),
+        (first, None) => Ok(first.map(|value| (name, value))),
+    }
 }
 
 fn may_be_kept(fields: &HeaderMap) -> bool {

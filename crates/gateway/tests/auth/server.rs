@@ -152,10 +152,21 @@ async fn whatever_else_a_server_does_lets_nobody_in() {
             says("200 OK", "X-Rights: {\"publsh\":\"none\"}\r\n"),
             "`publsh`, which is not known",
         ),
+        (
+            says(
+                "200 OK",
+                "X-Rights: {}\r\nX-Rights: {\"publish\":\"none\"}\r\n",
+            ),
+            "x-rights stands in its answer more than once",
+        ),
+        (
+            says("200 OK", "X-User: alice\r\nx-user: bob\r\n"),
+            "x-user stands in its answer more than once",
+        ),
     ] {
         let shown = format!("{does:?}").chars().take(60).collect::<String>();
         let server = Scripted::start(move |_| does.clone()).await;
-        let more = "timeout = \"300ms\"\nrights-field = \"X-Rights\"";
+        let more = "timeout = \"300ms\"\nrights-field = \"X-Rights\"\nuser-field = \"X-User\"";
         let (_running, address) = gateway(&echo(server.address, more));
         let told = Opening::new(Draft::Hybi13, "/echo").refused(address).await;
         told.is(503, "auth-unavailable");
@@ -189,6 +200,35 @@ async fn a_connection_that_was_ended_meanwhile_is_made_again() {
         Opening::new(Draft::Hybi13, "/echo").open(address).await;
     }
     assert!(server.connections() >= 20, "{}", server.connections());
+}
+
+#[tokio::test]
+async fn a_field_that_servers_take_for_ours_is_as_ours() {
+    let yes = "X-User: alice\r\n";
+    let server = Scripted::start(move |_| says("200 OK", yes)).await;
+    let (_running, address) = gateway(&echo(server.address, "hand-on = [\"X-User\"]"));
+    for (number, draft) in spoken().into_iter().enumerate() {
+        let mut opening = Opening::new(draft, "/echo").field("Api_Key", "kept");
+        for name in [
+            "X_Original_URI",
+            "X-Original_Method",
+            "X_Forwarded_For",
+            "X_Forwarded-Host",
+            "X.Forwarded.Proto",
+            "X_Real_IP",
+            "X_Draftgate_Channel",
+            "x_draftgate_id",
+            "Sec_WebSocket_Protocol",
+            "If_None_Match",
+            "X_User",
+        ] {
+            opening = opening.field(name, "forged");
+        }
+        opening.open(address).await;
+        let question = server.question(number).await;
+        assert!(!question.contains("forged"), "{draft} {question}");
+        assert_eq!(field(&question, "Api_Key"), Some("kept"), "{question}");
+    }
 }
 
 /// The answer of a server that knows everybody.
