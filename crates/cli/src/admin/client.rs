@@ -1,13 +1,13 @@
 //! One request to an admin listener.
 
 use std::{
-    env, fs,
+    env,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     time::Duration,
 };
 
 use bytes::Bytes;
-use draftgate_gateway::config::Token;
+use draftgate_gateway::config::{Token, read_secret};
 use http::{Method, Request, header};
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::client::conn::http1;
@@ -49,7 +49,7 @@ impl Client {
             config: server.config.clone(),
         };
         let shown = match &server.token_file {
-            Some(file) => Some(fs::read_to_string(file).map_err(|error| {
+            Some(file) => Some(read_secret(file).map_err(|error| {
                 Failure::usage(format_args!("cannot read {}: {error}", file.display()))
             })?),
             None => env::var(VARIABLE).ok(),

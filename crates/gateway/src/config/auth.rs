@@ -15,6 +15,7 @@ use super::{
     problem::Problem,
     reader::{Said, Table, Tables, Value, Wrong},
     rights,
+    secret_file::read_secret,
     shown::Shown,
     upstream::one_or_more,
     values::{OrOff, Pause, text},
@@ -281,7 +282,7 @@ impl Value for Secret {
             return Err(Wrong::new(format!("must be {WHAT}"))
                 .help("the table has one key, `file`, and its value is a string"));
         };
-        match std::fs::read_to_string(file) {
+        match read_secret(file) {
             Ok(secret) => Ok(Self(secret.trim().to_owned())),
             Err(error) => Err(Wrong::new(format!("cannot be read from {file}: {error}"))),
         }

@@ -10,6 +10,7 @@ use subtle::ConstantTimeEq;
 use super::{
     file::octets,
     reader::{Table, Value, Wrong},
+    secret_file::read_secret,
     shown::Shown,
     values::{Many, OrOff, text},
 };
@@ -220,7 +221,7 @@ pub(super) fn token(table: &mut Table<'_>) -> Option<Token> {
     let (Some(file), Some(name)) = (file, table.value::<String>("token-file")) else {
         return written;
     };
-    let read = std::fs::read_to_string(&name)
+    let read = read_secret(&name)
         .map_err(|error| Wrong::new(format!("cannot be read: {error}")))
         .and_then(|text| Token::new(text.trim()).map_err(no_token));
     read.map_err(|wrong| table.wrong_value("token-file", &file, wrong))

@@ -16,6 +16,7 @@ use super::{
     auth::{Secret, strings},
     problem::Problem,
     reader::{Said, Table, Value, Wrong},
+    secret_file::read_secret,
     shown::Shown,
     values::{Pause, word},
 };
@@ -190,8 +191,8 @@ fn one(key: &str, said: &Said<'_>) -> Result<Vec<JwtKey>, Wrong> {
         };
     }
     let name = String::read(said.value)?;
-    let text = std::fs::read_to_string(&name)
-        .map_err(|error| Wrong::new(format!("cannot be read: {error}")))?;
+    let text =
+        read_secret(&name).map_err(|error| Wrong::new(format!("cannot be read: {error}")))?;
     if text.contains("PRIVATE KEY") {
         return Err(
             Wrong::new("is a private key, which only the issuer may have")
