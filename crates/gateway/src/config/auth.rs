@@ -98,6 +98,31 @@ pub struct AuthUrl {
 #[error("{0}")]
 pub struct NotAnAuthUrl(String);
 
+impl Auth {
+    /// Who decides, in a few words, without secrets.
+    pub(super) fn decides(&self) -> String {
+        let what = match &self.by {
+            AuthBy::Server(server) => {
+                // A query may hold a key.
+                let written = &server.url.written;
+                let place = written.split('?').next().unwrap_or(written);
+                return format!("the server {place}");
+            }
+            AuthBy::Tokens(_) => "a token",
+            AuthBy::Jwt(_) => "a JSON Web Token",
+        };
+        let places: Vec<String> = self.from.iter().map(ToString::to_string).collect();
+        format!("{what} in {}", places.join(" or in "))
+    }
+
+    /// Whether what lets in comes with a request by itself, as cookies do, so
+    /// that a page of others can come in with it.
+    pub(super) fn comes_by_itself(&self) -> bool {
+        let cookie = |place: &TokenPlace| matches!(place, TokenPlace::Cookie(_));
+        matches!(self.by, AuthBy::Server(_)) || self.from.iter().any(cookie)
+    }
+}
+
 impl FromStr for AuthUrl {
     type Err = NotAnAuthUrl;
 

@@ -54,6 +54,9 @@ pub enum Exposed {
         "hixie-75 is accepted without Origin: anything that can send HTTP looks like such a client; each is logged"
     )]
     Hixie75WithoutOrigin,
+    /// Somebody decides who comes in.
+    #[error("{0} decides who comes in")]
+    Decides(String),
     /// Every origin.
     #[error("every web page may connect, with the cookies of whoever reads it")]
     AnyOrigin,
@@ -256,8 +259,14 @@ fn of_route(route: &Route, listener: &Listener) -> Vec<Exposed> {
             all.push(Exposed::Hixie75WithoutOrigin);
         }
     }
+    let auth = route.auth.as_ref();
+    all.extend(auth.map(|auth| Exposed::Decides(auth.decides())));
+    // Where a page has to show what it cannot know, others have nothing.
+    let shows = auth.is_some_and(|auth| !auth.comes_by_itself());
     for rule in route.origins.rules() {
         match rule {
+            OriginRule::Any | OriginRule::Null if shows => {}
+            OriginRule::Missing if auth.is_some() => {}
             OriginRule::Any => all.push(Exposed::AnyOrigin),
             OriginRule::Null => all.push(Exposed::NullOrigin),
             OriginRule::Missing => all.push(Exposed::NoOrigin),

@@ -6,6 +6,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod exposed;
 mod files;
 mod jwt;
 mod over_http;
