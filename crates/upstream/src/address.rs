@@ -5,8 +5,10 @@ use std::{fmt, path::PathBuf, str::FromStr};
 
 use draftgate_client::{NotAUrl, Url};
 
+use crate::masked::masked;
+
 /// Where an upstream is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Address {
     /// `ws://host[:port][/path]` or `wss://…`.
     WebSocket {
@@ -91,7 +93,7 @@ impl FromStr for Address {
 
     fn from_str(text: &str) -> Result<Self, NotAnAddress> {
         let Some((scheme, rest)) = text.split_once(':') else {
-            return Err(NotAnAddress::NoScheme(text.to_owned()));
+            return Err(NotAnAddress::NoScheme(masked(text)));
         };
         match scheme.to_ascii_lowercase().as_str() {
             "unix" => unix(rest),
@@ -124,7 +126,7 @@ fn unix(rest: &str) -> Result<Address, NotAnAddress> {
         None => (rest, None),
     };
     if !socket.starts_with('/') || socket.len() < 2 || socket.starts_with("//") {
-        return Err(NotAnAddress::Socket(socket.to_owned()));
+        return Err(NotAnAddress::Socket(masked(socket)));
     }
     let url: Url = format!("ws://localhost{}", resource.unwrap_or("/")).parse()?;
     Ok(Address::Unix {
@@ -142,7 +144,7 @@ fn tcp(authority: &str) -> Result<Address, NotAnAddress> {
         } else {
             &url.resource
         };
-        return Err(NotAnAddress::MoreThanPort(more.to_owned()));
+        return Err(NotAnAddress::MoreThanPort(masked(more)));
     }
     let authority = authority.trim_end_matches('/');
     // The URL's port 80 is WebSocket's own, not of any octets.
@@ -154,9 +156,7 @@ fn tcp(authority: &str) -> Result<Address, NotAnAddress> {
 
 /// What may stand in a message: not what stands before an `@`.
 fn without_credentials(text: &str) -> String {
-    text.rsplit_once('@')
-        .map_or(text, |(_, rest)| rest)
-        .to_owned()
+    masked(text.rsplit_once('@').map_or(text, |(_, rest)| rest))
 }
 
 fn nearest(found: &str) -> Option<&'static str> {
@@ -201,21 +201,21 @@ impl Address {
     }
 }
 
-/// The address without name and password.
+/// The address without name and password, and without what its query says.
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::WebSocket { url, resource } => {
                 let scheme = if url.secure { "wss" } else { "ws" };
                 let resource = resource.as_deref().unwrap_or_default();
-                write!(f, "{scheme}://{}{resource}", url.host)
+                write!(f, "{scheme}://{}{}", url.host, masked(resource))
             }
             Self::Unix {
                 socket, resource, ..
             } => {
                 write!(f, "unix:{}", socket.display())?;
                 match resource {
-                    Some(resource) => write!(f, ":{resource}"),
+                    Some(resource) => write!(f, ":{}", masked(resource)),
                     None => Ok(()),
                 }
             }
@@ -224,6 +224,13 @@ impl fmt::Display for Address {
             }
             Self::Tcp { url } => write!(f, "tcp://{}:{}", url.name, url.port),
         }
+    }
+}
+
+/// As it is shown.
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
@@ -236,10 +243,10 @@ mod tests {
         for (text, resource) in [
             ("ws://plc:8080", None),
             ("ws://plc:8080/", Some("/")),
-            ("wss://plc/a/b?c=d", Some("/a/b?c=d")),
+            ("wss://plc/a/b", Some("/a/b")),
             ("ws://[::1]:81/x", Some("/x")),
             ("unix:/run/app.sock", None),
-            ("unix:/run/app.sock:/chat?x", Some("/chat?x")),
+            ("unix:/run/app.sock:/chat/x", Some("/chat/x")),
             ("tcp://plc:5900", None),
             ("tcp://plc:80", None),
             ("tcp://[::1]:5900", None),
@@ -250,12 +257,16 @@ mod tests {
         }
         for (text, shown) in [
             ("WS://plc:80", "ws://plc"),
-            ("ws://plc?x", "ws://plc/?x"),
+            ("ws://plc?x", "ws://plc/?***"),
             ("ws://me:secret@plc/x", "ws://plc/x"),
+            ("wss://plc/a?b=c&token=d", "wss://plc/a?b=***&token=***"),
+            ("unix:/run/a:/b?c=d", "unix:/run/a:/b?c=***"),
             ("unix:///run/app.sock", "unix:/run/app.sock"),
             ("tcp://plc:5900/", "tcp://plc:5900"),
         ] {
-            assert_eq!(text.parse::<Address>().unwrap().to_string(), shown);
+            let address: Address = text.parse().unwrap();
+            assert_eq!(address.to_string(), shown);
+            assert_eq!(format!("{address:?}"), shown);
         }
     }
 
@@ -289,6 +300,10 @@ mod tests {
             ("tcp://me:secret@plc:5900", "nor to tell a name"),
             ("ws://", "does not name a host"),
             ("ws://a/#b", "no fragment"),
+            ("plc/?token=secret", "has no scheme"),
+            ("ws:plc?secret", "has no scheme"),
+            ("tcp://plc:5900/?token=secret", "nobody to ask for"),
+            ("unix:run?token=secret", "is no absolute path"),
         ] {
             let error = text.parse::<Address>().unwrap_err().to_string();
             assert!(error.contains(said), "{text}: {error}");

@@ -12,7 +12,7 @@ use crate::Busy;
 /// An address that could not be connected to, and why.
 #[derive(Debug)]
 pub struct Attempt {
-    /// The address, without name and password.
+    /// The address, without name, password and what its query says.
     pub address: String,
     /// Why.
     pub why: ConnectError,
@@ -26,7 +26,7 @@ pub enum Failure {
     /// the client.
     #[error("the upstream {address} answers {} {} to {draft}; this is the server's own answer{}", answer.status, answer.reason, hint(*draft, answer.status))]
     Answered {
-        /// The address, without name and password.
+        /// The address, without name, password and what its query says.
         address: String,
         /// The draft of the request that it answered.
         draft: Draft,
@@ -45,7 +45,7 @@ pub enum Failure {
     /// The request cannot be said in any draft that is left.
     #[error("the upstream {address} cannot be asked for that: {refusal}; {}", refusal.remedy())]
     Unspeakable {
-        /// The address, without name and password.
+        /// The address, without name, password and what its query says.
         address: String,
         /// Why, as the draft says it.
         refusal: Refusal,

@@ -322,16 +322,10 @@ fn routes(inner: &Inner) -> Vec<RouteTold> {
             drafts: route.drafts.iter().map(|draft| draft.name()).collect(),
             channel: route.channel.clone(),
             upstreams: upstream
-                .map(|it| it.addresses.iter().map(without_query).collect())
+                .map(|it| it.addresses.iter().map(ToString::to_string).collect())
                 .unwrap_or_default(),
             connections: here.count(),
         }
     };
     rules.config.routes.iter().enumerate().map(told).collect()
-}
-
-/// An upstream without its query, which may hold a secret.
-fn without_query(address: &crate::config::Address) -> String {
-    let text = address.to_string();
-    text.split('?').next().unwrap_or_default().to_owned()
 }

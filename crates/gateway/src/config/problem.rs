@@ -8,7 +8,7 @@ use std::{fmt, io, ops::Range};
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
-use super::shown::without_secret;
+use super::shown::{without_secret, without_urls_secrets};
 
 /// Why there is no configuration.
 #[derive(Debug, thiserror::Error)]
@@ -107,8 +107,14 @@ impl Problem {
         self
     }
 
-    /// The same without what nobody else may see in a variable.
+    /// The same without what nobody else may see in a variable, or in a URL
+    /// that is told of.
     pub(super) fn without_secrets(mut self) -> Self {
+        let labels = self.related.iter_mut().map(|(_, label)| label);
+        let texts = [&mut self.message].into_iter().chain(&mut self.label);
+        for text in texts.chain(&mut self.help).chain(labels) {
+            *text = without_urls_secrets(text);
+        }
         if let Place::Variable { name, value, .. } = &mut self.place {
             *value = without_secret(name, value);
         }

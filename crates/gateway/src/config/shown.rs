@@ -9,6 +9,8 @@
 
 use std::{fmt, ops::Range, time::Duration};
 
+pub(super) use draftgate_upstream::MASK;
+use draftgate_upstream::{masked, secrets};
 use serde_json::Value as Json;
 use toml::de::DeValue;
 
@@ -16,9 +18,6 @@ use super::{
     units::{Lasting, Octets},
     values::integer,
 };
-
-/// What stands in place of a secret.
-pub(super) const MASK: &str = "***";
 
 /// What a key holds.
 #[derive(Debug, Clone, PartialEq)]
@@ -87,7 +86,8 @@ impl Shown {
 
 fn json(value: &DeValue<'_>) -> Json {
     match value {
-        DeValue::String(text) => Json::String(without_credentials(text)),
+        DeValue::String(text) if is_url(text) => Json::String(masked(text)),
+        DeValue::String(text) => Json::String(text.clone().into_owned()),
         DeValue::Boolean(is) => Json::Bool(*is),
         DeValue::Integer(_) => integer(value)
             .and_then(|number| i64::try_from(number).ok())
@@ -126,16 +126,19 @@ fn names_a_secret(name: &str) -> bool {
     !name.ends_with("file") && WORDS.iter().any(|word| name.contains(word))
 }
 
-/// A URL without the password that may stand in it.
-pub(super) fn without_credentials(text: &str) -> String {
-    let parts = text.split_once("://").and_then(|(scheme, rest)| {
-        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-        let (authority, resource) = rest.split_at(end);
-        let (user, host) = authority.rsplit_once('@')?;
-        let name = user.split_once(':').map_or(user, |(name, _)| name);
-        Some(format!("{scheme}://{name}:{MASK}@{host}{resource}"))
-    });
-    parts.unwrap_or_else(|| text.to_owned())
+/// Whether a text is a URL, or nearly so: `plc:8080/?token=…` lacks its scheme.
+fn is_url(text: &str) -> bool {
+    text.contains("://") || text.starts_with("unix:") || has_query(text.as_bytes())
+}
+
+/// Whether there is a `?` before a name and a `=`.
+fn has_query(text: &[u8]) -> bool {
+    let mut texts = text.split(|octet| *octet == b'?').skip(1);
+    texts.any(|query| {
+        let named = |octet: &u8| !octet.is_ascii_alphanumeric() && !b"-_.~%[]".contains(octet);
+        let end = query.iter().position(named);
+        end.is_some_and(|end| end > 0 && query[end] == b'=')
+    })
 }
 
 /// The text of a file, whatever is wrong with it, with a `*` for each octet of
@@ -148,10 +151,25 @@ pub(super) fn without_secrets(text: &str) -> String {
             let (before, behind) = (&text[line.start..], line.start + at + 1);
             if *octet == b'=' && says_a_secret(&before[..at]) {
                 mask_quoted(&mut shown, behind..line.end);
-            } else if octets[at..].starts_with(b"://") {
-                mask_password(&mut shown, behind + 2..line.end);
             }
         }
+    }
+    String::from_utf8(shown).map_or_else(|_| String::new(), |text| without_urls_secrets(&text))
+}
+
+/// The same for the secrets of URLs alone, wherever they stand.
+pub(super) fn without_urls_secrets(text: &str) -> String {
+    let mut shown = text.as_bytes().to_vec();
+    let mut start = 0;
+    // A URL goes on to the end of what is quoted: it may hold a space by mistake.
+    for piece in text.split_inclusive(['"', '\'', '`', '\r', '\n']) {
+        if is_url(piece) {
+            let url = piece.trim_end_matches(['"', '\'', '`', '\r', '\n']);
+            for secret in secrets(url) {
+                shown[start + secret.start..start + secret.end].fill(b'*');
+            }
+        }
+        start += piece.len();
     }
     String::from_utf8(shown).unwrap_or_default()
 }
@@ -195,44 +213,17 @@ fn mask_quoted(shown: &mut [u8], line: Range<usize>) {
     }
 }
 
-/// Masks what stands behind the name in `name:password@host`.
-fn mask_password(shown: &mut [u8], line: Range<usize>) {
-    let octets = &mut shown[line];
-    let ends = |octet: &u8| b"/?#\"' \t\r\n".contains(octet);
-    let end = octets.iter().position(ends).unwrap_or(octets.len());
-    let at = octets[..end].iter().rposition(|octet| *octet == b'@');
-    let colon = octets[..end].iter().position(|octet| *octet == b':');
-    if let (Some(colon), Some(at)) = (colon, at)
-        && colon < at
-    {
-        octets[colon + 1..at].fill(b'*');
-    }
-}
-
 /// A variable's value without what nobody else may see.
 pub(super) fn without_secret(name: &str, value: &str) -> String {
     match names_a_secret(&name.replace('_', "-")) {
         true => "*".repeat(value.chars().count()),
-        false => value.to_owned(),
+        false => without_secrets(value),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_password_in_a_url_is_masked() {
-        for (written, shown) in [
-            ("ws://a:9000/b", "ws://a:9000/b"),
-            ("ws://user:pass@a/b@c", "ws://user:***@a/b@c"),
-            ("http://user@a", "http://user:***@a"),
-            ("wss://u:p:q@[::1]:1?x=@", "wss://u:***@[::1]:1?x=@"),
-            ("unix:/run/a@b", "unix:/run/a@b"),
-        ] {
-            assert_eq!(without_credentials(written), shown);
-        }
-    }
 
     #[test]
     fn a_report_shows_lines_without_their_secrets() {
@@ -255,11 +246,21 @@ mod tests {
                 "up = \"ws://c:1/\"\r\ntoken = ''",
             ),
             ("= = 'a'", "= = 'a'"),
+            (
+                "url = \"http://a:1/c?key=K&L\" # b",
+                "url = \"http://a:1/c?key=*&*\" # b",
+            ),
+            ("up = \"plc/?key=K L\"", "up = \"plc/?key=***\""),
+            ("up = 'unix:/a:/b?c'", "up = 'unix:/a:/b?*'"),
+            ("# does it? a = b", "# does it? a = b"),
         ] {
             assert_eq!(without_secrets(line), shown, "{line}");
         }
         assert_eq!(without_secret("DRAFTGATE_HTTP__TOKEN", "abc"), "***");
         assert_eq!(without_secret("DRAFTGATE_HTTP__TOKEN_FILE", "abc"), "abc");
+        let value = "[\"ws://a/?k=v\"]";
+        let shown = without_secret("DRAFTGATE_ROUTES__0__UPSTREAM", value);
+        assert_eq!(shown, "[\"ws://a/?k=*\"]");
     }
 
     #[test]
@@ -277,6 +278,14 @@ mod tests {
                 "upstream-add",
                 "{ Authorization = \"a\", X-Site = \"b\" }",
                 Shown::Is(serde_json::json!({"Authorization": MASK, "X-Site": "b"})),
+            ),
+            (
+                "upstream",
+                "[\"ws://me:p@a/?key=K\", \"unix:/a:/b?c=d\"]",
+                Shown::Is(serde_json::json!([
+                    "ws://me:***@a/?key=***",
+                    "unix:/a:/b?c=***"
+                ])),
             ),
             (
                 "ports",
