@@ -15,7 +15,7 @@ use super::{
     problem::Problem,
     reader::{Said, Table, Tables, Value, Wrong},
     rights,
-    secret_file::read_secret,
+    secret_file::{certificates, read_secret},
     shown::Shown,
     upstream::one_or_more,
     values::{OrOff, Pause, text},
@@ -264,7 +264,7 @@ fn server(table: &mut Table<'_>) -> Option<AuthServer> {
     table.set_as::<OrOff, _>("cache", &mut server.cache);
     if let Some(said) = table.said("ca") {
         const WHAT: &str = "a file or a list of files";
-        server.ca = one_or_more(table, "ca", &said, WHAT, |text| Ok(PathBuf::from(text)));
+        server.ca = one_or_more(table, "ca", &said, WHAT, certificates);
     }
     Some(server)
 }

@@ -8,8 +8,10 @@
 use std::{
     fs::{self, File, Metadata},
     io::{self, Read},
-    path::Path,
+    path::{Path, PathBuf},
 };
+
+use super::reader::Wrong;
 
 /// As many octets as a file of tokens, secrets or keys may have: 1 MiB, more
 /// than any set of keys.
@@ -29,7 +31,7 @@ pub fn read_secret(path: impl AsRef<Path>) -> io::Result<String> {
 ///
 /// # Errors
 /// As [`read_secret`], but of any octets.
-pub(crate) fn read_bounded(path: &Path, longest: u64) -> io::Result<Vec<u8>> {
+fn read_bounded(path: &Path, longest: u64) -> io::Result<Vec<u8>> {
     // Before it is opened: to open a pipe is to wait.
     plain(&fs::metadata(path)?)?;
     let file = File::open(path)?;
@@ -43,6 +45,15 @@ pub(crate) fn read_bounded(path: &Path, longest: u64) -> io::Result<Vec<u8>> {
         ))),
         false => Ok(octets),
     }
+}
+
+/// A file of certificates (PEM) that a client of ours trusts. It is read when
+/// the gateway starts; what could be waited for is told before.
+pub(super) fn certificates(name: &str) -> Result<PathBuf, Wrong> {
+    // One that is not there is told by who reads it.
+    let about = fs::metadata(name).map_or(Ok(()), |about| plain(&about));
+    about.map_err(|error| Wrong::new(format!("names {name}, which cannot be read: {error}")))?;
+    Ok(PathBuf::from(name))
 }
 
 fn plain(about: &Metadata) -> io::Result<()> {

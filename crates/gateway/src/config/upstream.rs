@@ -15,6 +15,7 @@ use super::{
     Route, Service, lists,
     problem::{Place, Problem},
     reader::{Said, Table, Value, Wrong},
+    secret_file::certificates,
     shown::Shown,
     source,
     values::{OrOff, OrUnlimited, Pause, text},
@@ -241,7 +242,7 @@ fn keys<'t>(table: &mut Table<'t>, upstream: &mut Upstream) -> Vec<(&'static str
             "upstream-ca",
             &said,
             "a file or a list of files",
-            |text| Ok(PathBuf::from(text)),
+            certificates,
         );
     }
     if let Some(said) = ask(table, "upstream-sources") {

@@ -44,6 +44,7 @@ fn read(text: &str) -> Result<Config, String> {
     Config::parse(text, "the test", &spoken(), &environment).map_err(|error| error.to_string())
 }
 
+#[cfg(unix)]
 #[test]
 fn what_is_no_plain_file_holds_no_secret() {
     let folder = std::env::temp_dir();
@@ -55,6 +56,26 @@ fn what_is_no_plain_file_holds_no_secret() {
         for (key, text) in keys(name) {
             let told = read(&text).expect_err(key);
             assert!(told.contains(why), "{key} {name}: {told}");
+        }
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn authorities_stand_in_plain_files() {
+    let folder = std::env::temp_dir();
+    for file in ["/dev/zero", folder.to_str().unwrap()] {
+        for said in [
+            format!(
+                "service = \"echo\"\nauth = {{ url = \"https://127.0.0.1:1/\", ca = {file:?} }}"
+            ),
+            format!(
+                "service = \"proxy\"\nupstream = \"wss://127.0.0.1:1\"\nupstream-ca = [{file:?}]"
+            ),
+        ] {
+            let text = format!("drafts = \"all\"\n[[routes]]\npath = \"/x\"\n{said}\n");
+            let told = read(&text).expect_err(&said);
+            assert!(told.contains("it is no plain file"), "{told}");
         }
     }
 }
