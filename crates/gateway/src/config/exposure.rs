@@ -10,8 +10,8 @@ use draftgate_core::Draft;
 use ipnet::IpNet;
 
 use super::{
-    Allowed, Config, Listener, OriginRule, Plugin, Policy, Route, Service, Site, TlsProfile,
-    admin::is_loopback, lists::names_of, problem::listed,
+    Allowed, ClientAuth, Config, Listener, OriginRule, Plugin, Policy, Route, Service, Site,
+    TlsProfile, admin::is_loopback, lists::names_of, problem::listed,
 };
 
 /// One thing that is exposed, and where. Displays as one line.
@@ -104,6 +104,9 @@ pub enum Exposed {
         "speaks TLS 1.0 and 1.1 too: whoever is on the way may read and change what such clients say"
     )]
     LegacyTls,
+    /// Nobody without a certificate.
+    #[error("only clients with a certificate that an authority of `client-ca` signed come in")]
+    ClientCertificates,
     /// A proxy ends TLS, but the port is open.
     #[error(
         "`public-url` promises TLS that something in front ends, but this address is in reach of the network: let only the proxy reach it"
@@ -220,6 +223,9 @@ fn of_listener(listener: &Listener) -> Vec<Exposed> {
     {
         all.push(Exposed::LegacyTls);
     }
+    if wants_certificate(listener) {
+        all.push(Exposed::ClientCertificates);
+    }
     if !listener.proxy_protocol && !listener.trusted_proxies.is_empty() {
         all.push(Exposed::BelievedProxies(proxies()));
     }
@@ -266,7 +272,7 @@ fn of_route(route: &Route, listener: &Listener) -> Vec<Exposed> {
     for rule in route.origins.rules() {
         match rule {
             OriginRule::Any | OriginRule::Null if shows => {}
-            OriginRule::Missing if auth.is_some() => {}
+            OriginRule::Missing if auth.is_some() || wants_certificate(listener) => {}
             OriginRule::Any => all.push(Exposed::AnyOrigin),
             OriginRule::Null => all.push(Exposed::NullOrigin),
             OriginRule::Missing => all.push(Exposed::NoOrigin),
@@ -310,6 +316,11 @@ fn over_http(route: &Route, listener: &Listener) -> Vec<Exposed> {
         all.push(Exposed::TokenInTheClear);
     }
     all
+}
+
+fn wants_certificate(listener: &Listener) -> bool {
+    let tls = listener.tls.as_ref();
+    tls.is_some_and(|tls| tls.client_auth == ClientAuth::Required)
 }
 
 /// Whether whoever is on the way to `listener` reads everything.

@@ -1,5 +1,7 @@
 //! What `draftgate check` says of routes that ask who comes in.
 
+use draftgate_gateway::config::{ClientAuth, Tls, TlsProfile};
+
 use crate::stage::{SECRET, TOKEN, config};
 
 /// What is said of `/x`, by listener and route.
@@ -47,6 +49,29 @@ fn who_decides_is_told_and_not_that_everybody_may() {
                 assert!(!all.contains(never), "{auth}: {all}");
             }
         }
+    }
+}
+
+#[test]
+fn who_has_to_show_a_certificate_is_told() {
+    let text = "[[routes]]\npath = \"/x\"\norigins = [\"missing\"]\nservice = \"echo\"\n";
+    let mut config = config(text);
+    for (client_auth, told) in [
+        (ClientAuth::Off, false),
+        (ClientAuth::Optional, false),
+        (ClientAuth::Required, true),
+    ] {
+        config.listeners[0].tls = Some(Tls {
+            certificates: Vec::new(),
+            client_ca: vec!["ca.pem".into()],
+            client_auth,
+            profile: TlsProfile::Modern,
+            reload_check: None,
+        });
+        let lines = config.exposure();
+        let says = |what: &str| lines.iter().any(|it| it.to_string().contains(what));
+        assert_eq!(says("only clients with a certificate"), told, "{lines:?}");
+        assert_eq!(says("clients without Origin"), !told, "{lines:?}");
     }
 }
 
