@@ -275,7 +275,10 @@ impl Admitted {
         };
         match rights.subscribe || rights.publish {
             true => Ok(rights),
-            false => Err(forbidden("neither subscribed to nor published on", channel)),
+            false => Err(forbidden(
+                "may be neither subscribed to nor published on",
+                channel,
+            )),
         }
     }
 
@@ -290,12 +293,9 @@ impl Admitted {
     }
 }
 
-/// `channel` may not be `what`.
+/// What about `channel` is not allowed.
 pub(crate) fn forbidden(what: &str, channel: &str) -> Refused {
-    Refused::auth_forbidden().with(format!(
-        "the channel `{}` may not be {what}",
-        shown(channel)
-    ))
+    Refused::auth_forbidden().with(format!("the channel `{}` {what}", shown(channel)))
 }
 
 /// `name` as servers read it that make variables of fields (CGI, WSGI, PHP):

@@ -202,7 +202,10 @@ async fn do_it(
         },
     };
     if matches!(errand.what, What::Events | What::Poll) && !rights.subscribe {
-        return Err(auth::forbidden("subscribed to", channel.as_str()));
+        return Err(auth::forbidden(
+            "may not be subscribed to",
+            channel.as_str(),
+        ));
     }
     let scene = Scene {
         guarded: guard.is_some(),

@@ -61,7 +61,10 @@ pub(super) async fn publish(
 fn may_publish(scene: &Scene<'_>) -> Result<(), Refused> {
     match scene.guarded {
         true if !scene.rights.publish => {
-            return Err(auth::forbidden("published on", scene.channel.as_str()));
+            return Err(auth::forbidden(
+                "may not be published on",
+                scene.channel.as_str(),
+            ));
         }
         true => {}
         false => scene.who.may_publish(scene.route, scene.rights.publish)?,

@@ -102,7 +102,9 @@ async fn who_may_nothing_is_refused_before_the_upgrade() {
         ] {
             let told = granted(draft, "news.a", grant).refused(address).await;
             assert!(
-                told.is(403, "auth-forbidden").body.contains("`news.a`"),
+                told.is(403, "auth-forbidden")
+                    .body
+                    .contains("the channel `news.a` may be neither"),
                 "{told:?}"
             );
         }
