@@ -48,6 +48,8 @@ pub(crate) struct Counting {
     store: Mutex<Option<Store>>,
     /// Whether what the file says is not counted in yet.
     unread: AtomicBool,
+    /// What is to be told of the file; whoever saved may have been ended first.
+    untold: Mutex<Vec<(Store, Aside)>>,
     /// Held by whoever writes the file.
     saving: Arc<tokio::sync::Mutex<()>>,
     /// Whether another process says what the configuration has.
@@ -107,6 +109,7 @@ impl Counting {
             census: Mutex::new(Census::new(now())),
             store: Mutex::default(),
             unread: AtomicBool::new(false),
+            untold: Mutex::default(),
             saving: Arc::default(),
             handed_over: AtomicBool::new(false),
             failing: AtomicBool::new(false),
@@ -180,12 +183,13 @@ impl Counting {
             let _only = only;
             this.save_now()
         });
-        let Ok(Some((store, told, saved))) = saving.await else {
-            return;
-        };
-        for aside in told {
+        let saved = saving.await;
+        for (store, aside) in std::mem::take(&mut *self.untold()) {
             tell(&store, aside);
         }
+        let Ok(Some((store, saved))) = saved else {
+            return;
+        };
         match saved {
             Saved::Well { again: true } => {
                 info!(file = %store.path().display(), "the census is written again; nothing was lost");
@@ -211,10 +215,9 @@ impl Counting {
         }
     }
 
-    fn save_now(&self) -> Option<(Store, Vec<Aside>, Saved)> {
+    fn save_now(&self) -> Option<(Store, Saved)> {
         let store = self.store().clone()?;
-        let mut told = Vec::new();
-        let saved = match self.read_and_add(&store, &mut told) {
+        let saved = match self.read_and_add(&store) {
             Ok(()) => Saved::Well {
                 again: self.failing.swap(false, AcqRel),
             },
@@ -223,10 +226,10 @@ impl Counting {
                 error,
             },
         };
-        Some((store, told, saved))
+        Some((store, saved))
     }
 
-    fn read_and_add(&self, store: &Store, told: &mut Vec<Aside>) -> Result<(), StoreError> {
+    fn read_and_add(&self, store: &Store) -> Result<(), StoreError> {
         let mut is_new = false;
         if self.unread.load(Acquire) {
             let (state, aside) = store.load(now())?;
@@ -234,7 +237,8 @@ impl Counting {
             self.unread.store(false, Release);
             self.census().resume(state, now());
             // What lies in the future is mended, and told of, by writing.
-            told.extend(aside.filter(|it| *it != Aside::Future));
+            let aside = aside.filter(|it| *it != Aside::Future);
+            self.untold().extend(aside.map(|it| (store.clone(), it)));
             is_new = true;
         }
         let (unsaved, served) = {
@@ -248,7 +252,7 @@ impl Counting {
         match store.save(&unsaved, served, now()) {
             Ok((saved, aside)) => {
                 self.census().saved(saved);
-                told.extend(aside);
+                self.untold().extend(aside.map(|it| (store.clone(), it)));
                 Ok(())
             }
             Err(error) => {
@@ -316,6 +320,10 @@ impl Counting {
 
     fn census(&self) -> MutexGuard<'_, Census> {
         self.census.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn untold(&self) -> MutexGuard<'_, Vec<(Store, Aside)>> {
+        self.untold.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn store(&self) -> MutexGuard<'_, Option<Store>> {
