@@ -81,7 +81,9 @@ over the file, the file over the defaults.";
 
 const SERVE_HELP: &str = "\
 Signals: TERM and INT stop accepting and close every connection as its draft
-says; a second INT quits at once.
+says; a second INT quits at once. HUP reads the configuration again, and nobody
+is disconnected. USR2 starts the program again from its file, which takes the
+listening sockets over before this process stops.
 
 Examples:
   draftgate serve --listen 127.0.0.1:0        take a free port, and print it
