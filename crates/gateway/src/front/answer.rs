@@ -17,11 +17,12 @@ use crate::{
     Refused, auth,
     census::Client,
     forwarded::{self, Forwarded},
+    gate::Place,
     handshake::{self, Asked, Opened, Request},
     refusals::detected,
-    registry::Entry,
+    registry::{Entry, Registered},
     socket::Socket,
-    turn::Turn,
+    turn::{Turn, UntilOpened},
 };
 
 impl Visit {
@@ -31,7 +32,7 @@ impl Visit {
         mut received: BytesMut,
         request: Request,
         mut turn: Turn,
-    ) {
+    ) -> Option<Admitted> {
         let known = self.peer;
         let forwarded = self.learn_client(&request);
         if self.peer != known {
@@ -68,7 +69,7 @@ impl Visit {
                             () = gone(&mut tcp, &mut received) => {
                                 inner.abandoned(detected(&request.parts));
                                 debug!(id = self.id, peer = %self.peer, "the client went before it was answered");
-                                return;
+                                return None;
                             }
                             () = inner.stop.cancelled() => Err(shutting_down()),
                         }
@@ -81,13 +82,14 @@ impl Visit {
                 // Head and fields were needed for the handshake only.
                 let shown = inner.past.heads().map(|it| it.shown(&request.head));
                 let of_head = (shown, Client::new(&request.head));
-                self.run(tcp, received, request.into_body(), of_head, opened, turn)
-                    .await;
+                let body = request.into_body();
+                Some(self.admit(tcp, received, body, of_head, opened, turn))
             }
             Err(refused) => {
                 drop(turn);
                 self.refuse(tcp, received.len(), &refused, Said::Request(&request))
                     .await;
+                None
             }
         }
     }
@@ -107,16 +109,16 @@ impl Visit {
         Ok(forwarded)
     }
 
-    /// Drives an opened connection to its end.
-    async fn run(
-        &self,
+    /// The connection that was opened, entered into the list of those that are.
+    fn admit(
+        self,
         tcp: Socket,
         received: BytesMut,
         body: Body,
         (head_shown, client): (Option<Box<[u8]>>, Client),
         opened: Opened,
         turn: Turn,
-    ) {
+    ) -> Admitted {
         let Opened {
             head,
             codec,
@@ -161,15 +163,37 @@ impl Visit {
             client,
             is_open: AtomicBool::new(false),
         });
-        let mut session = turn.until_opened(session, registered.opening());
-        let run = conn.run(&mut session);
-        let closed = match expires {
+        Admitted {
+            conn,
+            session: turn.until_opened(session, registered.opening()),
+            expires,
+            registered,
+            _place: self.place,
+        }
+    }
+}
+
+/// A connection that was let in: all that lives as long as it does.
+pub(super) struct Admitted {
+    conn: Conn<Socket>,
+    session: UntilOpened,
+    expires: Option<auth::Until>,
+    registered: Registered,
+    /// Its place at its listener.
+    _place: Place,
+}
+
+impl Admitted {
+    /// Drives it to its end.
+    pub(super) async fn run(mut self) {
+        let run = self.conn.run(&mut self.session);
+        let closed = match self.expires {
             None => run.await,
             Some(expires) => auth::until(expires, Box::pin(run)).await,
         };
         // The session's place on the bus is given up before the line is written.
-        drop(session);
-        registered.end(&closed);
+        drop(self.session);
+        self.registered.end(&closed);
     }
 }
 

@@ -24,7 +24,7 @@ use tokio::{
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::{field::display, info, warn};
 
-use self::hear::Heard;
+use self::{answer::Admitted, hear::Heard};
 use crate::{
     Refused, access,
     config::{Listener, Plugin},
@@ -92,12 +92,22 @@ pub(crate) struct Visit {
 
 impl Visit {
     /// Serves `tcp` from the moment that it `begins`, or from now, to its end.
-    pub(crate) async fn serve(mut self, mut tcp: TcpStream, begins: Option<Instant>) {
+    pub(crate) async fn serve(self, tcp: TcpStream, begins: Option<Instant>) {
+        // In a box, so that what an opening needs is given back before a
+        // connection of days begins.
+        if let Some(admitted) = Box::pin(self.open(tcp, begins)).await {
+            admitted.run().await;
+        }
+    }
+
+    /// The opening handshake, with all that comes before it: a connection, if
+    /// it ends in one.
+    async fn open(mut self, mut tcp: TcpStream, begins: Option<Instant>) -> Option<Admitted> {
         if let Some(at) = begins {
             tokio::select! {
                 biased;
                 () = sleep_until(at) => {}
-                () = self.inner.stop.cancelled() => return,
+                () = self.inner.stop.cancelled() => return None,
             }
         }
         if let Some(plugin) = self.plugin {
@@ -107,38 +117,36 @@ impl Visit {
                 &[],
                 &self.peer,
             );
-            return policy::alone(&self, &mut tcp, plugin).await;
+            policy::alone(&self, &mut tcp, plugin).await;
+            return None;
         }
         let ahead = match self.learn_peer(&mut tcp).await {
             Ok(Some(ahead)) => ahead,
-            Ok(None) => return,
+            Ok(None) => return None,
             Err((refused, read)) => {
-                return self.refuse(tcp.into(), read, &refused, Said::Nothing).await;
+                self.refuse(tcp.into(), read, &refused, Said::Nothing).await;
+                return None;
             }
         };
         let turn = tokio::select! {
             biased;
             turn = self.place.turn(self.listener.timeouts.turn) => turn,
-            () = self.inner.stop.cancelled() => return,
+            () = self.inner.stop.cancelled() => return None,
         };
         let turn = match turn {
             Ok(turn) => turn,
             Err(refused) => {
                 let socket = Socket::from(tcp);
-                return self
-                    .refuse(socket, ahead.len(), &refused, Said::Nothing)
+                self.refuse(socket, ahead.len(), &refused, Said::Nothing)
                     .await;
+                return None;
             }
         };
-        let Some((io, ahead)) = self.secure(tcp, ahead).await else {
-            return;
-        };
+        let (io, ahead) = self.secure(tcp, ahead).await?;
         let mut tcp = Socket::new(io, self.inner.recorder(), &ahead, &self.peer);
-        let Some(ahead) = self.sniff(&mut tcp, ahead).await else {
-            return;
-        };
-        // In a box, so that what HTTP needed is given back before a connection
-        // of days begins.
+        let ahead = self.sniff(&mut tcp, ahead).await?;
+        // In a box, so that what HTTP needed is given back while a service is
+        // waited for.
         let slot = Slot::new(turn.with(self.opening.take()));
         let (heard, mut tcp, received) = Box::pin(self.hear(tcp, ahead, &slot)).await;
         let turn = slot.turn();
@@ -150,8 +158,9 @@ impl Visit {
                 self.refuse(tcp, received.len(), &refused, Said::Head(&head))
                     .await;
             }
-            Heard::Request(request) => self.answer(tcp, received, *request, turn).await,
+            Heard::Request(request) => return self.answer(tcp, received, *request, turn).await,
         }
+        None
     }
 
     /// Reads what a proxy announces, where the listener wants it: the octets
