@@ -52,6 +52,7 @@ pub(super) fn read(top: &mut Table<'_>) -> Option<Admin> {
     let said = table.said("address");
     let wanted = table.is_there() || said.is_some();
     table.set("address", &mut admin.address);
+    table.matters("address");
     let tells = table.said("token").or_else(|| table.said("token-file"));
     admin.token = token(&mut table);
     table.set("open-metrics", &mut admin.open_metrics);

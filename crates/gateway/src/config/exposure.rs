@@ -124,8 +124,11 @@ pub enum Exposed {
     #[error("{} are believed about a client's address, scheme and host", networks(.0))]
     BelievedProxies(Vec<IpNet>),
     /// The PROXY protocol is required.
-    #[error("only {} may connect, and are believed about whom they connect for; on the way from there everything is plain", networks(.0))]
+    #[error("only {} may connect, and are believed about whom they connect for", networks(.0))]
     ProxiesAlone(Vec<IpNet>),
+    /// And nothing is encrypted on the way from there.
+    #[error("on the way from there everything is plain")]
+    PlainFromProxies,
     /// Operators, on loopback without a token.
     #[error(
         "every program of this machine is an operator: it sees who is connected, and may close and drain; `admin.token-file` asks for a token"
@@ -212,6 +215,9 @@ fn of_listener(listener: &Listener) -> Vec<Exposed> {
     let proxies = || listener.trusted_proxies.clone();
     if listener.proxy_protocol {
         all.push(Exposed::ProxiesAlone(proxies()));
+        if listener.tls.is_none() {
+            all.push(Exposed::PlainFromProxies);
+        }
     } else if beyond_loopback && listener.tls.is_none() {
         all.push(match &listener.public_url {
             Some(url) if url.secure => Exposed::BesideProxy,

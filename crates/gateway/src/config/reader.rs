@@ -295,6 +295,12 @@ impl<'t> Table<'t> {
         }
     }
 
+    /// To say this key changes something even where it says what would hold
+    /// anyway: the table that it is in begins to exist by that.
+    pub(super) fn matters(&mut self, key: &'static str) {
+        self.section.key(key).otherwise = None;
+    }
+
     /// Keys that mean nothing where they stand: they do not appear.
     pub(super) fn meaningless(&mut self, which: impl Fn(&str) -> bool) {
         for key in &mut self.section.keys {

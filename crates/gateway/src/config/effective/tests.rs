@@ -132,6 +132,21 @@ fn what_is_printed_is_read_as_the_same() {
 }
 
 #[test]
+fn an_admin_listener_at_its_own_address_is_still_one_that_was_asked_for() {
+    // Keys of the top stand before every table.
+    let (top, tables) = EMBEDDED.split_at(EMBEDDED.find("[[").unwrap());
+    let text = format!("{top}[admin]\naddress = \"127.0.0.1:8079\"\n{tables}");
+    let (config, effective) = read(&text, &[]);
+    assert!(config.admin.is_some());
+    assert_eq!(
+        again(&effective, true),
+        config,
+        "{}",
+        effective.to_toml(true)
+    );
+}
+
+#[test]
 fn each_value_names_who_said_it() {
     let text = "drafts = [\"hybi-13\"]\nlimits.message = \"1MiB\"\n[[routes]]\npath = \"/echo\"\nservice = \"echo\"\n";
     let (_, mut effective) = read(text, &[("DRAFTGATE_LIMITS__FRAME", "2MiB")]);
