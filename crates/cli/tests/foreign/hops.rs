@@ -83,7 +83,7 @@ fn foreign_nginx_in_front_and_haproxy_with_the_proxy_protocol_behind() {
             "frontend websocket\n",
             "frontend websocket\n    tcp-request connection expect-proxy layer4\n",
         ),
-        (" send-proxy-v2 check", ""),
+        (" send-proxy-v2", ""),
     ];
     let haproxy = Proxy::haproxy("haproxy", &accepting);
     let drafts: Vec<Draft> = draftgate_drafts::spoken().collect();

@@ -4,6 +4,7 @@
 //! need a machine to install on. A reload is the signal that the service's unit
 //! sends.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -67,6 +68,8 @@ impl Machine {
             ("/etc/haproxy", text(folder.join("etc"))),
             ("/etc/prometheus", text(folder.join("etc"))),
             ("/usr/share/doc/draftgate/docs", text(documents())),
+            // As few files as any machine has.
+            ("maxconn 25000", "maxconn 100".to_owned()),
             ("_interval: 15s", "_interval: 1s".to_owned()),
             // Who may be is known to the machine alone.
             (" -g draftgate ", " ".to_owned()),
@@ -79,7 +82,14 @@ impl Machine {
         let gateway = started(&config, &inner);
 
         let file = folder.join("etc/haproxy.cfg");
-        fs::write(&file, machine(&block("walk haproxy"))).unwrap();
+        let mut text = machine(&block("walk haproxy"));
+        if fs::metadata("/proc/self").unwrap().uid() != 0 {
+            // Only root may become somebody else.
+            for line in ["chroot /var/lib/haproxy", "user haproxy", "group haproxy"] {
+                text = text.replace(&format!("    {line}\n"), "");
+            }
+        }
+        fs::write(&file, text).unwrap();
         let mut haproxy = Command::new(installed("/usr/sbin/haproxy"));
         let mut haproxy = Child::start("haproxy", haproxy.arg("-db").arg("-f").arg(&file));
         listens(&mut haproxy, &plain);
@@ -234,6 +244,7 @@ fn runs(folder: &Path, commands: &str) -> String {
         .lines()
         .map(|line| line.strip_prefix("$ ").unwrap_or(line))
         .map(|line| line.strip_prefix("sudo ").unwrap_or(line))
+        .map(|line| line.strip_prefix("-u draftgate ").unwrap_or(line))
         .map(|line| line.replace("draftgate connect", &connect))
         .collect();
     let mut shell = clean(Command::new("bash"));
