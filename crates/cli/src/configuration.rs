@@ -10,7 +10,7 @@ use std::{
 
 use draftgate_core::Draft;
 use draftgate_gateway::config::{
-    Config, ConfigError, Effective, Environment, Origins, Route, Service,
+    AdminSought, Config, ConfigError, Effective, Environment, Origins, Route, Service,
 };
 
 use crate::{args, exit::Failure};
@@ -45,6 +45,22 @@ pub(crate) fn effective(file: &args::File) -> Result<(Config, Effective), Failur
         None => Config::embedded_effective(&spoken(), &environment),
     };
     read.map_err(failure)
+}
+
+/// Where the admin listener is that the arguments and the environment mean;
+/// what else they say is not looked at.
+///
+/// # Errors
+/// That cannot be read.
+pub(crate) fn admin(file: &args::File, with_token: bool) -> Result<AdminSought, Failure> {
+    let environment = Environment::new(env::vars_os());
+    let sought = AdminSought::load(path(file).as_deref(), &environment, with_token);
+    sought.map_err(|error| {
+        Failure::configuration(format_args!(
+            "cannot find the admin listener: {}\nTo ask without the configuration, say where with --address, and with --token-file (or DRAFTGATE_ADMIN_TOKEN) which token.",
+            failure(error)
+        ))
+    })
 }
 
 /// The built-in configuration under the environment.

@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use draftgate_gateway::config::{Token, read_secret};
+use draftgate_gateway::config::{Admin, Token, read_secret};
 use http::{Method, Request, header};
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::client::conn::http1;
@@ -55,18 +55,23 @@ impl Client {
             None => env::var(VARIABLE).ok(),
         };
         let shown = shown.map(|token| token.trim().to_owned());
-        let admin = match (server.address, &shown, &server.config) {
+        // With both said there is nothing to look up, nor where an address alone
+        // was said: the token of another gateway is not for it.
+        let sought = match (server.address, &shown, &server.config) {
             (Some(_), Some(_), _) | (Some(_), None, None) => None,
-            _ => configuration::load(&file)?.admin,
+            _ => Some(configuration::admin(&file, shown.is_none())?),
         };
-        let configured = admin.unwrap_or_default();
-        let address = reachable(server.address.unwrap_or(configured.address));
+        let (configured, token) = match sought {
+            Some(sought) => (sought.address, sought.token),
+            None => (Admin::default().address, None),
+        };
+        let address = reachable(server.address.unwrap_or(configured));
         if address.port() == 0 {
             return Err(Failure::usage(
                 "the configuration lets the gateway take any free port; say which it got with --address",
             ));
         }
-        let token = shown.or_else(|| configured.token.as_ref().map(|it| it.reveal().to_owned()));
+        let token = shown.or_else(|| token.map(|it| it.reveal().to_owned()));
         if token.as_deref().is_some_and(|it| Token::new(it).is_err()) {
             return Err(Failure::usage("what was given as the token is none"));
         }

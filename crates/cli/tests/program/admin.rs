@@ -154,6 +154,39 @@ fn the_configuration_says_where_and_with_which_token() {
 }
 
 #[test]
+fn a_gateway_is_asked_whatever_else_its_file_says() {
+    let (gateway, address) = administered(&SERVE);
+    let folder = directory();
+    let file = folder.join("gate.toml");
+    let asked = |text: &str| {
+        fs::write(&file, text).unwrap();
+        draftgate(["admin", "-c", file.to_str().unwrap(), "health"]).run()
+    };
+    let table = format!("[admin]\naddress = \"{address}\"\n");
+    for behind in [
+        "[[routes]]\npath = \"/echo\"\nservice = \"ecko\"\n",
+        "[[listeners]]\naddress = \"127.0.0.1:1\"\ntls = { certificate = \"/no\", key = \"/no\" }\n",
+        "[log]\nlevel =\n",
+    ] {
+        asked(&format!("{table}{behind}")).expect(0, &[]);
+    }
+    let parts = [
+        "cannot find the admin",
+        "not TOML",
+        "--address",
+        "--token-file",
+    ];
+    asked("[admin]\naddress = 127\n.0.0.1\n").expect(78, &parts);
+    // With a token that cannot be read, another can be shown.
+    let text = format!("{table}token-file = \"/nowhere\"\n");
+    asked(&text).expect(78, &["/nowhere", "--token-file"]);
+    let named = draftgate(["admin", "-c", file.to_str().unwrap(), "health"]);
+    let named = named.env("DRAFTGATE_ADMIN_TOKEN", "0123456789abcdef");
+    named.run().expect(0, &[]);
+    gateway.stop();
+}
+
+#[test]
 fn the_commands_of_the_page_on_administering_are_run() {
     let (gateway, address) = administered(&SERVE);
     let blocks = holds("docs/administering.md", &["draftgate admin"], |command| {

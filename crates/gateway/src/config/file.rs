@@ -189,7 +189,7 @@ fn read_in(
     }
 }
 
-fn not_toml(error: &toml::de::Error) -> Problem {
+pub(super) fn not_toml(error: &toml::de::Error) -> Problem {
     let place = error.span().map_or(Place::Whole, Place::Span);
     Problem::new(
         place,

@@ -27,6 +27,7 @@
 //! ```
 
 mod admin;
+mod admin_sought;
 mod auth;
 mod census;
 mod effective;
@@ -65,6 +66,7 @@ mod wrong;
 use std::time::Duration;
 
 pub use admin::{Admin, NoAdminToken};
+pub use admin_sought::AdminSought;
 pub use auth::{Auth, AuthBy, AuthServer, AuthUrl, NamedToken, NotAnAuthUrl};
 pub use census::CensusFile;
 pub use draftgate_client::{AnswerChecks, Drafts};

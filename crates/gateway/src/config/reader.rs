@@ -119,6 +119,11 @@ impl<'e> Reader<'e> {
         self.problems.borrow_mut().push(problem);
     }
 
+    /// The problems of the tables that were read, and no others.
+    pub(super) fn problems(self) -> Vec<Problem> {
+        self.problems.into_inner()
+    }
+
     pub(super) fn top<'t>(&'t self, entries: &'t DeTable<'t>) -> Table<'t> {
         Table {
             reader: self,
