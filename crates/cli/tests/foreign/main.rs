@@ -38,5 +38,6 @@ mod replay;
 mod secure;
 mod servers;
 mod tunnel;
+mod upgrade;
 mod walk;
 mod websockify;

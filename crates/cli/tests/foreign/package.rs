@@ -11,6 +11,7 @@ use std::{env, fs, process};
 use crate::gateway::{Gateway, clean};
 use crate::programs::installed;
 use crate::proxy::{block, documents};
+use crate::upgrade;
 
 /// The most that `systemd-analyze security` may find, in tenths: 10 is a service
 /// that may do nothing, 100 one that may do everything. What is left is the network,
@@ -98,6 +99,7 @@ fn foreign_the_debian_package_installs_runs_and_is_clean() {
     its_units_are_sound(&tree, &packages.beside("units"));
     bash_completes(&tree.join("usr/share/bash-completion/completions/draftgate"));
     is_installed_kept_removed_and_purged(&package, &packages.beside("root"));
+    upgrade::refuses_nobody_where_it_can(&package, &packages.beside("upgrades"));
     packages.remove();
 }
 
