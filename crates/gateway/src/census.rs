@@ -199,7 +199,7 @@ impl Counting {
                 again: false,
                 error,
             } => {
-                warn!(%error, "what was counted stays in memory, and is written when that is possible; make room, or let the user who runs draftgate write there");
+                warn!(%error, "what was counted stays in memory, and is written when that is possible; make room or the folder, or let the user who runs draftgate write there");
             }
             // That was said when it began.
             Saved::Failed { again: true, .. } => {}
@@ -309,6 +309,11 @@ impl Counting {
         counts
             .filter(|(draft, count)| *count > 0 || observes(*draft))
             .collect()
+    }
+
+    /// Whether the file could not be written when that was tried last.
+    pub(crate) fn is_failing(&self) -> bool {
+        self.failing.load(Acquire)
     }
 
     fn observe(&self, draft: Draft) {

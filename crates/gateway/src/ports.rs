@@ -224,6 +224,12 @@ impl Ports {
         self.0.iter().flat_map(each).collect()
     }
 
+    /// Whether every listener serves the certificates that its files have.
+    pub(crate) fn certificates_are_fresh(&self) -> bool {
+        let of = |open: &Open| open.now.borrow().tls.clone();
+        self.0.iter().filter_map(of).all(|tls| tls.is_fresh())
+    }
+
     /// The addresses where one plug-in alone is.
     pub(crate) fn policy_addrs(&self) -> Vec<(Plugin, SocketAddr)> {
         let plugins = self.0.iter();

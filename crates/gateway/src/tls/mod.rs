@@ -23,7 +23,10 @@ use std::{
     fmt,
     net::SocketAddr,
     path::Path,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
 };
 
 use bytes::BytesMut;
@@ -74,6 +77,8 @@ pub(crate) struct Tls {
     provider: Arc<CryptoProvider>,
     /// What handshakes take that begin now.
     now: RwLock<Arc<Loaded>>,
+    /// Whether the files changed to what cannot be used.
+    bad: AtomicBool,
 }
 
 /// What was read of the files at one moment.
@@ -139,6 +144,7 @@ impl Tls {
             settings: settings.clone(),
             provider,
             now: RwLock::new(Arc::new(loaded)),
+            bad: AtomicBool::new(false),
         })
     }
 
@@ -154,18 +160,28 @@ impl Tls {
         let Some(settings) = &listener.tls else {
             return Ok(None);
         };
-        match before {
-            Some(before) if before.settings == *settings && !before.is_stale() => {
-                Ok(Some(Arc::clone(before)))
-            }
-            _ => Self::new(settings).map(Arc::new).map(Some),
+        let before = before.filter(|before| before.settings == *settings);
+        let kept = before.filter(|before| !before.is_stale());
+        let tls = match kept {
+            Some(kept) => Ok(Arc::clone(kept)),
+            None => Self::new(settings).map(Arc::new),
+        };
+        if let Some(before) = before {
+            before.bad.store(tls.is_err(), Relaxed);
         }
+        tls.map(Some)
     }
 
     /// The certificates that are served now.
     pub(crate) fn certificates(&self) -> Vec<Certificate> {
         let pairs = &self.loaded().names.pairs;
         pairs.iter().map(|pair| pair.about.clone()).collect()
+    }
+
+    /// Whether the files, as they were looked at last, are served, and not those
+    /// of before.
+    pub(crate) fn is_fresh(&self) -> bool {
+        !self.bad.load(Relaxed)
     }
 
     /// Whether the files are others than those that were read.

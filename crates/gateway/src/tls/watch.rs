@@ -77,6 +77,13 @@ enum Looked {
 
 /// Reads the files if they changed; not if they are as bad as `known`.
 fn look(tls: &Tls, known: Option<Stamps>) -> Looked {
+    let looked = compare(tls, known);
+    let is_bad = matches!(looked, Looked::AsBefore(Some(_)) | Looked::Bad(..));
+    tls.bad.store(is_bad, Relaxed);
+    looked
+}
+
+fn compare(tls: &Tls, known: Option<Stamps>) -> Looked {
     let stamps = tls.stamps();
     if stamps == tls.loaded().stamps {
         return Looked::AsBefore(None);

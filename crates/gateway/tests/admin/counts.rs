@@ -6,7 +6,7 @@ use draftgate_core::{Close, Closing, Draft, Message};
 
 use crate::{
     asking::{ask, rig, value},
-    common::{Client, HIXIE_76, KEY3, Raw, config, gateway, opening, spoken, until},
+    common::{Client, HIXIE_76, KEY3, Raw, config, gateway, opening, soon, spoken, until},
 };
 
 #[tokio::test]
@@ -216,6 +216,23 @@ async fn a_scrape_is_in_the_format_that_is_asked_for_and_has_every_metric() {
         listed += 1;
     }
     assert_eq!(classic.body.matches("# TYPE ").count(), listed);
+}
+
+#[tokio::test]
+async fn a_census_that_cannot_be_written_is_told() {
+    let metric = "draftgate_census_last_write_successful";
+    assert_eq!(rig(config()).metric(metric).await, 1.0);
+    let mut config = config();
+    // There is no folder of the name of a file.
+    let program = std::env::current_exe().unwrap();
+    config.census.file = Some(program.join("census.json"));
+    let rig = rig(config);
+    soon("the metric", async {
+        while rig.metric(metric).await != 0.0 {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    })
+    .await;
 }
 
 #[tokio::test]

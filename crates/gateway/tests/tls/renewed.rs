@@ -7,7 +7,14 @@ use std::{
 };
 
 use draftgate_core::Message;
-use draftgate_gateway::config::CertificateFiles;
+use draftgate_gateway::{
+    Running,
+    config::{Admin, CertificateFiles},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 use tokio_rustls::rustls::{ClientConfig, pki_types::CertificateDer};
 
 use crate::{
@@ -23,6 +30,21 @@ async fn shown(client: &ClientConfig, address: SocketAddr) -> CertificateDer<'st
         .into_owned()
 }
 
+/// What the metric says of the certificates.
+async fn is_fresh(running: &Running) -> bool {
+    let mut tcp = TcpStream::connect(running.admin_addr().unwrap())
+        .await
+        .unwrap();
+    let request = "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    tcp.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    tcp.read_to_string(&mut answer).await.unwrap();
+    let (_, told) = answer
+        .split_once("\ndraftgate_tls_last_reload_successful ")
+        .unwrap();
+    told.starts_with('1')
+}
+
 #[tokio::test]
 async fn renewed_files_are_noticed_and_open_connections_go_on() {
     let (lines, _guard) = captured();
@@ -31,10 +53,15 @@ async fn renewed_files_are_noticed_and_open_connections_go_on() {
     let mut config = config(&signed);
     let tls = config.listeners[0].tls.as_mut().unwrap();
     tls.reload_check = Some(Duration::from_millis(10));
+    config.admin = Some(Admin {
+        address: ([127, 0, 0, 1], 0).into(),
+        ..Admin::default()
+    });
     let (running, address) = gateway(config);
     let client = tunnel::of_today(&authority);
     let here = tunnel::open(client.clone(), address).await;
     let mut open = Vec::new();
+    assert!(is_fresh(&running).await);
     for draft in spoken() {
         open.push(Client::open_secure(here, draft, "/echo").await);
     }
@@ -45,6 +72,7 @@ async fn renewed_files_are_noticed_and_open_connections_go_on() {
     write(&signed.files.key, "this is no key");
     until("the bad file", || running.counts().tls_reloads_failed == 1).await;
     assert_eq!(shown(&client, address).await, signed.der);
+    assert!(!is_fresh(&running).await);
     let told = &lines.with("code", "tls-reload")[0];
     assert!(
         told["error"]
@@ -61,6 +89,12 @@ async fn renewed_files_are_noticed_and_open_connections_go_on() {
     })
     .await;
     assert!(running.counts().tls_reloads >= 1);
+    soon("the metric", async {
+        while !is_fresh(&running).await {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
     for client in &mut open {
         client.send("still here").await;
         assert_eq!(client.message().await, Message::from("still here"));
@@ -121,6 +155,10 @@ async fn a_configuration_that_is_read_again_reads_certificates_again() {
     let signed = authority.sign("a", &["localhost"]);
     let mut config = config(&signed);
     config.listeners[0].tls.as_mut().unwrap().reload_check = None;
+    config.admin = Some(Admin {
+        address: ([127, 0, 0, 1], 0).into(),
+        ..Admin::default()
+    });
     let (running, address) = gateway(config.clone());
     let client = tunnel::of_today(&authority);
     let here = tunnel::open(client.clone(), address).await;
@@ -140,6 +178,10 @@ async fn a_configuration_that_is_read_again_reads_certificates_again() {
         error.contains("a.pem: has no certificate in PEM"),
         "{error}"
     );
+    assert!(!is_fresh(&running).await);
+    renewed.write(&signed.files);
+    running.reload(config.clone()).unwrap();
+    assert!(is_fresh(&running).await);
     assert_eq!(shown(&client, address).await, renewed.der);
 
     // TLS comes and goes at one address as other keys do.

@@ -136,7 +136,9 @@ impl Collected {
         out.put(
             &of::TLS_RELOADS,
             reloads.map(|(result, count)| (vec![result], count as f64)),
-        )
+        )?;
+        let are_fresh = self.0.now().ports.certificates_are_fresh();
+        out.one(&of::TLS_RELOADED, u64::from(are_fresh))
     }
 
     fn rest(&self, out: &mut Out<'_>) -> fmt::Result {
@@ -162,6 +164,8 @@ impl Collected {
                 .iter()
                 .map(|(draft, count)| (vec![draft.name()], *count as f64)),
         )?;
+        let is_written = !self.0.census.is_failing();
+        out.one(&of::CENSUS_WRITTEN, u64::from(is_written))?;
         let recorder = self.0.recorder.as_ref();
         let recorded = recorder.map(|it| it.recorded()).unwrap_or_default();
         let recordings = [

@@ -78,8 +78,10 @@ families! {
     TLS_HANDSHAKES Counter "draftgate_tls_handshakes" ["version" "library"] "TLS handshakes that were finished; those that were not are refusals.";
     TLS_EXPIRY Gauge "draftgate_tls_certificate_not_after_seconds" ["listener" "name"] "When a certificate expires, in seconds since 1970; the name is its first.";
     TLS_RELOADS Counter "draftgate_tls_reloads" ["result"] "How often changed certificates were read.";
+    TLS_RELOADED Gauge "draftgate_tls_last_reload_successful" [] "1 if every listener serves the certificates that its files have; 0 if a file changed to what cannot be used, and older ones are served.";
     RELOADS Counter "draftgate_config_reloads" ["result"] "How often the configuration was read again.";
     RELOADED Gauge "draftgate_config_last_reload_successful" [] "1 if what was read last is in force, 0 if it was wrong and an older one is.";
+    CENSUS_WRITTEN Gauge "draftgate_census_last_write_successful" [] "0 if the file of the census could not be written when that was tried last, else 1.";
     RECORDINGS Counter "draftgate_recordings" ["result"] "Connections that were recorded, could not be, or were not for want of room.";
     CPU Counter "process_cpu_seconds" [] "Time of processors that the process took.";
     OPEN_FDS Gauge "process_open_fds" [] "Files that the process has open.";
