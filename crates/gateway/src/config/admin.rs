@@ -4,7 +4,10 @@
 //! It is off unless it is asked for: several gateways may run on one machine,
 //! and a port that nobody knows of is one more to guard.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+};
 
 use super::{
     Config, Token,
@@ -23,6 +26,8 @@ pub struct Admin {
     /// What is shown as `Authorization: Bearer …`; `None` is for loopback
     /// alone.
     pub token: Option<Token>,
+    /// The file in which it stands, where one was named.
+    pub token_file: Option<PathBuf>,
     /// Whether `/metrics` is for everybody who reaches the address, as
     /// `/healthz` and `/readyz` are.
     pub open_metrics: bool,
@@ -36,6 +41,7 @@ impl Default for Admin {
         Self {
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 8079)),
             token: None,
+            token_file: None,
             open_metrics: false,
             handshakes: 200,
         }
@@ -55,6 +61,9 @@ pub(super) fn read(top: &mut Table<'_>) -> Option<Admin> {
     table.matters("address");
     let tells = table.said("token").or_else(|| table.said("token-file"));
     admin.token = token(&mut table);
+    let file = table.said("token-file");
+    let file = file.and_then(|said| said.value.as_str().map(PathBuf::from));
+    admin.token_file = file.filter(|_| admin.token.is_some());
     table.set("open-metrics", &mut admin.open_metrics);
     if let Some(count) = table.said("handshakes")
         && let Some(wished) = table.value::<u32>("handshakes")
@@ -141,6 +150,28 @@ mod tests {
         let admin = parse("", &[address, token]).unwrap().unwrap();
         assert_eq!(admin.address.port(), 0);
         assert_eq!(admin.token, Token::new("0123456789abcdef").ok());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_token_that_everybody_may_read_is_warned_of() {
+        use std::{fs, os::unix::fs::PermissionsExt};
+
+        let file = std::env::temp_dir().join(format!("draftgate-admin-{}", std::process::id()));
+        fs::write(&file, "0123456789abcdef\n").unwrap();
+        for (mode, warned) in [(0o640, false), (0o600, false), (0o644, true)] {
+            fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+            let admin = parse(&format!("[admin]\ntoken-file = {file:?}"), &[]).unwrap();
+            let config = Config {
+                admin,
+                ..Config::default()
+            };
+            let told = config.validate(None);
+            let warnings: Vec<_> = told.iter().map(ToString::to_string).collect();
+            let found = warnings.iter().any(|it| it.contains("chmod o="));
+            assert_eq!(found, warned, "{mode:o}: {warnings:?}");
+        }
+        fs::remove_file(file).unwrap();
     }
 
     #[test]

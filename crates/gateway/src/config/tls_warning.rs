@@ -155,7 +155,7 @@ fn of_certificate(
 }
 
 #[cfg(unix)]
-fn is_for_all(file: &std::path::Path) -> bool {
+pub(super) fn is_for_all(file: &std::path::Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
 
     let about = std::fs::metadata(file);
@@ -163,6 +163,6 @@ fn is_for_all(file: &std::path::Path) -> bool {
 }
 
 #[cfg(not(unix))]
-fn is_for_all(_: &std::path::Path) -> bool {
+pub(super) fn is_for_all(_: &std::path::Path) -> bool {
     false
 }

@@ -2,6 +2,7 @@
 
 use std::{
     net::SocketAddr,
+    path::PathBuf,
     time::{Duration, SystemTime},
 };
 
@@ -69,6 +70,12 @@ pub enum Warning {
         ping: Duration,
         /// Its timeout.
         idle: Duration,
+    },
+    /// A token that is no secret.
+    #[error("every user of this machine may read the token {}, and with it close every connection; `chmod o= ` it", file.display())]
+    TokenForAll {
+        /// The file of the admin listener's token.
+        file: PathBuf,
     },
     /// No message can have a frame of the size allowed.
     #[error("route {path}: `frame` is {}, more than the {} of `message`: no message can use it", Octets(*.frame), Octets(*.message))]
@@ -189,6 +196,9 @@ impl Config {
                 warnings.push(Warning::HttpTokenBesideAuth { path });
             }
         });
+        let file = self.admin.as_ref().and_then(|it| it.token_file.clone());
+        let file = file.filter(|file| tls_warning::is_for_all(file));
+        warnings.extend(file.map(|file| Warning::TokenForAll { file }));
         if let Some(policy) = &self.policy {
             self.policy_warnings(policy, &mut warnings);
         }
