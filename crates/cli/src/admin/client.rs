@@ -155,13 +155,29 @@ impl Answered {
                 "it answered with the status {status}, and not as an admin listener of draftgate does"
             )));
         };
-        let words = format!("{error}; {what_to_do}");
+        let code = said["code"].as_str().unwrap_or_default();
+        let words = at_the_terminal(code, &error, &what_to_do);
         Err(match status {
             400 | 405 => Failure::usage(words),
             401 | 403 => Failure::refused(words),
             _ => Failure::new(words),
         })
     }
+}
+
+/// What is wrong and what to do, which is told in HTTP's words, in those of this
+/// program.
+fn at_the_terminal(code: &str, error: &str, what_to_do: &str) -> String {
+    let error = error.replace("`all=true`", "`--all`");
+    let what_to_do = match code {
+        "admin-token-missing" | "admin-token-wrong" => {
+            "show it by --token-file or DRAFTGATE_ADMIN_TOKEN, or name the gateway's configuration by -c"
+        }
+        "admin-unknown" => "`draftgate admin connections` and `handshakes` list what there is",
+        "admin-query" => "see `--help` for what may be asked",
+        _ => what_to_do,
+    };
+    format!("{error}; {what_to_do}")
 }
 
 /// Nobody connects to 0.0.0.0.

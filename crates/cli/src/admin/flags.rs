@@ -24,6 +24,12 @@ Examples:
 Exit codes: 0 yes, 1 no, 2 wrong usage, 69 nobody answers, 76 it is no admin
 listener, 77 the token is missing or wrong, 78 wrong configuration.";
 
+const CLOSE: &str = "\
+Examples:
+  draftgate admin close c4711 --code 1008 --reason policy
+  draftgate admin close --draft hixie-76 --older 12h --within 5m
+  draftgate admin close --all --within 10m";
+
 /// `draftgate admin`
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
@@ -31,7 +37,7 @@ pub(crate) struct Admin {
     #[command(flatten)]
     pub(super) server: Server,
     /// Print tables for people, or the JSON that was answered
-    #[arg(id = "told_as", long = "format", value_enum, default_value_t = Format::Table, global = true)]
+    #[arg(id = "told_as", long = "format", value_name = "FORMAT", value_enum, default_value_t = Format::Table, global = true)]
     pub(super) format: Format,
     #[command(subcommand)]
     pub(super) verb: Verb,
@@ -39,6 +45,7 @@ pub(crate) struct Admin {
 
 /// Which gateway.
 #[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Which gateway")]
 pub(super) struct Server {
     /// The configuration file of the gateway (TOML)
     #[arg(
@@ -103,6 +110,7 @@ pub(super) enum Verb {
 
 /// Which connections.
 #[derive(Debug, Default, clap::Args)]
+#[command(next_help_heading = "Which connections")]
 pub(super) struct Filter {
     /// Of this draft
     #[arg(long, value_parser = args::any_draft)]
@@ -140,6 +148,7 @@ pub(super) struct Connections {
 }
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = CLOSE)]
 pub(super) struct Close {
     /// Its id, as in the log
     pub(super) id: Option<String>,

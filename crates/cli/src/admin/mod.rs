@@ -157,7 +157,7 @@ fn connections(value: &Value) -> String {
 
 fn handshakes(value: &Value) -> String {
     let columns = [
-        "id", "at", "code", "status", "draft", "peer", "path", "error",
+        "id", "at", "code", "status", "draft", "peer", "path", "error", "detail",
     ];
     let rows = table::rows(&value["handshakes"], &columns);
     format!("{rows}{}", counted(value))

@@ -56,6 +56,15 @@ fn every_verb_is_answered_and_a_drain_ends_the_gateway_well() {
         ended.expect(0, &[]);
         assert!(ended.stdout.contains(said), "{words:?}: {}", ended.stdout);
     }
+    let help = draftgate(["admin", "close", "--help"]).run();
+    for part in [
+        "\nWhich gateway:\n",
+        "\nWhich connections:\n",
+        "<FORMAT>",
+        "close c4711",
+    ] {
+        assert!(help.stdout.contains(part), "{part}: {}", help.stdout);
+    }
     // What is refused can be looked up by the id that the client was told.
     let nowhere = gateway.url("/nowhere?token=s3cret-s3cret-s3cret");
     let refused = draftgate(["connect", "--draft", "hybi-13", nowhere.as_str()]).run();
@@ -83,9 +92,13 @@ fn every_verb_is_answered_and_a_drain_ends_the_gateway_well() {
 fn exit_codes_say_how_it_failed() {
     let (gateway, address) = administered(&SERVE);
     for (words, code, said) in [
-        (&["connection", "c999"][..], 1, "no connection c999"),
+        (
+            &["connection", "c999"][..],
+            1,
+            "`draftgate admin connections`",
+        ),
         (&["handshakes", "c999"], 1, "is remembered"),
-        (&["close"], 2, "all=true"),
+        (&["close"], 2, "`--all` closes"),
         (
             &["close", "--path", "/x", "--code", "1005"],
             2,
@@ -133,7 +146,7 @@ fn the_configuration_says_where_and_with_which_token() {
     let named = draftgate(["admin", "status"]).env("DRAFTGATE_CONFIG", file);
     named.run().expect(0, &[]);
     admin(&address, &["health"]).expect(0, &[]);
-    admin(&address, &["status"]).expect(77, &["needs the token"]);
+    admin(&address, &["status"]).expect(77, &["needs the token", "--token-file"]);
     let wrong = || draftgate(["admin", "--address", &address, "status"]);
     let other = "fedcba9876543210fedcba9876543210";
     let ended = wrong().env("DRAFTGATE_ADMIN_TOKEN", other).run();
