@@ -24,6 +24,9 @@ Examples:
 Exit codes: 0 yes, 1 no, 2 wrong usage, 69 nobody answers, 76 it is no admin
 listener, 77 the token is missing or wrong, 78 wrong configuration.";
 
+/// The heading of what says how to close.
+const HOW: &str = "How they are closed";
+
 const CLOSE: &str = "\
 Examples:
   draftgate admin close c4711 --code 1008 --reason policy
@@ -37,7 +40,7 @@ pub(crate) struct Admin {
     #[command(flatten)]
     pub(super) server: Server,
     /// Print tables for people, or the JSON that was answered
-    #[arg(id = "told_as", long = "format", value_name = "FORMAT", value_enum, default_value_t = Format::Table, global = true)]
+    #[arg(id = "told_as", long = "format", value_name = "FORMAT", help_heading = "How it is told", value_enum, default_value_t = Format::Table, global = true)]
     pub(super) format: Format,
     #[command(subcommand)]
     pub(super) verb: Verb,
@@ -140,10 +143,10 @@ pub(super) struct Connections {
     #[command(flatten)]
     pub(super) filter: Filter,
     /// List at most so many
-    #[arg(long)]
+    #[arg(long, help_heading = "How it is told")]
     pub(super) limit: Option<u32>,
     /// List those behind this id
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", help_heading = "How it is told")]
     pub(super) after: Option<String>,
 }
 
@@ -158,13 +161,13 @@ pub(super) struct Close {
     #[arg(long)]
     pub(super) all: bool,
     /// The close code, where the draft has codes [default: 1001]
-    #[arg(long)]
+    #[arg(long, help_heading = HOW)]
     pub(super) code: Option<u16>,
     /// The reason, where the draft has reasons
-    #[arg(long)]
+    #[arg(long, help_heading = HOW)]
     pub(super) reason: Option<String>,
     /// Spread over this time, instead of all at once
-    #[arg(long, value_name = "DURATION", conflicts_with = "id")]
+    #[arg(long, value_name = "DURATION", help_heading = HOW, conflicts_with = "id")]
     pub(super) within: Option<String>,
 }
 

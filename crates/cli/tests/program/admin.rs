@@ -60,6 +60,8 @@ fn every_verb_is_answered_and_a_drain_ends_the_gateway_well() {
     for part in [
         "\nWhich gateway:\n",
         "\nWhich connections:\n",
+        "\nHow they are closed:\n      --code",
+        "\nHow it is told:\n      --format",
         "<FORMAT>",
         "close c4711",
     ] {
