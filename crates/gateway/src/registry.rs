@@ -239,9 +239,10 @@ impl Registered {
 
     /// The connection has ended so.
     pub(crate) fn end(self, closed: &Closed) {
-        self.inner.open.leave(&self.entry, Some(closed));
         self.inner.closed(&self.entry, closed);
         access::write(&self.entry, closed, &self.inner.throttle);
+        // Last: a task without an entry counts as a request under way.
+        self.inner.open.leave(&self.entry, Some(closed));
     }
 }
 
