@@ -104,7 +104,7 @@ mod tests {
         ]);
         assert_eq!(
             rows(&value, &["id", "path", "seconds"]),
-            "id      path          seconds\nc1      /é\\u{1b}[2J  1.5\nc10000  -             -\n"
+            "id      path         seconds\nc1      /é\\u{1b}[2J  1.5\nc10000  -            -\n"
         );
     }
 

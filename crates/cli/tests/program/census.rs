@@ -107,6 +107,11 @@ fn a_draft_that_nobody_used_for_90_days_is_named() {
     let mut census_then = Census::new(began);
     let served = [Draft::Hixie75, Draft::Hixie76, Draft::Hybi13];
     census_then.serves(served.map(|draft| Served::new(draft, "/tv")), began);
+    let store = Store::new(directory.join("census.json"));
+    let nothing = census_then.take_unsaved(began);
+    store
+        .save(&nothing, Some(census_then.served()), began)
+        .unwrap();
     let family = Family::of(b"GET /tv HTTP/1.1\r\nUser-Agent: HbbTV/1.1.1 (;LGE;a)\r\n\r\n");
     for (draft, days) in [(Draft::Hixie76, 95), (Draft::Hybi13, 2)] {
         let at = now() - days * DAY;
@@ -114,9 +119,8 @@ fn a_draft_that_nobody_used_for_90_days_is_named() {
         census_then.closed(&opened, at);
     }
     let unsaved = census_then.take_unsaved(now());
-    let store = Store::new(directory.join("census.json"));
     let served = census_then.served();
-    store.save(&unsaved, Some(served), began).unwrap();
+    store.save(&unsaved, Some(served), now()).unwrap();
     let unused = census(&directory, &["--file", "census.json", "--unused", "90d"]);
     for sentence in [
         "\nNobody has used hixie-75 on /tv for 90 days.\n",
