@@ -3,7 +3,10 @@
 //! queue's lock, so that whoever reads ten thousand of them stops nobody; and
 //! not all of [`Stats`], because each idle connection holds it.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::{
+    ops::AddAssign,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+};
 
 use crate::{Sender, Stats};
 
@@ -38,6 +41,50 @@ impl From<&Stats> for Traffic {
     }
 }
 
+impl Traffic {
+    fn of(counts: [u64; 6]) -> Self {
+        let [
+            text_in,
+            text_out,
+            binary_in,
+            binary_out,
+            octets_in,
+            octets_out,
+        ] = counts;
+        Self {
+            text_in,
+            text_out,
+            binary_in,
+            binary_out,
+            octets_in,
+            octets_out,
+        }
+    }
+
+    /// In the order of [`of`](Self::of).
+    fn counts(self) -> [u64; 6] {
+        [
+            self.text_in,
+            self.text_out,
+            self.binary_in,
+            self.binary_out,
+            self.octets_in,
+            self.octets_out,
+        ]
+    }
+}
+
+/// What went over several connections.
+impl AddAssign for Traffic {
+    fn add_assign(&mut self, other: Self) {
+        let (mut sums, counts) = (self.counts(), other.counts());
+        for (sum, count) in sums.iter_mut().zip(counts) {
+            *sum += count;
+        }
+        *self = Self::of(sums);
+    }
+}
+
 impl Sender {
     /// Items dropped so far because the queue was full.
     pub fn dropped(&self) -> u64 {
@@ -58,39 +105,14 @@ pub(crate) struct Live([AtomicU64; 6]);
 impl Live {
     /// There is one writer, so a store is enough.
     pub(crate) fn tell(&self, stats: &Stats) {
-        let Traffic {
-            text_in,
-            text_out,
-            binary_in,
-            binary_out,
-            octets_in,
-            octets_out,
-        } = stats.into();
-        let counts = [
-            text_in, text_out, binary_in, binary_out, octets_in, octets_out,
-        ];
+        let counts = Traffic::from(stats).counts();
         for (cell, count) in self.0.iter().zip(counts) {
             cell.store(count, Relaxed);
         }
     }
 
     fn read(&self) -> Traffic {
-        let [
-            text_in,
-            text_out,
-            binary_in,
-            binary_out,
-            octets_in,
-            octets_out,
-        ] = self.0.each_ref().map(|cell| cell.load(Relaxed));
-        Traffic {
-            text_in,
-            text_out,
-            binary_in,
-            binary_out,
-            octets_in,
-            octets_out,
-        }
+        Traffic::of(self.0.each_ref().map(|cell| cell.load(Relaxed)))
     }
 }
 

@@ -105,13 +105,7 @@ pub(crate) struct Slow {
 
 impl Sums {
     fn add(&mut self, traffic: Traffic, overflow: Overflow, dropped: u64) {
-        let sum = &mut self.traffic;
-        sum.text_in += traffic.text_in;
-        sum.text_out += traffic.text_out;
-        sum.binary_in += traffic.binary_in;
-        sum.binary_out += traffic.binary_out;
-        sum.octets_in += traffic.octets_in;
-        sum.octets_out += traffic.octets_out;
+        self.traffic += traffic;
         match overflow {
             Overflow::DropOldest => self.slow.dropped_oldest += dropped,
             Overflow::DropNewest => self.slow.dropped_newest += dropped,
