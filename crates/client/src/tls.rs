@@ -88,7 +88,7 @@ impl Tls {
     ///
     /// # Errors
     /// There are none, or a file is none.
-    pub(crate) fn config(&self) -> Result<Arc<ClientConfig>, TlsFailure> {
+    pub fn config(&self) -> Result<Arc<ClientConfig>, TlsFailure> {
         let provider = Arc::new(ring::default_provider());
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()

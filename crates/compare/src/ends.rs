@@ -160,7 +160,7 @@ pub(crate) fn fragments(
 ) -> Option<Bytes> {
     let layout = layout(draft)?;
     let masking = match role {
-        Role::Client => Masking::Outgoing(masks.source()),
+        Role::Client => Masking::outgoing(masks.source()),
         Role::Server => Masking::Incoming,
     };
     let mut framing = Hybi::new(layout, masking);

@@ -4,7 +4,10 @@ use std::fmt::Debug;
 
 use bytes::BytesMut;
 
-use crate::{Capabilities, Close, Draft, Event, Outbox, Outgoing, SendError, Violation, WireClass};
+use crate::{
+    Capabilities, Close, Draft, Event, MessageRef, Outbox, Outgoing, Passed, SendError, Violation,
+    WireClass,
+};
 
 /// Where a connection stands. Timers are chosen by this alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -48,6 +51,11 @@ pub trait Codec: Debug + Send {
     /// may come before that, so their events say nothing about it.
     fn is_within_message(&self) -> bool;
 
+    /// What was taken from `input` and is still needed, the front of a message
+    /// whose end is to come, lies in memory of its own from now on: the buffer
+    /// of `input` was lent.
+    fn detach(&mut self) {}
+
     /// Called once, before the first `receive`.
     fn start(&mut self, out: &mut Outbox);
 
@@ -64,11 +72,32 @@ pub trait Codec: Debug + Send {
         out: &mut Outbox,
     ) -> Result<Option<Event>, Violation>;
 
+    /// The message at the very front of `input`, if one of up to
+    /// [`COPIED`](crate::COPIED) octets lies there whole, in one frame without a
+    /// fault, and nothing else is to be told before it: unmasked where it lies,
+    /// so without a copy, a count or memory. Nothing is
+    /// taken from `input`: the caller goes on behind
+    /// [`octets`](Passed::octets), and has dropped all that passed when it calls
+    /// [`receive`](Self::receive), which gives the same messages. On `None`,
+    /// `input` is as it was, and `receive` judges it.
+    fn pass<'i>(&mut self, input: &'i mut [u8]) -> Option<Passed<'i>> {
+        let _ = input;
+        None
+    }
+
     /// Writes `what` to `out`.
     ///
     /// # Errors
     /// The draft cannot say it, or not now. Nothing was written.
     fn send(&mut self, what: Outgoing, out: &mut Outbox) -> Result<(), SendError>;
+
+    /// Writes a message that lies elsewhere to `out`, which copies it.
+    ///
+    /// # Errors
+    /// Those of [`send`](Self::send).
+    fn send_ref(&mut self, message: MessageRef<'_>, out: &mut Outbox) -> Result<(), SendError> {
+        self.send(Outgoing::Message(message.to_message()), out)
+    }
 
     /// Writes what this draft can say about a breach (a Close with its code,
     /// `FF 00`, or nothing) and ends the connection.

@@ -15,6 +15,7 @@
 //! # Ok::<(), draftgate_core::UnknownDraft>(())
 //! ```
 
+mod batch;
 mod capabilities;
 mod close;
 mod codec;
@@ -28,15 +29,16 @@ mod text;
 mod traits;
 mod violation;
 
+pub use batch::{Batch, Joined, Sharing};
 pub use capabilities::{Capabilities, Closing, Limits, Role};
 pub use close::Close;
 pub use codec::{Codec, State};
 pub use draft::{Draft, UnknownDraft};
-pub use message::{Event, Message, Notice, Outgoing};
+pub use message::{Event, Message, MessageRef, Notice, Outgoing, Passed};
 pub use outbox::{COPIED, Outbox};
 pub use send_error::SendError;
 pub use shared::{Rendering, Shared, WireClass};
 pub use speaker::Speaker;
-pub use text::{NotUtf8, Text};
+pub use text::{NotUtf8, Text, TextRef};
 pub use traits::{BadUtf8, Traits};
 pub use violation::{Rule, Violation};

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::{COPIED, Close, Rule, Text};
+use crate::{COPIED, Close, Rule, Text, TextRef};
 
 /// One whole message, whatever fragments it came in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +46,66 @@ impl Message {
             Self::Binary(octets) => octets,
         }
     }
+
+    /// The same message where it lies.
+    pub fn as_ref(&self) -> MessageRef<'_> {
+        match self {
+            Self::Text(text) => MessageRef::Text(text.as_ref()),
+            Self::Binary(octets) => MessageRef::Binary(octets),
+        }
+    }
+}
+
+/// One whole message where it lies, in a buffer that is somebody else's: what
+/// is answered or passed on at once needs no memory and no count of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MessageRef<'a> {
+    /// Text, proved to be UTF-8.
+    Text(TextRef<'a>),
+    /// Octets.
+    Binary(&'a [u8]),
+}
+
+impl<'a> MessageRef<'a> {
+    /// The payload's octets.
+    pub fn payload(self) -> &'a [u8] {
+        match self {
+            Self::Text(text) => text.as_bytes(),
+            Self::Binary(octets) => octets,
+        }
+    }
+
+    /// Length of the payload in octets.
+    pub fn len(self) -> usize {
+        self.payload().len()
+    }
+
+    /// Whether the payload is empty.
+    pub fn is_empty(self) -> bool {
+        self.payload().is_empty()
+    }
+
+    /// Whether it is binary.
+    pub fn is_binary(self) -> bool {
+        matches!(self, Self::Binary(_))
+    }
+
+    /// A copy in memory of its own.
+    pub fn to_message(self) -> Message {
+        match self {
+            Self::Text(text) => Message::Text(text.to_text()),
+            Self::Binary(octets) => Message::Binary(Bytes::copy_from_slice(octets)),
+        }
+    }
+}
+
+/// A message that was found at the front of some octets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Passed<'a> {
+    /// What it says.
+    pub message: MessageRef<'a>,
+    /// How many octets its frame takes, header and payload.
+    pub octets: usize,
 }
 
 impl From<&str> for Message {

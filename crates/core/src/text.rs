@@ -52,6 +52,11 @@ impl Text {
         &self.0
     }
 
+    /// The same text where it lies.
+    pub fn as_ref(&self) -> TextRef<'_> {
+        TextRef(&self.0)
+    }
+
     /// The octets, without a copy.
     pub fn into_bytes(self) -> Bytes {
         self.0
@@ -74,6 +79,40 @@ impl Text {
     /// Whether there is no octet.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+}
+
+/// Octets that are UTF-8, in a buffer that is somebody else's.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct TextRef<'a>(&'a [u8]);
+
+impl<'a> TextRef<'a> {
+    /// Takes octets that the caller has already validated, as
+    /// [`Text::from_validated`] does, with the same promise.
+    #[inline]
+    pub fn from_validated(octets: &'a [u8]) -> Self {
+        debug_assert!(
+            std::str::from_utf8(octets).is_ok(),
+            "text was not validated"
+        );
+        Self(octets)
+    }
+
+    /// The octets.
+    #[inline]
+    pub fn as_bytes(self) -> &'a [u8] {
+        self.0
+    }
+
+    /// A copy in memory of its own.
+    pub fn to_text(self) -> Text {
+        Text(Bytes::copy_from_slice(self.0))
+    }
+}
+
+impl fmt::Debug for TextRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&String::from_utf8_lossy(self.0), f)
     }
 }
 

@@ -5,9 +5,19 @@
 
 use draftgate_core::Draft;
 use draftgate_wire::opening::{Keyed, Refusal, RefusalKind, tokens};
-use http::{HeaderMap, Method, Version, request::Parts};
+use http::{
+    HeaderMap, HeaderName, Method, Version,
+    header::{self, AsHeaderName},
+    request::Parts,
+};
 
 use crate::{VERSION_ALIASED, WITHOUT_KEYS};
+
+// Looked for in every request, and made once.
+static KEY1: HeaderName = HeaderName::from_static("sec-websocket-key1");
+static KEY2: HeaderName = HeaderName::from_static("sec-websocket-key2");
+static NONCE: HeaderName = HeaderName::from_static("sec-websocket-nonce");
+static DRAFT: HeaderName = HeaderName::from_static("sec-websocket-draft");
 
 /// What a route allows beyond the table.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -36,34 +46,31 @@ pub fn detect(request: &Parts, options: Detection) -> Result<Draft, Refusal> {
         return Err(RefusalKind::HttpVersion.into());
     }
     upgrade(fields)?;
-    if has(fields, "sec-websocket-version") {
+    if has(fields, &header::SEC_WEBSOCKET_VERSION) {
         return versioned(fields, options);
     }
-    if has(fields, "sec-websocket-nonce")
-        && !has(fields, "sec-websocket-key1")
-        && !has(fields, "sec-websocket-key2")
-    {
+    if has(fields, &NONCE) && !has(fields, &KEY1) && !has(fields, &KEY2) {
         return nonce(fields);
     }
-    if has(fields, "sec-websocket-key1") || has(fields, "sec-websocket-key2") {
+    if has(fields, &KEY1) || has(fields, &KEY2) {
         return challenged(fields);
     }
-    if has(fields, "sec-websocket-key") {
+    if has(fields, &header::SEC_WEBSOCKET_KEY) {
         return Err(RefusalKind::VersionMissing.into());
     }
-    if has(fields, "sec-websocket-draft") {
+    if has(fields, &DRAFT) {
         return Err(RefusalKind::DraftAlone.into());
     }
-    if has(fields, "sec-websocket-extensions") || has(fields, "sec-websocket-origin") {
+    if has(fields, &header::SEC_WEBSOCKET_EXTENSIONS) || has(fields, "sec-websocket-origin") {
         return Err(RefusalKind::KeyStripped.into());
     }
-    if has(fields, "origin") || options.without_origin {
+    if has(fields, &header::ORIGIN) || options.without_origin {
         return Ok(WITHOUT_KEYS);
     }
     Err(RefusalKind::OriginMissing.into())
 }
 
-fn has(fields: &HeaderMap, name: &str) -> bool {
+fn has(fields: &HeaderMap, name: impl AsHeaderName) -> bool {
     fields.contains_key(name)
 }
 
@@ -71,10 +78,10 @@ fn has(fields: &HeaderMap, name: &str) -> bool {
 /// `Connection: keep-alive, Upgrade`.
 fn upgrade(fields: &HeaderMap) -> Result<(), Refusal> {
     let says = |name, token| tokens(fields, name).any(|t| t.eq_ignore_ascii_case(token));
-    if says("upgrade", "websocket") && says("connection", "upgrade") {
+    if says(&header::UPGRADE, "websocket") && says(&header::CONNECTION, "upgrade") {
         return Ok(());
     }
-    let ours = |name: &http::HeaderName| name.as_str().starts_with("sec-websocket-");
+    let ours = |name: &HeaderName| name.as_str().starts_with("sec-websocket-");
     Err(if fields.keys().any(ours) {
         RefusalKind::UpgradeMissing.into()
     } else {
@@ -95,7 +102,7 @@ fn versioned(fields: &HeaderMap, options: Detection) -> Result<Draft, Refusal> {
         let detail = format!("version {version}");
         return Err(Refusal::with(RefusalKind::VersionUnsupported, detail));
     };
-    let mut keys = fields.get_all("sec-websocket-key").iter();
+    let mut keys = fields.get_all(&header::SEC_WEBSOCKET_KEY).iter();
     let (Some(key), None) = (keys.next(), keys.next()) else {
         let detail = "it is missing or stands more than once";
         return Err(Refusal::with(RefusalKind::KeyInvalid, detail));
@@ -108,7 +115,7 @@ fn versioned(fields: &HeaderMap, options: Detection) -> Result<Draft, Refusal> {
 
 fn version(fields: &HeaderMap) -> Result<u8, Refusal> {
     let malformed = |detail: String| Refusal::with(RefusalKind::VersionMalformed, detail);
-    let mut values = fields.get_all("sec-websocket-version").iter();
+    let mut values = fields.get_all(&header::SEC_WEBSOCKET_VERSION).iter();
     let (Some(value), None) = (values.next(), values.next()) else {
         return Err(malformed("it stands more than once".into()));
     };
@@ -123,7 +130,7 @@ fn version(fields: &HeaderMap) -> Result<u8, Refusal> {
 
 /// draft-montenegro-hybi-upgrade-hello-handshake-00, with any `Sec-WebSocket-Draft`.
 fn nonce(fields: &HeaderMap) -> Result<Draft, Refusal> {
-    let mut nonces = fields.get_all("sec-websocket-nonce").iter();
+    let mut nonces = fields.get_all(&NONCE).iter();
     let (Some(nonce), None) = (nonces.next(), nonces.next()) else {
         return Err(RefusalKind::NonceInvalid.into());
     };
@@ -136,14 +143,14 @@ fn nonce(fields: &HeaderMap) -> Result<Draft, Refusal> {
 
 /// hixie-76 to hybi-03: two keys, told apart by `Sec-WebSocket-Draft`.
 fn challenged(fields: &HeaderMap) -> Result<Draft, Refusal> {
-    for name in ["sec-websocket-key1", "sec-websocket-key2"] {
+    for name in [&KEY1, &KEY2] {
         let count = fields.get_all(name).iter().count();
         if count != 1 {
             let detail = format!("{name} stands {count} times");
             return Err(Refusal::with(RefusalKind::ChallengeKeyMissing, detail));
         }
     }
-    let Some(draft) = fields.get("sec-websocket-draft") else {
+    let Some(draft) = fields.get(&DRAFT) else {
         return Ok(Draft::Hixie76);
     };
     match draft.to_str().unwrap_or("").trim() {

@@ -33,7 +33,7 @@ use draftgate_wire::{
     },
 };
 pub use draftgate_wire::{FixedKeys, KeySource, opening};
-use http::{HeaderMap, request::Parts};
+use http::{HeaderMap, header, request::Parts};
 
 pub use detect::{Detection, detect};
 pub use random::RandomKeys;
@@ -139,7 +139,7 @@ pub fn accept(
     terms: &Terms<'_>,
     keys: &mut dyn KeySource,
 ) -> Result<Accepted, Refusal> {
-    only_field(&request.headers, "host", RefusalKind::HostMissing)?;
+    only_field(&request.headers, &header::HOST, RefusalKind::HostMissing)?;
     acceptor(draft)?.accept(request, terms, keys)
 }
 

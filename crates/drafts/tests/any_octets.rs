@@ -10,9 +10,9 @@ use common::{
     ROLES, end,
     frames::{octets, pieces},
 };
-use draftgate_core::{Codec, Event, Limits, Outbox};
+use draftgate_core::{COPIED, Codec, Event, Limits, Message, Outbox, Outgoing, Role};
 use draftgate_drafts::{Detection, FixedKeys, detect, offer, opening, spoken};
-use draftgate_testkit::codecs::{Heard, hear};
+use draftgate_testkit::codecs::{Heard, hear, hear_passing};
 use http::Request;
 use proptest::prelude::*;
 
@@ -52,6 +52,8 @@ proptest! {
                 let (front, back) = octets.split_at(cut.min(octets.len()));
                 prop_assert_eq!(&hear(&mut *codec(), [front, back]), &whole, "{}", draft);
                 prop_assert_eq!(&hear(&mut *codec(), octets.chunks(1)), &whole, "{}", draft);
+                prop_assert_eq!(&hear_passing(&mut *codec(), [&octets[..]]), &whole, "{}", draft);
+                prop_assert_eq!(&hear_passing(&mut *codec(), [front, back]), &whole, "{}", draft);
                 // U+FFFD is three octets where one bad octet stood.
                 prop_assert!(delivered(&whole) <= 3 * octets.len());
             }
@@ -120,13 +122,71 @@ proptest! {
 }
 
 #[test]
+fn a_whole_message_passes_and_a_copy_of_it_is_sent_as_the_message_is() {
+    let sizes = [0, 1, 7, 16, 125, 126, 300, COPIED];
+    for (draft, role, size) in spoken().flat_map(|draft| {
+        ROLES
+            .map(move |role| sizes.map(|size| (draft, role, size)))
+            .concat()
+    }) {
+        let (mut codec, mut peer) = end(draft, role, Limits::default());
+        for text in ["x".repeat(size), "ü".repeat(size / 2)] {
+            let message = Message::from(text);
+            let (mut out, mut own) = (Outbox::new(), Outbox::new());
+            peer.send(Outgoing::Message(message.clone()), &mut out)
+                .unwrap();
+            let mut octets = out.take_all().to_vec();
+            let length = octets.len();
+            octets.push(0);
+            assert!(
+                codec.pass(&mut octets[..length - 1]).is_none(),
+                "{draft}, {size}"
+            );
+            let passed = codec.pass(&mut octets).unwrap();
+            assert_eq!((passed.message, passed.octets), (message.as_ref(), length));
+            assert_eq!(codec.receive(&mut BytesMut::new(), &mut out), Ok(None));
+            codec.send_ref(passed.message, &mut out).unwrap();
+            let (mut again, _) = end(draft, role, Limits::default());
+            again
+                .send(Outgoing::Message(message.clone()), &mut own)
+                .unwrap();
+            if role == Role::Server {
+                assert_eq!(out.take_all(), own.take_all(), "{draft}, {size}");
+            } else {
+                assert_eq!(out.len(), own.len(), "{draft}, {size}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_longer_than_a_copy_is_worth_or_allowed_does_not_pass() {
+    for (draft, role) in spoken().flat_map(|draft| ROLES.map(|role| (draft, role))) {
+        for (limit, length) in [(u64::MAX, COPIED + 1), (u64::MAX, 0x1_0000), (9, 10)] {
+            for (frame, message) in [(limit, u64::MAX), (u64::MAX, limit)] {
+                let limits = Limits {
+                    frame,
+                    message,
+                    ..Limits::default()
+                };
+                let (mut codec, mut peer) = end(draft, role, limits);
+                let (text, mut out) = (Message::from("x".repeat(length)), Outbox::new());
+                peer.send(Outgoing::Message(text), &mut out).unwrap();
+                let mut octets = out.take_all().to_vec();
+                assert!(codec.pass(&mut octets).is_none(), "{draft}, {limits:?}");
+            }
+        }
+    }
+}
+
+#[test]
 fn what_dribbles_in_is_taken_as_it_comes() {
     for draft in spoken() {
         for role in ROLES {
             let (mut codec, mut peer) = end(draft, role, Limits::default());
             let mut out = Outbox::new();
             let text = "x".repeat(100_000);
-            let what = draftgate_core::Outgoing::Message(text.as_str().into());
+            let what = Outgoing::Message(text.as_str().into());
             peer.send(what, &mut out).unwrap();
             let octets = out.take_all();
             let (mut input, mut out) = (BytesMut::new(), Outbox::new());

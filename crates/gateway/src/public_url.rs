@@ -3,7 +3,7 @@
 //! it sent it, query included. Never inferred from `Origin`.
 
 use draftgate_drafts::opening::{Refusal, RefusalKind, only_field};
-use http::{HeaderMap, request::Parts, uri::Authority};
+use http::{HeaderMap, header, request::Parts, uri::Authority};
 
 use crate::{
     config::{Listener, PublicUrl},
@@ -46,7 +46,7 @@ pub(crate) fn location(public: &PublicUrl, request: &Parts, head: &[u8]) -> Stri
 /// # Errors
 /// It is missing, repeated, or no host with an optional port.
 pub(crate) fn host(fields: &HeaderMap) -> Result<Authority, Refusal> {
-    let value = only_field(fields, "host", RefusalKind::HostMissing)?;
+    let value = only_field(fields, &header::HOST, RefusalKind::HostMissing)?;
     let host = value.to_str().ok().and_then(|text| authority(text.trim()));
     host.ok_or_else(|| {
         Refusal::with(
@@ -70,18 +70,30 @@ pub(crate) fn authority(text: &str) -> Option<Authority> {
 /// be left out of the Location. An empty one is the default (RFC 3986 §3.2.3).
 pub(crate) fn has_valid_port(host: &Authority) -> bool {
     let behind = &host.as_str()[host.host().len()..];
-    matches!(behind, "" | ":") || host.port_u16().is_some()
+    // Rust's own parser would take a sign.
+    let digits = behind.strip_prefix(':').unwrap_or(behind);
+    let is_number = digits.bytes().all(|octet| octet.is_ascii_digit());
+    digits.is_empty() || (is_number && host.port_u16().is_some())
 }
 
 /// The default port is left out and the host is in lower case, as clients
 /// build the URL they compare with (hixie-76 §4.1).
 fn url(secure: bool, authority: &Authority, target: &str) -> String {
     let (scheme, default) = if secure { ("wss", 443) } else { ("ws", 80) };
-    let host = authority.host().to_ascii_lowercase();
-    match authority.port_u16().filter(|port| *port != default) {
-        Some(port) => format!("{scheme}://{host}:{port}{target}"),
-        None => format!("{scheme}://{host}{target}"),
+    let host = authority.host();
+    let mut url = String::with_capacity(scheme.len() + authority.as_str().len() + target.len() + 3);
+    for part in [scheme, "://", host] {
+        url.push_str(part);
     }
+    url.make_ascii_lowercase();
+    if let Some(port) = authority.port().filter(|port| port.as_u16() != default) {
+        url.push(':');
+        // Without the zeros that may stand in front of it.
+        let digits = port.as_str().trim_start_matches('0');
+        url.push_str(if digits.is_empty() { "0" } else { digits });
+    }
+    url.push_str(target);
+    url
 }
 
 /// The target as it was sent, if it is a path; hyper's may have lost a fragment.
@@ -190,6 +202,7 @@ mod tests {
             &[("Host", "a/b")],
             &[("Host", "a:65536")],
             &[("Host", "[::1]:99999")],
+            &[("Host", "a.example:+80")],
         ] {
             let refusal = host(&request(fields).headers).unwrap_err();
             assert_eq!(refusal.kind, RefusalKind::HostMissing, "{fields:?}");

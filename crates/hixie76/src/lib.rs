@@ -24,7 +24,10 @@ use draftgate_wire::{
         echoed_origin, only_field,
     },
 };
-use http::{HeaderValue, request::Parts};
+use http::{HeaderName, HeaderValue, request::Parts};
+
+static KEY1: HeaderName = HeaderName::from_static("sec-websocket-key1");
+static KEY2: HeaderName = HeaderName::from_static("sec-websocket-key2");
 
 /// The rows of this crate in the table of drafts.
 pub static DIALECTS: [Dialect; 1] = [Dialect {
@@ -84,10 +87,7 @@ impl Acceptor for Hixie76 {
     ) -> Result<Accepted, Refusal> {
         let fields = &request.headers;
         let key = |name| only_field(fields, name, RefusalKind::ChallengeKeyMissing);
-        let challenge = Challenge::from_keys(
-            key("sec-websocket-key1")?.as_bytes(),
-            key("sec-websocket-key2")?.as_bytes(),
-        )?;
+        let challenge = Challenge::from_keys(key(&KEY1)?.as_bytes(), key(&KEY2)?.as_bytes())?;
         let mut head = Head::new(101, "WebSocket Protocol Handshake");
         head.push("Upgrade", UPGRADE);
         head.push("Connection", CONNECTION);

@@ -1,6 +1,6 @@
 //! Octets into a codec, in one piece, in two, and one by one.
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use draftgate_core::{Codec, Event, Notice, Outbox, Violation};
 
 /// What a codec made of some octets.
@@ -19,6 +19,31 @@ pub struct Heard {
 
 /// Starts `codec` and feeds it `runs` one after the other, as a driver does.
 pub fn hear<'a>(codec: &mut dyn Codec, runs: impl IntoIterator<Item = &'a [u8]>) -> Heard {
+    listen(codec, runs, |_, _, _| {})
+}
+
+/// The same, but that each message which lies whole at the front is taken as it
+/// passes.
+///
+/// # Panics
+/// If a codec changes octets that it does not pass on.
+pub fn hear_passing<'a>(codec: &mut dyn Codec, runs: impl IntoIterator<Item = &'a [u8]>) -> Heard {
+    listen(codec, runs, |codec, input, events| {
+        let (mut at, before) = (0, input.clone());
+        while let Some(passed) = codec.pass(&mut input[at..]) {
+            events.push(Event::Message(passed.message.to_message()));
+            at += passed.octets;
+        }
+        assert_eq!(input[at..], before[at..], "what did not pass is as it was");
+        input.advance(at);
+    })
+}
+
+fn listen<'a>(
+    codec: &mut dyn Codec,
+    runs: impl IntoIterator<Item = &'a [u8]>,
+    first: impl Fn(&mut dyn Codec, &mut BytesMut, &mut Vec<Event>),
+) -> Heard {
     let (mut input, mut out) = (BytesMut::new(), Outbox::new());
     let (mut events, mut violation) = (Vec::new(), None);
     codec.start(&mut out);
@@ -26,6 +51,7 @@ pub fn hear<'a>(codec: &mut dyn Codec, runs: impl IntoIterator<Item = &'a [u8]>)
     'runs: for run in runs {
         input.extend_from_slice(run);
         loop {
+            first(codec, &mut input, &mut events);
             match codec.receive(&mut input, &mut out) {
                 Ok(None) => break,
                 Ok(Some(Event::Notice(Notice::AfterClose { .. }))) => {}
@@ -51,16 +77,24 @@ pub fn hear<'a>(codec: &mut dyn Codec, runs: impl IntoIterator<Item = &'a [u8]>)
 }
 
 /// Feeds `octets` whole, cut in two at each octet, and octet by octet, each
-/// time to a new codec, and returns what it heard, which must be the same.
+/// time to two new codecs, one of which hears messages as they pass, and
+/// returns what they heard, which must be the same.
 ///
 /// # Panics
 /// If a cut changes what is heard.
 pub fn hear_every_cut(codec: impl Fn() -> Box<dyn Codec>, octets: &[u8]) -> Heard {
     let whole = hear(&mut *codec(), [octets]);
+    let passing = hear_passing(&mut *codec(), [octets]);
+    assert_eq!(passing, whole, "as they pass, of {octets:02x?}");
     for cut in 1..octets.len() {
         let (front, back) = octets.split_at(cut);
         let heard = hear(&mut *codec(), [front, back]);
         assert_eq!(heard, whole, "cut at {cut} of {octets:02x?}");
+        let passing = hear_passing(&mut *codec(), [front, back]);
+        assert_eq!(
+            passing, whole,
+            "as they pass, cut at {cut} of {octets:02x?}"
+        );
     }
     let single = hear(&mut *codec(), octets.chunks(1));
     assert_eq!(single, whole, "octet by octet of {octets:02x?}");

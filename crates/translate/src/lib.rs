@@ -25,6 +25,6 @@ mod render;
 pub mod table;
 
 pub use close::{REASON_OCTETS, Side, close, logged, lost, received};
-pub use message::{DropReason, Outcome, inbound, message};
+pub use message::{DropReason, Outcome, goes_as_is, inbound, message};
 pub use policy::{BASE64, BinaryPolicy, ENVELOPE, Policy, UnknownBinaryPolicy};
 pub use render::{greeting, render};

@@ -59,14 +59,15 @@ impl fmt::Display for DropReason {
 /// Costs nothing per octet, but for `text-if-utf8`, for which a binary message
 /// is read once, however many peers it is for.
 pub fn message(shared: &Shared, capabilities: &Capabilities, policy: &Policy) -> Outcome {
+    let binary = matches!(shared.message(), Message::Binary(_));
+    if goes_as_is(binary, capabilities, policy) {
+        return Outcome::Send(Rendering::AsIs);
+    }
     if policy.envelope {
         return Outcome::Send(Rendering::Envelope);
     }
     if policy.base64 {
         return Outcome::Send(Rendering::Base64);
-    }
-    if capabilities.binary || matches!(shared.message(), Message::Text(_)) {
-        return Outcome::Send(Rendering::AsIs);
     }
     match policy.binary {
         BinaryPolicy::Base64 => Outcome::Send(Rendering::Base64),
@@ -79,6 +80,12 @@ pub fn message(shared: &Shared, capabilities: &Capabilities, policy: &Policy) ->
             "a binary message came, which this draft cannot carry",
         )),
     }
+}
+
+/// Whether a text, or a `binary` message, goes to a peer as it is: what
+/// [`message`] says of nearly all, for whoever has no [`Shared`] yet.
+pub fn goes_as_is(binary: bool, capabilities: &Capabilities, policy: &Policy) -> bool {
+    !policy.envelope && !policy.base64 && (capabilities.binary || !binary)
 }
 
 /// What a peer said, as the others are to have it. With `base64` agreed on,

@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 use bytes::{Bytes, BytesMut};
-use draftgate_core::{Limits, Notice, Outbox, Violation, WireClass};
+use draftgate_core::{Limits, Notice, Outbox, Passed, Violation, WireClass};
 
 /// What a frame is for, whatever number the draft gives it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -94,9 +94,16 @@ pub trait Framing: Debug + Send {
     /// The peer broke the framing, or `limits.frame`.
     fn read(&mut self, input: &mut BytesMut, limits: &Limits) -> Result<Option<Part>, Violation>;
 
+    /// [`Codec::pass`](draftgate_core::Codec::pass), where no message has begun,
+    /// for a payload of up to `most` octets.
+    fn pass<'i>(&self, input: &'i mut [u8], most: usize) -> Option<Passed<'i>>;
+
     /// Writes one whole frame. The machine has asked [`binary`](Self::binary)
     /// and [`control`](Self::control) before.
     fn write(&mut self, opcode: Opcode, payload: &Bytes, out: &mut Outbox);
+
+    /// The same with a payload that lies elsewhere, so that it is always copied.
+    fn write_copied(&mut self, opcode: Opcode, payload: &[u8], out: &mut Outbox);
 
     /// Whether binary messages can be written.
     fn binary(&self) -> bool;

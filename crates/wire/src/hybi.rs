@@ -4,9 +4,12 @@
 
 use byteorder::{BigEndian, ByteOrder};
 use bytes::{Buf, Bytes, BytesMut};
-use draftgate_core::{Limits, Notice, Outbox, Rule, Violation, WireClass};
+use draftgate_core::{Limits, Notice, Outbox, Passed, Rule, Violation, WireClass};
 
-use crate::{Breach, Frame, Framing, Header, KeySource, Layout, Masked, Opcode, Part, mask};
+use crate::{
+    Breach, Frame, Framing, Header, KeySource, Layout, Masked, Opcode, Part, glance::passed_frame,
+    mask,
+};
 
 pub(crate) const FIN: u8 = 0x80;
 const RESERVED: u8 = 0x70;
@@ -31,19 +34,37 @@ pub(crate) const CONTROL_TOLERATED: u64 = 0xffff;
 pub enum Masking {
     /// We are the server: what comes must be masked, what goes is not.
     Incoming,
-    /// We are the client: a fresh masking key for every frame that goes.
-    Outgoing(Box<dyn KeySource>),
+    /// We are the client: a fresh masking key for every frame that goes. A box in
+    /// a box, for servers are many and have none.
+    Outgoing(Box<Box<dyn KeySource>>),
+}
+
+impl Masking {
+    /// We are the client, whose keys come from `keys`.
+    pub fn outgoing(keys: Box<dyn KeySource>) -> Self {
+        Self::Outgoing(Box::new(keys))
+    }
 }
 
 /// Frames with a header, a length in front and a mask.
 #[derive(Debug)]
 pub struct Hybi {
-    layout: &'static Layout,
-    masking: Masking,
-    open: Option<Open>,
-    /// How many breaches of the frame that comes next were told of.
-    told: usize,
+    pub(crate) layout: &'static Layout,
+    pub(crate) masking: Masking,
+    place: Place,
 }
+
+/// Where the reader is.
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    /// At the beginning of a frame, of which so many breaches were told of.
+    Between {
+        told: u8,
+    },
+    Within(Open),
+}
+
+const START: Place = Place::Between { told: 0 };
 
 /// A data frame whose payload is still coming.
 #[derive(Debug, Clone, Copy)]
@@ -51,7 +72,7 @@ struct Open {
     left: u64,
     key: Option<[u8; KEY]>,
     /// Octets that the key has covered so far, modulo 4.
-    phase: usize,
+    phase: u8,
 }
 
 /// A header that lies in the input as a whole.
@@ -88,56 +109,8 @@ impl Hybi {
         Self {
             layout,
             masking,
-            open: None,
-            told: 0,
+            place: START,
         }
-    }
-
-    /// Writes one frame of a message, its last one if `fin` (RFC 6455 §5.4). The
-    /// machine sends whole messages; this is for who shows what fragments look
-    /// like. The caller sees to it that a message begins with its own opcode,
-    /// goes on with [`Opcode::Continuation`], and that control frames are whole.
-    pub fn write_fragment(&mut self, opcode: Opcode, fin: bool, payload: &Bytes, out: &mut Outbox) {
-        let mut header = [0; HEADER];
-        header[0] = if fin { FIN } else { 0 } | self.layout.number(opcode);
-        let size = match payload.len() {
-            length @ ..=125 => {
-                header[1] = length as u8;
-                2
-            }
-            length @ 126..=0xffff => {
-                header[1] = 126;
-                BigEndian::write_u16(&mut header[2..], length as u16);
-                4
-            }
-            length => {
-                header[1] = 127;
-                BigEndian::write_u64(&mut header[2..], length as u64);
-                10
-            }
-        };
-        let header = &mut header[..size];
-        let Masking::Outgoing(keys) = &mut self.masking else {
-            out.put(header);
-            return out.put_shared(payload);
-        };
-        let mut key = [0; KEY];
-        keys.fill(&mut key);
-        let phase = match self.layout.masked {
-            Masked::WholeFrame => {
-                mask(header, key, 0);
-                out.put(&key);
-                out.put(header);
-                size
-            }
-            Masked::Payload => {
-                header[1] |= MASKED;
-                out.put(header);
-                out.put(&key);
-                0
-            }
-        };
-        out.put_with(payload, |octets| mask(octets, key, phase));
     }
 
     /// The key that covers a whole frame which comes; `Err` until it is there.
@@ -239,7 +212,7 @@ impl Hybi {
 
     fn payload(&mut self, mut open: Open, input: &mut BytesMut) -> Option<Part> {
         if open.left == 0 {
-            self.open = None;
+            self.place = START;
             return Some(Part::End);
         }
         if input.is_empty() {
@@ -247,11 +220,11 @@ impl Hybi {
         }
         let mut run = input.split_to(open.left.min(input.len() as u64) as usize);
         if let Some(key) = open.key {
-            mask(&mut run, key, open.phase);
+            mask(&mut run, key, usize::from(open.phase));
         }
         open.left -= run.len() as u64;
-        open.phase = (open.phase + run.len()) % KEY;
-        self.open = Some(open);
+        open.phase = ((usize::from(open.phase) + run.len()) % KEY) as u8;
+        self.place = Place::Within(open);
         Some(Part::Data(run))
     }
 }
@@ -279,20 +252,25 @@ fn judge(breach: Breach, rule: Rule) -> Result<Option<Rule>, Violation> {
 
 impl Framing for Hybi {
     fn read(&mut self, input: &mut BytesMut, limits: &Limits) -> Result<Option<Part>, Violation> {
-        if let Some(open) = self.open {
-            return Ok(self.payload(open, input));
-        }
+        let told = match self.place {
+            Place::Within(open) => return Ok(self.payload(open, input)),
+            Place::Between { told } => told,
+        };
         let Some(parsed) = self.header(input, limits)? else {
             return Ok(None);
         };
-        let breach = parsed.tolerated.into_iter().flatten().nth(self.told);
+        let breach = parsed
+            .tolerated
+            .into_iter()
+            .flatten()
+            .nth(usize::from(told));
         if let Some(rule) = breach {
-            self.told += 1;
+            self.place = Place::Between { told: told + 1 };
             return Ok(Some(Part::Noticed(Notice::Tolerated { rule })));
         }
         let there = (input.len() - parsed.size) as u64;
         if there >= parsed.length {
-            self.told = 0;
+            self.place = START;
             input.advance(parsed.size);
             let mut payload = input.split_to(parsed.length as usize);
             if let Some(key) = parsed.key {
@@ -307,18 +285,29 @@ impl Framing for Hybi {
         if parsed.header.opcode.is_control() {
             return Ok(None);
         }
-        self.told = 0;
         input.advance(parsed.size);
-        self.open = Some(Open {
+        self.place = Place::Within(Open {
             left: parsed.length,
             key: parsed.key,
-            phase: parsed.phase,
+            phase: (parsed.phase % KEY) as u8,
         });
         Ok(Some(Part::Begin(parsed.header)))
     }
 
+    fn pass<'i>(&self, input: &'i mut [u8], most: usize) -> Option<Passed<'i>> {
+        if !matches!(self.place, Place::Between { told: 0 }) {
+            return None;
+        }
+        let incoming = matches!(self.masking, Masking::Incoming);
+        passed_frame(input, self.layout, incoming, most)
+    }
+
     fn write(&mut self, opcode: Opcode, payload: &Bytes, out: &mut Outbox) {
         self.write_fragment(opcode, true, payload, out);
+    }
+
+    fn write_copied(&mut self, opcode: Opcode, payload: &[u8], out: &mut Outbox) {
+        self.write_copied_fragment(opcode, true, payload, out);
     }
 
     fn binary(&self) -> bool {
@@ -432,7 +421,7 @@ mod tests {
         for length in [0, 5, 125, 126, 0xffff, 0x1_0000] {
             let payload = Bytes::from(vec![b'x'; length]);
             let mut out = Outbox::new();
-            Hybi::new(&OLD, Masking::Outgoing(keys())).write(Opcode::Binary, &payload, &mut out);
+            Hybi::new(&OLD, Masking::outgoing(keys())).write(Opcode::Binary, &payload, &mut out);
             let octets = out.take_all();
             assert_eq!(octets[..4], [0x37, 0xfa, 0x21, 0x3d]);
             assert_eq!(octets[4], 0x85 ^ 0x37);
@@ -442,48 +431,5 @@ mod tests {
             };
             assert_eq!(frame.payload, payload, "{length}");
         }
-    }
-
-    #[test]
-    fn a_client_masks_every_frame_with_the_next_key() {
-        let keys = FixedKeys::new([0x37, 0xfa, 0x21, 0x3d, 0, 0, 0, 0]);
-        let mut framing = Hybi::new(&STRICT, Masking::Outgoing(Box::new(keys)));
-        let mut out = Outbox::new();
-        for _ in 0..2 {
-            framing.write(Opcode::Text, &Bytes::from_static(b"Hello"), &mut out);
-        }
-        assert_eq!(
-            &out.take_all()[..],
-            b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58\x81\x85\0\0\0\0Hello"
-        );
-    }
-
-    #[test]
-    fn the_three_forms_of_a_length_are_written_at_their_borders() {
-        for (length, head) in [
-            (125, &[0x82, 125][..]),
-            (126, &[0x82, 126, 0, 126]),
-            (65_535, &[0x82, 126, 0xff, 0xff]),
-            (65_536, &[0x82, 127, 0, 0, 0, 0, 0, 1, 0, 0]),
-        ] {
-            let mut out = Outbox::new();
-            let payload = Bytes::from(vec![7; length]);
-            Hybi::new(&STRICT, Masking::Incoming).write(Opcode::Binary, &payload, &mut out);
-            assert_eq!(&out.take_all()[..], [head, &payload].concat());
-        }
-    }
-
-    #[test]
-    fn fragments_say_whether_they_are_the_last() {
-        let mut out = Outbox::new();
-        let mut framing = Hybi::new(&STRICT, Masking::Incoming);
-        framing.write_fragment(Opcode::Text, false, &Bytes::from_static(b"Hel"), &mut out);
-        framing.write_fragment(
-            Opcode::Continuation,
-            true,
-            &Bytes::from_static(b"lo"),
-            &mut out,
-        );
-        assert_eq!(&out.take_all()[..], b"\x01\x03Hel\x80\x02lo");
     }
 }

@@ -31,6 +31,7 @@ mod assembly;
 mod dialect;
 pub mod dissect;
 mod frame;
+mod glance;
 mod hybi;
 mod keys;
 mod layout;
@@ -39,6 +40,7 @@ mod mask;
 pub mod opening;
 mod sentinel;
 mod utf8;
+mod writing;
 
 pub use dialect::Dialect;
 pub use frame::{Frame, Framing, Header, Opcode, Part};

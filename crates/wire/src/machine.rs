@@ -9,8 +9,9 @@ use std::{fmt::Debug, mem};
 use byteorder::{BigEndian, ByteOrder};
 use bytes::{Bytes, BytesMut};
 use draftgate_core::{
-    BadUtf8, Capabilities, Close, Closing, Codec, Draft, Event, Limits, Message, Notice, Outbox,
-    Outgoing, Rule, SendError, State, Text, Violation, WireClass,
+    BadUtf8, COPIED, Capabilities, Close, Closing, Codec, Draft, Event, Limits, Message,
+    MessageRef, Notice, Outbox, Outgoing, Passed, Rule, SendError, State, Text, Violation,
+    WireClass,
 };
 
 use crate::{
@@ -32,19 +33,28 @@ pub trait Proof: Debug + Send {
     fn receive(&mut self, input: &mut BytesMut, out: &mut Outbox) -> Result<bool, Violation>;
 }
 
+/// What is needed for a moment only, and never together.
+#[derive(Debug)]
+enum Aside {
+    /// What the peer has to prove before messages may flow.
+    Proof(Box<dyn Proof>),
+    /// What a notice was told of, until its turn comes.
+    Waiting(Event),
+}
+
 /// A [`Codec`] for any draft.
 #[derive(Debug)]
 pub struct Machine<F> {
     dialect: &'static Dialect,
     framing: F,
     limits: Limits,
-    proof: Option<Box<dyn Proof>>,
+    aside: Option<Box<Aside>>,
     state: State,
-    assembly: Option<Assembly>,
+    /// On the heap, like what waits: a connection says nothing for most of its
+    /// time.
+    assembly: Option<Box<Assembly>>,
     /// Whether the frame that is being read ends its message.
     last_fragment: bool,
-    /// What a notice was told of waits here for its turn.
-    waiting: Option<Event>,
     pings: u32,
 }
 
@@ -55,11 +65,10 @@ impl<F: Framing> Machine<F> {
             dialect,
             framing,
             limits,
-            proof: None,
+            aside: None,
             state: State::Opening,
             assembly: None,
             last_fragment: false,
-            waiting: None,
             pings: 0,
         }
     }
@@ -67,17 +76,17 @@ impl<F: Framing> Machine<F> {
     /// The same, where the peer has something to prove first.
     #[must_use]
     pub fn after(mut self, proof: impl Proof + 'static) -> Self {
-        self.proof = Some(Box::new(proof));
+        self.aside = Some(Box::new(Aside::Proof(Box::new(proof))));
         self
     }
 
     fn open(&mut self, input: &mut BytesMut, out: &mut Outbox) -> Result<Option<Event>, Violation> {
-        if let Some(proof) = &mut self.proof
+        if let Some(Aside::Proof(proof)) = self.aside.as_deref_mut()
             && !proof.receive(input, out)?
         {
             return Ok(None);
         }
-        self.proof = None;
+        self.aside = None;
         self.state = State::Open;
         Ok(Some(Event::Opened))
     }
@@ -112,7 +121,7 @@ impl<F: Framing> Machine<F> {
         }
         self.last_fragment = header.fin;
         self.assembly
-            .get_or_insert_with(|| Assembly::new(header.opcode == Opcode::Binary))
+            .get_or_insert_with(|| Box::new(Assembly::new(header.opcode == Opcode::Binary)))
             .fragment(header.length, &self.limits)
     }
 
@@ -136,12 +145,20 @@ impl<F: Framing> Machine<F> {
         }
     }
 
+    fn take_waiting(&mut self) -> Option<Event> {
+        let waits = |aside: &mut Box<Aside>| matches!(**aside, Aside::Waiting(_));
+        match *self.aside.take_if(waits)? {
+            Aside::Waiting(event) => Some(event),
+            Aside::Proof(_) => None,
+        }
+    }
+
     /// One event a call: the notice first, the repaired message next.
     fn message(&mut self, (message, replacements): Finished) -> Event {
         if replacements == 0 {
             return Event::Message(message);
         }
-        self.waiting = Some(Event::Message(message));
+        self.aside = Some(Box::new(Aside::Waiting(Event::Message(message))));
         Event::Notice(Notice::Repaired { replacements })
     }
 
@@ -176,7 +193,7 @@ impl<F: Framing> Machine<F> {
                 Ok(Some(match notice {
                     None => event,
                     Some(notice) => {
-                        self.waiting = Some(event);
+                        self.aside = Some(Box::new(Aside::Waiting(event)));
                         Event::Notice(notice)
                     }
                 }))
@@ -198,7 +215,9 @@ impl<F: Framing> Machine<F> {
             };
         }
         let code = BigEndian::read_u16(body);
-        let (reason, replacements) = match self.reason(body.slice(2..)) {
+        // A copy: it outlives what was read, and is short.
+        let reason = Bytes::copy_from_slice(&body[2..]);
+        let (reason, replacements) = match self.reason(reason) {
             Ok(reason) => reason,
             Err(_) if answer => (Text::default(), 0),
             Err(violation) => return Err(violation),
@@ -244,6 +263,14 @@ impl<F: Framing> Machine<F> {
             (State::ClosingByPeer, _) | (_, Closing::Absent) => State::Closed,
             _ => State::ClosingByUs,
         };
+    }
+
+    fn may_say(&self) -> Result<(), SendError> {
+        match self.state {
+            State::Opening => Err(SendError::Opening),
+            State::ClosingByUs | State::Closed => Err(SendError::Closing),
+            State::Open | State::ClosingByPeer => Ok(()),
+        }
     }
 
     fn may_close_with(&self, close: Option<&Close>) -> Result<(), SendError> {
@@ -294,6 +321,12 @@ impl<F: Framing> Codec for Machine<F> {
         self.assembly.is_some()
     }
 
+    fn detach(&mut self) {
+        if let Some(assembly) = &mut self.assembly {
+            assembly.detach();
+        }
+    }
+
     fn start(&mut self, _: &mut Outbox) {}
 
     fn receive(
@@ -301,7 +334,7 @@ impl<F: Framing> Codec for Machine<F> {
         input: &mut BytesMut,
         out: &mut Outbox,
     ) -> Result<Option<Event>, Violation> {
-        if let Some(event) = self.waiting.take() {
+        if let Some(event) = self.take_waiting() {
             return Ok(Some(event));
         }
         loop {
@@ -338,12 +371,20 @@ impl<F: Framing> Codec for Machine<F> {
         }
     }
 
-    fn send(&mut self, what: Outgoing, out: &mut Outbox) -> Result<(), SendError> {
-        match self.state {
-            State::Opening => return Err(SendError::Opening),
-            State::ClosingByUs | State::Closed => return Err(SendError::Closing),
-            State::Open | State::ClosingByPeer => {}
+    fn pass<'i>(&mut self, input: &'i mut [u8]) -> Option<Passed<'i>> {
+        if !matches!(self.state, State::Open | State::ClosingByUs)
+            || self.assembly.is_some()
+            || self.aside.is_some()
+        {
+            return None;
         }
+        let limits = &self.limits;
+        let most = limits.frame.min(limits.message).min(COPIED as u64);
+        self.framing.pass(input, most as usize)
+    }
+
+    fn send(&mut self, what: Outgoing, out: &mut Outbox) -> Result<(), SendError> {
+        self.may_say()?;
         match what {
             Outgoing::Message(Message::Text(text)) => {
                 self.framing.write(Opcode::Text, text.as_bytes(), out);
@@ -375,10 +416,21 @@ impl<F: Framing> Codec for Machine<F> {
         Ok(())
     }
 
+    fn send_ref(&mut self, message: MessageRef<'_>, out: &mut Outbox) -> Result<(), SendError> {
+        self.may_say()?;
+        let opcode = match message {
+            MessageRef::Text(_) => Opcode::Text,
+            MessageRef::Binary(_) if self.framing.binary() => Opcode::Binary,
+            MessageRef::Binary(_) => return Err(SendError::NoBinary(self.dialect.draft)),
+        };
+        self.framing.write_copied(opcode, message.payload(), out);
+        Ok(())
+    }
+
     fn fail(&mut self, violation: &Violation, out: &mut Outbox) {
         let before = mem::replace(&mut self.state, State::Closed);
         // What was received so far is not kept while the connection lingers.
-        (self.assembly, self.waiting) = (None, None);
+        (self.assembly, self.aside) = (None, None);
         if !matches!(before, State::Open | State::ClosingByPeer) {
             return;
         }

@@ -51,7 +51,15 @@ impl Head {
     /// so nothing a client sent can add a field.
     pub fn to_bytes(&self) -> Bytes {
         let mut octets = BytesMut::with_capacity(256);
-        octets.put_slice(format!("HTTP/1.1 {} {}\r\n", self.status, self.reason).as_bytes());
+        octets.put_slice(b"HTTP/1.1 ");
+        match self.status {
+            // Three digits, of nearly every answer these.
+            101 => octets.put_slice(b"101"),
+            status => octets.put_slice(status.to_string().as_bytes()),
+        }
+        octets.put_slice(b" ");
+        octets.put_slice(self.reason.as_bytes());
+        octets.put_slice(b"\r\n");
         for (name, value) in &self.fields {
             octets.put_slice(name.as_bytes());
             octets.put_slice(b": ");

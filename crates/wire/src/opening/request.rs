@@ -1,8 +1,15 @@
 //! Reading a request's fields the way every draft needs it.
 
-use http::{HeaderMap, HeaderValue, Request, Version, request::Parts};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Request, Version,
+    header::{self, AsHeaderName},
+    request::Parts,
+};
 
 use super::{Refusal, RefusalKind};
+
+/// The origin's field of hybi-04 to -10.
+static OLD_ORIGIN: HeaderName = HeaderName::from_static("sec-websocket-origin");
 
 /// Most fields of a request; the limit that servers set as well.
 const MAX_FIELDS: usize = 100;
@@ -46,7 +53,7 @@ pub fn parts(octets: &[u8]) -> Result<Option<(Parts, usize)>, HeadMalformed> {
 /// `otherwise`, with the field's name, if it is missing or repeated.
 pub fn only_field<'a>(
     fields: &'a HeaderMap,
-    name: &str,
+    name: &HeaderName,
     otherwise: RefusalKind,
 ) -> Result<&'a HeaderValue, Refusal> {
     let mut values = fields.get_all(name).iter();
@@ -61,7 +68,10 @@ pub fn only_field<'a>(
 }
 
 /// The comma-separated tokens of every field `name`, trimmed, empty ones left out.
-pub fn tokens<'a>(fields: &'a HeaderMap, name: &str) -> impl Iterator<Item = &'a str> {
+pub fn tokens<K: AsHeaderName>(
+    fields: &HeaderMap,
+    name: K,
+) -> impl Iterator<Item = &str> + use<'_, K> {
     fields
         .get_all(name)
         .iter()
@@ -77,7 +87,7 @@ pub fn tokens<'a>(fields: &'a HeaderMap, name: &str) -> impl Iterator<Item = &'a
 /// # Errors
 /// Both are present and differ, or one is repeated with another value.
 pub fn origin(fields: &HeaderMap) -> Result<Option<&HeaderValue>, Refusal> {
-    let mut values = ["origin", "sec-websocket-origin"]
+    let mut values = [&header::ORIGIN, &OLD_ORIGIN]
         .into_iter()
         .flat_map(|name| fields.get_all(name));
     let Some(first) = values.next() else {
@@ -93,7 +103,7 @@ pub fn origin(fields: &HeaderMap) -> Result<Option<&HeaderValue>, Refusal> {
 /// request has none.
 pub fn echoed_origin(fields: &HeaderMap) -> HeaderValue {
     fields
-        .get("origin")
+        .get(header::ORIGIN)
         .cloned()
         .unwrap_or_else(|| HeaderValue::from_static("null"))
 }
@@ -105,7 +115,7 @@ pub fn echoed_origin(fields: &HeaderMap) -> HeaderValue {
 /// tokens. What is no name is left out, for it could not be echoed.
 pub fn subprotocols(fields: &HeaderMap, before_04: bool) -> Vec<&str> {
     if !before_04 {
-        return tokens(fields, "sec-websocket-protocol")
+        return tokens(fields, header::SEC_WEBSOCKET_PROTOCOL)
             .filter(|name| name.bytes().all(is_token))
             .collect();
     }
@@ -165,9 +175,13 @@ mod tests {
     #[test]
     fn a_field_that_must_stand_once_is_refused_otherwise() {
         let map = fields(&[("a", "1"), ("b", "1"), ("b", "2")]);
-        assert!(only_field(&map, "a", RefusalKind::KeyInvalid).is_ok());
+        let only = |name| {
+            let name = HeaderName::from_static(name);
+            only_field(&map, &name, RefusalKind::KeyInvalid)
+        };
+        assert!(only("a").is_ok());
         for name in ["b", "c"] {
-            let refusal = only_field(&map, name, RefusalKind::KeyInvalid).unwrap_err();
+            let refusal = only(name).unwrap_err();
             assert_eq!(refusal.kind, RefusalKind::KeyInvalid);
         }
     }

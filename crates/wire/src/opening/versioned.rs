@@ -6,7 +6,7 @@
 
 use bytes::BytesMut;
 use draftgate_core::{Capabilities, Codec, Draft, Limits};
-use http::{HeaderValue, request::Parts};
+use http::{HeaderValue, header, request::Parts};
 
 use super::{
     Accepted, Acceptor, Answer, AnswerChecks, Ask, Asked, Connected, Head, Judge, Keyed,
@@ -55,7 +55,7 @@ impl Acceptor for Versioned {
     ) -> Result<Accepted, Refusal> {
         let key = only_field(
             &request.headers,
-            "sec-websocket-key",
+            &header::SEC_WEBSOCKET_KEY,
             RefusalKind::KeyInvalid,
         )?;
         let keyed = key.to_str().ok().and_then(Keyed::from_key);
@@ -114,7 +114,7 @@ impl Offerer for Versioned {
     ) -> Result<Box<dyn Pending>, Refusal> {
         let asked = Asked::read(request)?;
         let keyed = Keyed::from_key(asked.must("sec-websocket-key")?);
-        let masking = Masking::Outgoing(keys.fork());
+        let masking = Masking::outgoing(keys.fork());
         Ok(Box::new(Waiting {
             accept: keyed.ok_or(RefusalKind::AskUnspeakable)?.accept(),
             subprotocols: asked
