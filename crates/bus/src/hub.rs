@@ -6,7 +6,7 @@ use std::{
     fmt,
     hash::{BuildHasher, Hasher, RandomState},
     sync::{
-        Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+        Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
         atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
 };
@@ -14,9 +14,9 @@ use std::{
 use draftgate_core::{Message, Speaker};
 
 use crate::{
-    Bounds, Channel, Delivery, Ledger, Mark, Missed, Published, Reason,
+    Bounds, Channel, Delivery, Flush, Ledger, Mark, Missed, Published, Reason,
     ledger::Books,
-    room::{Room, Subscriber},
+    room::{Room, Said, Subscriber},
 };
 
 /// The channels of this process. Cloning gives another hold on the same hub.
@@ -36,6 +36,8 @@ struct InAll {
     epoch: AtomicU64,
     /// Octets that all histories hold.
     remembered: Arc<AtomicUsize>,
+    /// Sees to flushes.
+    flusher: OnceLock<fn(Flush)>,
 }
 
 impl Default for InAll {
@@ -45,6 +47,7 @@ impl Default for InAll {
             // Seeded by the system; nothing here needs to be hard to guess.
             epoch: AtomicU64::new(RandomState::new().build_hasher().finish()),
             remembered: Arc::default(),
+            flusher: OnceLock::new(),
         }
     }
 }
@@ -64,7 +67,6 @@ pub struct Subscription {
 #[must_use = "dropping it unsubscribes"]
 pub struct Listening {
     hub: Hub,
-    channel: Channel,
     room: Arc<Room>,
     subscriber: Arc<Subscriber>,
 }
@@ -76,7 +78,6 @@ pub struct Listening {
 #[must_use = "dropping it lets the channel go"]
 pub struct Kept {
     hub: Hub,
-    channel: Channel,
     room: Arc<Room>,
 }
 
@@ -92,16 +93,19 @@ impl Hub {
         &self,
         channel: &Channel,
         speaker: Speaker,
-        delivery: Arc<dyn Delivery>,
+        mut delivery: impl Delivery + 'static,
     ) -> Subscription {
         loop {
             let room = self.room_or_new(channel);
-            if let Some(subscriber) = room.join(&delivery) {
-                let place = self.listening(channel, room, subscriber);
-                return Subscription { place, speaker };
-            }
+            delivery = match room.join(delivery) {
+                Ok(subscriber) => {
+                    let place = self.listening(room, subscriber);
+                    return Subscription { place, speaker };
+                }
+                Err(delivery) => delivery,
+            };
             // The last one left between the two lines above.
-            self.forget(channel, &room);
+            self.forget(&room);
         }
     }
 
@@ -114,14 +118,15 @@ impl Hub {
         &self,
         channel: &Channel,
         mark: Option<Mark>,
-        delivery: Arc<dyn Delivery>,
+        mut delivery: impl Delivery + 'static,
     ) -> (Listening, Missed) {
         loop {
             let room = self.room_or_new(channel);
-            if let Some((subscriber, missed)) = room.join_at(&delivery, mark) {
-                return (self.listening(channel, room, subscriber), missed);
-            }
-            self.forget(channel, &room);
+            delivery = match room.join_at(delivery, mark) {
+                Ok((subscriber, missed)) => return (self.listening(room, subscriber), missed),
+                Err(delivery) => delivery,
+            };
+            self.forget(&room);
         }
     }
 
@@ -137,11 +142,10 @@ impl Hub {
             if room.keep(bounds, &self.0.shared.remembered) {
                 return Kept {
                     hub: self.clone(),
-                    channel: channel.clone(),
                     room,
                 };
             }
-            self.forget(channel, &room);
+            self.forget(&room);
         }
     }
 
@@ -160,15 +164,26 @@ impl Hub {
         self.0.shared.remembered.load(Relaxed)
     }
 
-    fn listening(
-        &self,
-        channel: &Channel,
-        room: Arc<Room>,
-        subscriber: Arc<Subscriber>,
-    ) -> Listening {
+    /// From now on `flusher` is handed what is to be flushed after a publish, to
+    /// be run soon and in another task; else that is done before the publish
+    /// returns. It counts for this hub and those [`apart`](Self::apart) from it,
+    /// and only the first.
+    pub fn flush_by(&self, flusher: fn(Flush)) {
+        // The first stays.
+        let _ = self.0.shared.flusher.set(flusher);
+    }
+
+    fn flush(&self, flush: Option<Flush>) {
+        match (flush, self.0.shared.flusher.get()) {
+            (None, _) => {}
+            (Some(flush), Some(flusher)) => flusher(flush),
+            (Some(flush), None) => flush.run(),
+        }
+    }
+
+    fn listening(&self, room: Arc<Room>, subscriber: Arc<Subscriber>) -> Listening {
         Listening {
             hub: self.clone(),
-            channel: channel.clone(),
             room,
             subscriber,
         }
@@ -203,9 +218,29 @@ impl Hub {
         let room = self.rooms().get(channel).cloned();
         let exists = room.is_some();
         // Where nobody subscribed, a room for the moment keeps the books.
-        let room = room.unwrap_or_default();
-        let (published, mark) = room.publish(message, sender, None, self.books());
+        let room = room.unwrap_or_else(|| nowhere(channel));
+        let said = Said::One(message);
+        let (published, mark, flush) = room.publish(said, sender, None, self.books());
+        self.flush(flush);
         (published, exists.then_some(mark))
+    }
+
+    /// [`publish`](Self::publish) of several messages, none of another's between
+    /// them. What it came to counts deliveries of each.
+    ///
+    /// # Panics
+    /// If called from within a [`Delivery`].
+    pub fn publish_all(
+        &self,
+        channel: &Channel,
+        messages: Vec<Message>,
+        sender: Option<Speaker>,
+    ) -> Published {
+        let room = self.rooms().get(channel).cloned();
+        let room = room.unwrap_or_else(|| nowhere(channel));
+        let (published, _, flush) = room.publish(Said::all(messages), sender, None, self.books());
+        self.flush(flush);
+        published
     }
 
     /// Books `count` messages as lost for `reason` that a subscriber's queue
@@ -238,7 +273,7 @@ impl Hub {
             let room = rooms.entry(channel.clone());
             Arc::clone(room.or_insert_with(|| {
                 let epoch = self.0.shared.epoch.fetch_add(1, Relaxed);
-                Arc::new(Room::new(epoch))
+                Arc::new(Room::new(channel.clone(), epoch))
             }))
         })
     }
@@ -248,10 +283,11 @@ impl Hub {
     }
 
     /// Removes `room`, which is over, unless another has taken its place.
-    fn forget(&self, channel: &Channel, room: &Arc<Room>) {
+    fn forget(&self, room: &Arc<Room>) {
         let mut rooms = self.rooms_mut();
-        if rooms.get(channel).is_some_and(|r| Arc::ptr_eq(r, room)) {
-            rooms.remove(channel);
+        let there = rooms.get(&room.channel);
+        if there.is_some_and(|there| Arc::ptr_eq(there, room)) {
+            rooms.remove(&room.channel);
         }
     }
 
@@ -262,6 +298,11 @@ impl Hub {
     fn rooms_mut(&self) -> RwLockWriteGuard<'_, HashMap<Channel, Arc<Room>>> {
         self.0.rooms.write().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A room for the moment, in which nobody is.
+fn nowhere(channel: &Channel) -> Arc<Room> {
+    Arc::new(Room::new(channel.clone(), 0))
 }
 
 impl fmt::Debug for Hub {
@@ -278,18 +319,31 @@ impl Subscription {
     /// # Panics
     /// If called from within a [`Delivery`].
     pub fn publish(&self, message: Message, include_sender: bool) -> Published {
+        self.say(Said::One(message), include_sender)
+    }
+
+    /// [`publish`](Self::publish) of several messages, none of another's between
+    /// them: to each subscriber they go together, and in as few writes as they
+    /// fit. What it came to counts deliveries of each.
+    ///
+    /// # Panics
+    /// If called from within a [`Delivery`].
+    pub fn publish_all(&self, messages: Vec<Message>, include_sender: bool) -> Published {
+        self.say(Said::all(messages), include_sender)
+    }
+
+    fn say(&self, said: Said, include_sender: bool) -> Published {
         let place = &self.place;
         let except = (!include_sender).then_some(&*place.subscriber);
         let sender = Some(self.speaker.clone());
-        let (published, _) = place
-            .room
-            .publish(message, sender, except, place.hub.books());
+        let (published, _, flush) = place.room.publish(said, sender, except, place.hub.books());
+        place.hub.flush(flush);
         published
     }
 
     /// The channel.
     pub fn channel(&self) -> &Channel {
-        &self.place.channel
+        &self.place.room.channel
     }
 
     /// What others hear of this subscriber.
@@ -301,7 +355,7 @@ impl Subscription {
 impl Drop for Listening {
     fn drop(&mut self) {
         if self.room.leave(&self.subscriber) {
-            self.hub.forget(&self.channel, &self.room);
+            self.hub.forget(&self.room);
         }
     }
 }
@@ -309,7 +363,7 @@ impl Drop for Listening {
 impl Drop for Kept {
     fn drop(&mut self) {
         if self.room.let_go() {
-            self.hub.forget(&self.channel, &self.room);
+            self.hub.forget(&self.room);
         }
     }
 }

@@ -10,6 +10,8 @@ use std::{
     sync::atomic::{AtomicU64, Ordering::Relaxed},
 };
 
+use crate::Verdict;
+
 /// Why a subscriber did not get a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
@@ -145,8 +147,12 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    pub(crate) fn refuse(&mut self, reason: Reason) {
-        self.refused[reason as usize] += 1;
+    /// What became of `count` messages at one door.
+    pub(crate) fn count(&mut self, verdict: Verdict, count: u64) {
+        match verdict {
+            Verdict::Delivered => self.accepted += count,
+            Verdict::Dropped(reason) => self.refused[reason as usize] += count,
+        }
     }
 
     pub(crate) fn refused(&self) -> u64 {
@@ -155,11 +161,12 @@ impl Tally {
 }
 
 impl Books {
-    /// Enters what a publish owes, before the first delivery: `expected` is
-    /// counted apart from what the deliveries come to, or nothing would be checked.
-    pub(crate) fn owe(&self, expected: u64) {
-        self.published.fetch_add(1, Relaxed);
-        self.expected.fetch_add(expected, Relaxed);
+    /// Enters what a publish of `messages` owes to so many subscribers, before the
+    /// first delivery: counted apart from what the deliveries come to, or nothing
+    /// would be checked.
+    pub(crate) fn owe(&self, messages: u64, subscribers: u64) {
+        self.published.fetch_add(messages, Relaxed);
+        self.expected.fetch_add(messages * subscribers, Relaxed);
     }
 
     pub(crate) fn enter(&self, tally: &Tally) {
@@ -209,8 +216,8 @@ mod tests {
             accepted: 2,
             ..Tally::default()
         };
-        tally.refuse(Reason::NoBinary);
-        books.owe(3);
+        tally.count(Verdict::Dropped(Reason::NoBinary), 1);
+        books.owe(1, 3);
         books.enter(&tally);
         books.lose(Reason::QueueFull, 1);
         let ledger = books.read();
@@ -225,7 +232,7 @@ mod tests {
     #[test]
     fn books_with_a_delivery_missing_or_too_many_losses_do_not_balance() {
         let books = Books::default();
-        books.owe(2);
+        books.owe(1, 2);
         books.enter(&Tally {
             accepted: 1,
             ..Tally::default()

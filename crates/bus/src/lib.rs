@@ -35,13 +35,15 @@
 
 mod channel;
 mod envelope;
+mod flush;
 mod history;
 mod hub;
 mod ledger;
 mod room;
 
 pub use channel::{CHANNEL_OCTETS, Channel, ChannelError};
-pub use envelope::{Delivery, Envelope, Verdict};
+pub use envelope::{Burst, Delivery, Envelope, Verdict};
+pub use flush::Flush;
 pub use history::{Bounds, Gap, Mark, Missed, NotAMark, REMEMBERED};
 pub use hub::{Hub, Kept, Listening, Subscription};
 pub use ledger::{Ledger, Reason};

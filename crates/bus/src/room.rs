@@ -5,12 +5,14 @@
 //! its order; the *list* is held only to change or to copy a pointer to it.
 //! Where both are taken (by who keeps the room), the turn is taken first.
 //! A publish walks the list as it was when its turn came; whoever changes the
-//! list meanwhile copies it.
+//! list meanwhile copies it. What the subscribers took is flushed after the
+//! turn, see [`flush`](crate::flush).
 
 use std::{
     cell::Cell,
     fmt,
     panic::{AssertUnwindSafe, catch_unwind},
+    slice,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
@@ -20,7 +22,8 @@ use std::{
 use draftgate_core::{Message, Shared, Speaker};
 
 use crate::{
-    Bounds, Delivery, Envelope, Mark, Missed, Reason, Verdict,
+    Bounds, Burst, Channel, Delivery, Envelope, Flush, Mark, Missed, Reason, Verdict,
+    flush::Subscribers,
     history::{self, History},
     ledger::{Books, Tally},
 };
@@ -34,11 +37,36 @@ pub struct Published {
     pub dropped: u64,
 }
 
-pub(crate) struct Subscriber {
+/// What is to be published at once.
+pub(crate) enum Said {
+    One(Message),
+    Many(Vec<Message>),
+}
+
+impl Said {
+    pub(crate) fn all(mut messages: Vec<Message>) -> Self {
+        match (messages.len(), messages.pop()) {
+            (1, Some(only)) => Self::One(only),
+            (_, last) => {
+                messages.extend(last);
+                Self::Many(messages)
+            }
+        }
+    }
+}
+
+/// The same, as subscribers are handed it.
+enum Handed {
+    One(Arc<Envelope>),
+    Many(Burst),
+}
+
+/// One piece of memory with its delivery, for a channel may have thousands.
+pub(crate) struct Subscriber<D: ?Sized = dyn Delivery> {
     /// Ascending within a room, so that the list is sorted by it.
-    id: u64,
-    delivery: Arc<dyn Delivery>,
+    pub(crate) id: u64,
     left: AtomicBool,
+    delivery: D,
 }
 
 impl fmt::Debug for Subscriber {
@@ -49,8 +77,9 @@ impl fmt::Debug for Subscriber {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Room {
+    pub(crate) channel: Channel,
     /// Which life of the channel this is.
     epoch: u64,
     /// Held while a message is delivered.
@@ -68,7 +97,7 @@ struct Turn {
 
 #[derive(Debug, Default)]
 struct List {
-    subscribers: Arc<Vec<Arc<Subscriber>>>,
+    subscribers: Arc<Subscribers>,
     last_id: u64,
     /// How many want the room kept, subscribed or not.
     keepers: usize,
@@ -78,10 +107,12 @@ struct List {
 }
 
 impl Room {
-    pub(crate) fn new(epoch: u64) -> Self {
+    pub(crate) fn new(channel: Channel, epoch: u64) -> Self {
         Self {
+            channel,
             epoch,
-            ..Self::default()
+            turn: Mutex::default(),
+            list: Mutex::default(),
         }
     }
 
@@ -114,11 +145,11 @@ impl Room {
 
     /// [`join`](Self::join), and what whoever stands at `mark` missed until
     /// then: every message is either in that or delivered.
-    pub(crate) fn join_at(
+    pub(crate) fn join_at<D: Delivery + 'static>(
         &self,
-        delivery: &Arc<dyn Delivery>,
+        delivery: D,
         mark: Option<Mark>,
-    ) -> Option<(Arc<Subscriber>, Missed)> {
+    ) -> Result<(Arc<Subscriber>, Missed), D> {
         not_delivering();
         let turn = lock(&self.turn);
         let subscriber = self.join(delivery)?;
@@ -127,7 +158,7 @@ impl Room {
             (Some(mark), Some(history)) => history.after(mark, now),
             (mark, _) => history::forgotten(mark, now),
         };
-        Some((subscriber, missed))
+        Ok((subscriber, missed))
     }
 
     fn mark(&self, sequence: u64) -> Mark {
@@ -137,20 +168,20 @@ impl Room {
         }
     }
 
-    /// Adds a subscriber; `None` if the room is over.
-    pub(crate) fn join(&self, delivery: &Arc<dyn Delivery>) -> Option<Arc<Subscriber>> {
+    /// Adds a subscriber; gives `delivery` back if the room is over.
+    pub(crate) fn join<D: Delivery + 'static>(&self, delivery: D) -> Result<Arc<Subscriber>, D> {
         let mut list = lock(&self.list);
         if list.over {
-            return None;
+            return Err(delivery);
         }
         list.last_id += 1;
-        let subscriber = Arc::new(Subscriber {
+        let subscriber: Arc<Subscriber> = Arc::new(Subscriber {
             id: list.last_id,
-            delivery: Arc::clone(delivery),
             left: AtomicBool::new(false),
+            delivery,
         });
         Arc::make_mut(&mut list.subscribers).push(Arc::clone(&subscriber));
-        Some(subscriber)
+        Ok(subscriber)
     }
 
     /// Takes a subscriber off the list; true if it was the last and the room
@@ -158,13 +189,8 @@ impl Room {
     pub(crate) fn leave(&self, subscriber: &Subscriber) -> bool {
         subscriber.left.store(true, Relaxed);
         let mut list = lock(&self.list);
-        let found = list
-            .subscribers
-            .binary_search_by_key(&subscriber.id, |s| s.id);
-        if let Ok(at) = found {
-            // The caller holds the subscriber too, so no foreign `drop` runs under the lock.
-            Arc::make_mut(&mut list.subscribers).remove(at);
-        }
+        // The caller holds the subscriber too, so no foreign `drop` runs under the lock.
+        Arc::make_mut(&mut list.subscribers).remove(subscriber.id);
         list.end_if_empty()
     }
 
@@ -172,62 +198,111 @@ impl Room {
         lock(&self.list).subscribers.len()
     }
 
-    /// Hands `message` to every subscriber but `except`, after every message
-    /// whose turn came before.
+    /// Hands `messages` to every subscriber but `except`, after every message
+    /// whose turn came before. What they took is still to be flushed.
     pub(crate) fn publish(
         &self,
-        message: Message,
+        messages: Said,
         sender: Option<Speaker>,
         except: Option<&Subscriber>,
         books: &Books,
-    ) -> (Published, Mark) {
+    ) -> (Published, Mark, Option<Flush>) {
         let delivering = Delivering::begin();
         let mut turn = lock(&self.turn);
-        turn.sequence += 1;
-        let envelope = Arc::new(Envelope {
-            shared: Shared::new(message.unpinned()),
-            sender,
-            sequence: turn.sequence,
-        });
+        let said = match messages {
+            Said::One(message) => Handed::One(turn.envelope(message, sender)),
+            Said::Many(messages) => {
+                let envelopes = messages
+                    .into_iter()
+                    .map(|message| turn.envelope(message, sender.clone()));
+                Handed::Many(Burst::new(envelopes.collect()))
+            }
+        };
         let subscribers = Arc::clone(&lock(&self.list).subscribers);
-        let excepted =
-            except.is_some_and(|e| subscribers.binary_search_by_key(&e.id, |s| s.id).is_ok());
-        books.owe(subscribers.len() as u64 - u64::from(excepted));
+        let excepted = except.is_some_and(|e| subscribers.contains(e.id));
+        books.owe(said.count(), subscribers.len() as u64 - u64::from(excepted));
         let mut tally = Tally::default();
         for subscriber in subscribers.iter() {
             if except.is_some_and(|e| e.id == subscriber.id) {
                 continue;
             }
-            match subscriber.hand(&envelope) {
-                Verdict::Delivered => tally.accepted += 1,
-                Verdict::Dropped(reason) => tally.refuse(reason),
-            }
+            subscriber.take(&said, &mut tally);
         }
         books.enter(&tally);
         if let Some(history) = &mut turn.history {
-            history.push(&envelope);
+            said.envelopes().iter().for_each(|it| history.push(it));
         }
         let mark = self.mark(turn.sequence);
         drop(turn);
         drop(delivering);
-        // Only now may the last hold on a subscriber that has left go, and its `drop` run.
+        let flush = match tally.accepted {
+            0 => None,
+            _ => Flush::of(&subscribers),
+        };
+        // Only now, or when it is flushed, may the last hold on a subscriber
+        // that has left go, and its `drop` run.
         drop(subscribers);
         let published = Published {
             delivered: tally.accepted,
             dropped: tally.refused(),
         };
-        (published, mark)
+        (published, mark, flush)
+    }
+}
+
+impl Turn {
+    fn envelope(&mut self, message: Message, sender: Option<Speaker>) -> Arc<Envelope> {
+        self.sequence += 1;
+        Arc::new(Envelope {
+            shared: Shared::new(message.unpinned()),
+            sender,
+            sequence: self.sequence,
+        })
+    }
+}
+
+impl Handed {
+    fn envelopes(&self) -> &[Arc<Envelope>] {
+        match self {
+            Self::One(envelope) => slice::from_ref(envelope),
+            Self::Many(burst) => burst.envelopes(),
+        }
+    }
+
+    fn count(&self) -> u64 {
+        self.envelopes().len() as u64
     }
 }
 
 impl List {
     fn end_if_empty(&mut self) -> bool {
-        self.over |= self.subscribers.is_empty() && self.keepers == 0;
+        self.over |= self.subscribers.len() == 0 && self.keepers == 0;
         self.over
     }
 }
 
 impl Subscriber {
+    fn take(&self, said: &Handed, tally: &mut Tally) {
+        if let Handed::Many(burst) = said
+            && let Some(verdict) = self.hand_all(burst)
+        {
+            return tally.count(verdict, said.count());
+        }
+        for envelope in said.envelopes() {
+            tally.count(self.hand(envelope), 1);
+        }
+    }
+
+    /// `None` if they are to be handed one by one.
+    fn hand_all(&self, burst: &Burst) -> Option<Verdict> {
+        if self.left.load(Relaxed) {
+            return Some(Verdict::Dropped(Reason::Closing));
+        }
+        // As in `hand`.
+        catch_unwind(AssertUnwindSafe(|| self.delivery.deliver_all(burst)))
+            .unwrap_or(Some(Verdict::Dropped(Reason::Panicked)))
+    }
+
     fn hand(&self, envelope: &Arc<Envelope>) -> Verdict {
         if self.left.load(Relaxed) {
             return Verdict::Dropped(Reason::Closing);
@@ -236,6 +311,12 @@ impl Subscriber {
         // nobody else sees; the envelope's has no half-done state.
         catch_unwind(AssertUnwindSafe(|| self.delivery.deliver(envelope)))
             .unwrap_or(Verdict::Dropped(Reason::Panicked))
+    }
+
+    /// Also of one that has left: what it took is its own affair.
+    pub(crate) fn flush(&self) {
+        // As in `hand`: nobody else sees what is half done.
+        let _ = catch_unwind(AssertUnwindSafe(|| self.delivery.flush()));
     }
 }
 

@@ -11,7 +11,7 @@ use std::sync::{
 };
 
 use common::{Overflow, Queue, assert_books, channel, speaker, text};
-use draftgate_bus::{Delivery, Envelope, Hub, Published, Reason, Subscription, Verdict};
+use draftgate_bus::{Delivery, Envelope, Flush, Hub, Published, Reason, Subscription, Verdict};
 use draftgate_core::{Draft, Message, Speaker};
 
 /// A delivery that does what the test says.
@@ -259,4 +259,121 @@ fn a_short_message_in_a_queue_does_not_keep_the_read_buffer_alive() {
     assert!(buffer.is_unique(), "ten octets pin the whole buffer");
     assert_eq!(queue.take(1)[0].shared.message().len(), 10);
     assert_books(&hub, 1, &[]);
+}
+
+/// Counts what was delivered and is not flushed yet, and how often it was flushed.
+#[derive(Default)]
+struct Holds(Mutex<(u32, Vec<u32>)>);
+
+impl Delivery for Holds {
+    fn deliver(&self, _: &Arc<Envelope>) -> Verdict {
+        self.0.lock().unwrap().0 += 1;
+        Verdict::Delivered
+    }
+
+    fn flush(&self) {
+        let mut held = self.0.lock().unwrap();
+        let count = std::mem::take(&mut held.0);
+        held.1.push(count);
+    }
+}
+
+impl Holds {
+    fn flushed(&self) -> Vec<u32> {
+        self.0.lock().unwrap().1.clone()
+    }
+}
+
+#[test]
+fn what_is_delivered_is_flushed_before_the_publish_returns_unless_somebody_sees_to_that() {
+    let (hub, holds) = (Hub::new(), Arc::new(Holds::default()));
+    let place = hub.subscribe(&channel("chat"), speaker("c1"), holds.clone());
+    place.publish("one".into(), true);
+    assert_eq!(holds.flushed(), [1]);
+    // Nobody took it, so nothing is to be flushed.
+    place.publish("two".into(), false);
+    assert_eq!(holds.flushed(), [1]);
+}
+
+static PASSES: Mutex<Vec<Flush>> = Mutex::new(Vec::new());
+
+#[test]
+fn a_part_that_waits_is_not_asked_for_twice() {
+    let hub = Hub::new();
+    hub.flush_by(|flush| PASSES.lock().unwrap().extend(flush.parts()));
+    let passes = || std::mem::take(&mut *PASSES.lock().unwrap());
+    let room = channel("chat");
+    let join = |_| {
+        let holds = Arc::new(Holds::default());
+        let place = hub.subscribe(&room, speaker("c"), holds.clone());
+        (holds, place)
+    };
+    let publish = || hub.publish(&room, "x".into(), None);
+    let mut all: Vec<_> = (0..300).map(join).collect();
+    for _ in 0..3 {
+        publish();
+    }
+    let mut parts = passes();
+    assert_eq!(parts.len(), 3, "300 subscribers are no single part");
+    // The last part is made first, by somebody who lets it fall.
+    drop(parts.pop());
+    let flushed = |range: std::ops::Range<usize>, counts: &[u32]| {
+        let mut holds = all[range].iter().map(|(holds, _)| holds.flushed());
+        assert!(holds.all(|it| it == counts));
+    };
+    flushed(0..256, &[]);
+    flushed(256..300, &[3]);
+
+    // Only that may be asked for, and anew where somebody came.
+    publish();
+    let mut later = passes();
+    assert_eq!(later.len(), 1);
+    // It is begun, and so asked for once more; the other part waits again.
+    assert!(later[0].some(40));
+    flushed(256..296, &[3, 1]);
+    flushed(296..300, &[3]);
+    publish();
+    publish();
+    later.extend(passes());
+    assert_eq!(later.len(), 2);
+    all.push(join(0));
+    publish();
+    later.extend(passes());
+    assert_eq!(later.len(), 3, "who came is in no part that waits");
+    parts.into_iter().chain(later).for_each(Flush::run);
+    for (at, (holds, _)) in all.iter().enumerate() {
+        let held = holds.0.lock().unwrap();
+        let sum: u32 = held.1.iter().sum();
+        assert_eq!((held.0, sum), (0, if at < 300 { 7 } else { 1 }), "{at}");
+    }
+    drop(all);
+    assert_eq!((hub.channels(), passes().len()), (0, 0));
+}
+
+#[test]
+fn whoever_comes_and_goes_everybody_else_is_delivered_to_and_flushed() {
+    let hub = Hub::new();
+    let room = channel("chat");
+    let mut members = Vec::new();
+    for step in 0..2000_usize {
+        // Come in hundreds, go from here and there until few are left.
+        match step % 500 {
+            0..300 => {
+                let holds = Arc::new(Holds::default());
+                let place = hub.subscribe(&room, speaker("c"), holds.clone());
+                members.push((holds, place));
+            }
+            _ => drop(members.swap_remove(step * 7919 % members.len())),
+        }
+        if step % 50 == 0 {
+            let count = members.len();
+            assert_eq!(hub.subscribers(&room), count);
+            let before: Vec<_> = members.iter().map(|(it, _)| it.flushed().len()).collect();
+            let published = members[step % count].1.publish("x".into(), true);
+            assert_eq!(published.delivered, count as u64);
+            for ((holds, _), before) in members.iter().zip(before) {
+                assert_eq!(holds.flushed().len(), before + 1);
+            }
+        }
+    }
 }

@@ -28,7 +28,15 @@ pub struct Census {
 #[derive(Debug, Clone, Default)]
 struct Open {
     count: u32,
-    families: HashMap<Arc<str>, u32>,
+    families: HashMap<Arc<str>, OpenFamily>,
+}
+
+/// What is open of a family there.
+#[derive(Debug, Clone)]
+struct OpenFamily {
+    count: u32,
+    /// What all its connections share.
+    opened: Opened,
 }
 
 /// A draft on a route that the configuration has.
@@ -62,8 +70,12 @@ impl Served {
 }
 
 /// A connection that was counted as open, for its end.
+/// Connections that are counted as the same share it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Opened {
+pub struct Opened(Arc<Named>);
+
+#[derive(Debug, PartialEq, Eq)]
+struct Named {
     draft: &'static str,
     route: Arc<str>,
     family: Arc<str>,
@@ -111,30 +123,37 @@ impl Census {
         open.count += 1;
         let entry = open.families.entry(name.as_str().into());
         let family = Arc::clone(entry.key());
-        let of_family = entry.or_default();
-        *of_family += 1;
-        let (count, of_family) = (open.count, *of_family);
+        let named = || {
+            Opened(Arc::new(Named {
+                draft,
+                route: Arc::clone(&route),
+                family,
+            }))
+        };
+        let of_family = entry.or_insert_with(|| OpenFamily {
+            count: 0,
+            opened: named(),
+        });
+        of_family.count += 1;
+        let opened = of_family.opened.clone();
+        let (count, of_family) = (open.count, of_family.count);
         self.both(Some(draft), Some(&route), |place| {
             place.peak.raise(count, now);
             if let Some(counts) = place.families.get_mut(&name) {
                 counts.peak.raise(of_family, now);
             }
         });
-        Opened {
-            draft,
-            route,
-            family,
-        }
+        opened
     }
 
     /// Counts that a connection has ended.
-    pub fn closed(&mut self, ended: &Opened, now: Seconds) {
+    pub fn closed(&mut self, Opened(ended): &Opened, now: Seconds) {
         let key = (ended.draft, Arc::clone(&ended.route));
         if let Some(open) = self.open.get_mut(&key) {
             open.count = open.count.saturating_sub(1);
-            if let Some(count) = open.families.get_mut(&*ended.family) {
-                *count = count.saturating_sub(1);
-                if *count == 0 {
+            if let Some(family) = open.families.get_mut(&*ended.family) {
+                family.count = family.count.saturating_sub(1);
+                if family.count == 0 {
                     open.families.remove(&*ended.family);
                 }
             }
@@ -200,7 +219,7 @@ impl Census {
     pub fn take_unsaved(&mut self, now: Seconds) -> State {
         self.tick(now);
         let open: Vec<Opened> = self.open_families().collect();
-        for open in open {
+        for Opened(open) in open {
             self.seen(open.draft, &open.route, &open.family, now);
         }
         std::mem::take(&mut self.unsaved)
@@ -237,8 +256,8 @@ impl Census {
                 place.now = open.count;
                 place.last_seen = Some(now);
                 for family in &mut place.families {
-                    if let Some(count) = open.families.get(family.name.as_str()) {
-                        (family.now, family.last_seen) = (*count, Some(now));
+                    if let Some(open) = open.families.get(family.name.as_str()) {
+                        (family.now, family.last_seen) = (open.count, Some(now));
                     }
                 }
             }
@@ -247,13 +266,8 @@ impl Census {
     }
 
     fn open_families(&self) -> impl Iterator<Item = Opened> {
-        self.open.iter().flat_map(|((draft, route), open)| {
-            open.families.keys().map(|family| Opened {
-                draft,
-                route: Arc::clone(route),
-                family: Arc::clone(family),
-            })
-        })
+        let families = self.open.values().flat_map(|open| open.families.values());
+        families.map(|family| family.opened.clone())
     }
 
     /// Notes that somebody of a family was connected at this time.

@@ -6,8 +6,6 @@
 //! shape that is in none gets a name made of its hash, which stays the same
 //! wherever it is counted. Addresses and values of other fields are not looked at.
 
-use std::fmt::Write as _;
-
 mod agents;
 mod shapes;
 
@@ -43,10 +41,15 @@ impl Family {
                 None => Self::new(agents::product(&evidence), false, evidence),
             };
         }
-        let mut evidence = String::new();
+        let mut evidence = String::with_capacity(EVIDENCE);
         for name in &fields.names {
-            let comma = if evidence.is_empty() { "" } else { ", " };
-            let _ = write!(evidence, "{comma}{}", printable(name, 40));
+            if !evidence.is_empty() {
+                evidence.push_str(", ");
+            }
+            push_printable(&mut evidence, &name[..name.len().min(40)]);
+            if evidence.len() >= EVIDENCE {
+                break;
+            }
         }
         evidence.truncate(EVIDENCE);
         match shapes::named(&fields) {
@@ -81,7 +84,10 @@ const MOST_FIELDS: usize = 100;
 
 impl<'a> Fields<'a> {
     fn of(head: &'a [u8]) -> Self {
-        let mut fields = Self::default();
+        let mut fields = Self {
+            names: Vec::with_capacity(16),
+            ..Self::default()
+        };
         let lines = head.split(|octet| *octet == b'\n').skip(1);
         for line in lines {
             let line = line.strip_suffix(b"\r").unwrap_or(line);
@@ -105,11 +111,21 @@ impl<'a> Fields<'a> {
 
 /// Printable ASCII with `?` for everything else, and at most `most` of it.
 fn printable(octets: &[u8], most: usize) -> String {
-    let shown = |octet: &u8| match octet {
+    let mut shown = String::new();
+    push_printable(&mut shown, &octets[..octets.len().min(most)]);
+    shown
+}
+
+fn push_printable(text: &mut String, octets: &[u8]) {
+    if octets.iter().all(|octet| matches!(octet, b' '..=b'~'))
+        && let Ok(plain) = std::str::from_utf8(octets)
+    {
+        return text.push_str(plain);
+    }
+    text.extend(octets.iter().map(|octet| match octet {
         b' '..=b'~' => char::from(*octet),
         _ => '?',
-    };
-    octets.iter().take(most).map(shown).collect()
+    }));
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! Which timers run when. They are derived from where the connection stands
 //! each time the driver looks, and not started and stopped one by one: a timer
-//! that nobody forgot to stop cannot fire in the wrong state. One `Sleep` is
+//! that nobody forgot to stop cannot fire in the wrong state. One [`Timer`] is
 //! armed for the earliest.
+//!
+//! [`Timer`]: crate::timer::Timer
 
 use std::time::Duration;
 
@@ -13,10 +15,8 @@ use crate::{Why, ending::Phase, session::Session};
 /// When things happened that timers count from.
 #[derive(Debug)]
 pub(crate) struct Clock {
-    /// When the driver began.
-    pub(crate) started: Instant,
-    /// Until when our head is kept back.
-    pub(crate) head: Option<Instant>,
+    /// On the heap: for nearly all of its time a connection is open.
+    edges: Option<Box<Edges>>,
     /// When octets last came.
     pub(crate) heard: Instant,
     /// When octets last went.
@@ -29,6 +29,15 @@ pub(crate) struct Clock {
     pub(crate) begun: Option<Instant>,
     /// When the next ping is due; `None` until the connection is open.
     pub(crate) ping: Option<Instant>,
+}
+
+/// The times of an opening, and those of a closing.
+#[derive(Debug, Default)]
+pub(crate) struct Edges {
+    /// When the driver began.
+    pub(crate) started: Option<Instant>,
+    /// Until when our head is kept back.
+    pub(crate) head: Option<Instant>,
     /// When either end began to close; later by what [`credit`] gives.
     pub(crate) closing: Option<Instant>,
     /// Since when this stage of closing lasts, whatever was credited.
@@ -37,7 +46,25 @@ pub(crate) struct Clock {
     pub(crate) strict: bool,
     /// When the end of TCP is no longer waited for.
     pub(crate) ending: Option<Instant>,
+    /// Octets thrown away since the protocol was over.
+    pub(crate) discarded: usize,
+    /// The end of what the peer sends was acted upon.
+    pub(crate) eof_handled: bool,
+    /// The handler knows that it is over.
+    pub(crate) told: bool,
 }
+
+const NEITHER: Edges = Edges {
+    started: None,
+    head: None,
+    closing: None,
+    closing_began: None,
+    strict: false,
+    ending: None,
+    discarded: 0,
+    eof_handled: false,
+    told: false,
+};
 
 /// What a timer is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,22 +83,94 @@ pub(crate) enum Alarm {
 impl Clock {
     pub(crate) fn new(now: Instant) -> Self {
         Self {
-            started: now,
-            head: None,
+            edges: Some(Box::new(Edges {
+                started: Some(now),
+                ..Edges::default()
+            })),
             heard: now,
             wrote: now,
             waiting: None,
             begun: None,
             ping: None,
-            closing: None,
-            closing_began: None,
-            strict: false,
-            ending: None,
+        }
+    }
+
+    /// The times of the opening, or of the closing; none in between.
+    pub(crate) fn edges(&self) -> &Edges {
+        self.edges.as_deref().unwrap_or(&NEITHER)
+    }
+
+    /// The same, to be set.
+    pub(crate) fn edges_mut(&mut self) -> &mut Edges {
+        self.edges.get_or_insert_default()
+    }
+
+    /// Closing begins, or a stage of it.
+    pub(crate) fn begin_closing(&mut self, now: Instant) {
+        let edges = self.edges_mut();
+        (edges.closing, edges.closing_began) = (Some(now), Some(now));
+    }
+
+    /// What closing has, if it is under way, counts from `now`.
+    pub(crate) fn restart_closing(&mut self, now: Instant) {
+        if let Some(edges) = &mut self.edges {
+            edges.closing = edges.closing.map(|_| now);
+        }
+    }
+
+    /// What closing has, if it is under way, is longer by what `octets` are
+    /// worth.
+    pub(crate) fn credit_closing(&mut self, octets: usize, now: Instant) {
+        if let Some(edges) = &mut self.edges {
+            edges.closing = edges.closing.map(|since| credit(since, octets, now));
+        }
+    }
+
+    /// The opening is done.
+    pub(crate) fn opened(&mut self) {
+        if self.edges.as_ref().is_some_and(|it| it.closing.is_none()) {
+            self.edges = None;
         }
     }
 }
 
+/// Which timers run. While that stays as it is, each of them is only ever put
+/// off: by octets that came or went, or by a state that was left and entered
+/// anew. So a timer that was armed for the first of them is still early enough.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Standing {
+    phase: Phase,
+    state: State,
+    facts: u16,
+}
+
 impl Session {
+    /// Which timers run now: all that [`alarm`](Self::alarm) looks at, but for
+    /// the times themselves and what never changes.
+    pub(crate) fn standing(&self) -> Standing {
+        let (clock, edges) = (&self.clock, self.clock.edges());
+        let facts = [
+            self.caught_up,
+            self.stalled,
+            self.held_close,
+            self.unheard,
+            edges.strict,
+            edges.head.is_some(),
+            clock.waiting.is_some(),
+            clock.begun.is_some(),
+            clock.ping.is_some(),
+            edges.closing.is_some(),
+            edges.closing_began.is_some(),
+            edges.ending.is_some(),
+        ];
+        let bits = facts.iter().enumerate();
+        Standing {
+            phase: self.phase,
+            state: self.codec.state(),
+            facts: bits.fold(0, |all, (at, fact)| all | u16::from(*fact) << at),
+        }
+    }
+
     /// The timer that is due first, and when.
     pub(crate) fn alarm(&self) -> Option<(Instant, Alarm)> {
         let mut first: Option<(Instant, Alarm)> = None;
@@ -85,17 +184,18 @@ impl Session {
             }
         };
         let (clock, settings) = (&self.clock, &self.settings);
+        let edges = clock.edges();
         match self.phase {
-            Phase::Done => {}
-            Phase::Shut(_) | Phase::Linger => run(Alarm::Ending, clock.ending, NOW),
-            Phase::Flush(_) => run(Alarm::Closing, clock.closing, Some(self.patience())),
+            Phase::New | Phase::Done => {}
+            Phase::Shut(_) | Phase::Linger => run(Alarm::Ending, edges.ending, NOW),
+            Phase::Flush(_) => run(Alarm::Closing, edges.closing, Some(self.patience())),
             Phase::Run => {
                 let relayed = self.held_close || self.patient_with_closing();
                 if !(self.stalled && self.patient_with_closing()) {
-                    run(Alarm::Closing, clock.closing, Some(self.patience()));
+                    run(Alarm::Closing, edges.closing, Some(self.patience()));
                 }
                 if relayed {
-                    run(Alarm::Closing, clock.closing_began, LONGEST_CLOSING);
+                    run(Alarm::Closing, edges.closing_began, LONGEST_CLOSING);
                 }
                 run(Alarm::Write, clock.waiting, Some(settings.write_timeout));
                 // What lies here undecoded waits for us and not for the peer.
@@ -104,9 +204,9 @@ impl Session {
                 }
                 match self.codec.state() {
                     State::Opening => {
-                        run(Alarm::Head, clock.head, NOW);
+                        run(Alarm::Head, edges.head, NOW);
                         let opening = Some(settings.opening_timeout);
-                        run(Alarm::Opening, Some(clock.started), opening);
+                        run(Alarm::Opening, edges.started, opening);
                     }
                     State::Open if self.codec.capabilities().ping => {
                         run(Alarm::Ping, clock.ping, NOW);
@@ -117,7 +217,8 @@ impl Session {
                         }
                     }
                     State::Open => {
-                        let every = settings.heartbeat.as_ref().map(|h| h.every.max(SHORTEST));
+                        let heartbeat = settings.heartbeat.as_ref().filter(|_| !self.mute);
+                        let every = heartbeat.map(|h| h.every.max(SHORTEST));
                         run(Alarm::Heartbeat, Some(clock.wrote), every);
                     }
                     State::ClosingByUs | State::ClosingByPeer | State::Closed => {}
@@ -139,7 +240,7 @@ impl Session {
                 Alarm::Closing if self.held_close => self.answer_late(now),
                 Alarm::Closing => self.give_up(Why::CloseTimeout, now),
                 Alarm::Ending => self.phase = Phase::Done,
-                Alarm::Head => self.clock.head = None,
+                Alarm::Head => self.clock.edges_mut().head = None,
                 Alarm::Heartbeat => self.beat(now),
                 Alarm::Idle => {
                     let close = Close::new(Close::GOING_AWAY, "nothing received for too long");
@@ -180,7 +281,7 @@ impl Session {
         if self.out.is_empty() && self.say(what).is_err() {
             // It cannot be said in this draft and never will be.
             self.stats.unsayable += 1;
-            self.settings.heartbeat = None;
+            self.mute = true;
         }
     }
 

@@ -183,6 +183,27 @@ pub struct Stats {
     pub lost: u64,
 }
 
+impl Stats {
+    /// Of a connection over which nothing went.
+    pub(crate) const NOTHING: Self = Self {
+        messages_in: 0,
+        messages_out: 0,
+        binary_in: 0,
+        binary_out: 0,
+        payload_in: 0,
+        payload_out: 0,
+        octets_in: 0,
+        octets_out: 0,
+        pings_in: 0,
+        pings_out: 0,
+        pongs_in: 0,
+        notices: 0,
+        dropped: 0,
+        unsayable: 0,
+        lost: 0,
+    };
+}
+
 impl fmt::Display for Closed {
     /// One line, as "closed by the peer, code 1000 (done): the peer closed".
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

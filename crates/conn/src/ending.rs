@@ -20,6 +20,8 @@ use crate::{
 /// Where the driver stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Phase {
+    /// The driver has not begun.
+    New,
     /// The codec rules.
     Run,
     /// The protocol is over; what is in the outbox is still written.
@@ -59,13 +61,14 @@ pub(crate) struct Verdict {
 }
 
 impl Verdict {
-    pub(crate) fn new(by: By, close: Option<Close>, why: Why) -> Self {
-        Self {
+    /// On the heap: a connection that goes on has room for a pointer alone.
+    pub(crate) fn new(by: By, close: Option<Close>, why: Why) -> Box<Self> {
+        Box::new(Self {
             by,
             close,
             why,
             unread: Box::default(),
-        }
+        })
     }
 }
 
@@ -73,7 +76,7 @@ impl Session {
     /// Acts on what was asked for by [`Sender`](crate::Sender).
     pub(crate) fn heed(&mut self, orders: Orders, now: Instant) {
         if orders.unheard && !std::mem::replace(&mut self.unheard, true) {
-            self.clock.closing = self.clock.closing.map(|_| now);
+            self.clock.restart_closing(now);
         }
         if orders.aborted {
             if matches!(self.phase, Phase::Run | Phase::Flush(_)) {
@@ -81,7 +84,7 @@ impl Session {
             }
             self.phase = Phase::Done;
         } else if orders.overflowed && self.phase == Phase::Run && !self.we_closed {
-            self.clock.strict = true;
+            self.clock.edges_mut().strict = true;
             let close = Close::new(Close::POLICY, "too slow to read what it is sent");
             self.close(Some(close), Why::SlowConsumer, now);
         }
@@ -89,10 +92,14 @@ impl Session {
 
     /// Acts on the end of the peer's half of TCP, once all before it is decoded.
     pub(crate) fn handle_eof(&mut self, now: Instant) {
-        if !self.eof || !self.caught_up || self.eof_handled || self.phase != Phase::Run {
+        if !self.eof
+            || !self.caught_up
+            || self.clock.edges().eof_handled
+            || self.phase != Phase::Run
+        {
             return;
         }
-        self.eof_handled = true;
+        self.clock.edges_mut().eof_handled = true;
         let state = self.codec.state();
         if state == State::ClosingByPeer {
             // It said all it had to say; what we have to say may still arrive.
@@ -141,7 +148,8 @@ impl Session {
     pub(crate) fn shut(&mut self, after: After, now: Instant) {
         self.queue.refuse();
         let ending = now.checked_add(self.patience());
-        self.clock.ending = self.clock.ending.or(ending);
+        let edges = self.clock.edges_mut();
+        edges.ending = edges.ending.or(ending);
         self.phase = match after {
             After::AwaitFin => Phase::Linger,
             _ => Phase::Shut(after),
@@ -161,7 +169,7 @@ impl Session {
             reason: verdict.close.map_or_else(Text::default, |c| c.reason),
             why: verdict.why,
             opened: self.opened,
-            stats: self.stats,
+            stats: *self.stats,
             unread: verdict.unread.into_vec().into(),
         }
     }
@@ -182,8 +190,7 @@ impl Session {
             return self.finish(After::Leave, now);
         }
         self.we_closed = true;
-        self.clock.closing = Some(now);
-        self.clock.closing_began = Some(now);
+        self.clock.begin_closing(now);
         // A code that the draft does not define goes as the nearest that it does.
         let draft = self.codec.draft();
         let close = close.and_then(|close| {
@@ -208,10 +215,9 @@ impl Session {
         self.codec.fail(&Violation { rule }, &mut self.out);
         let close = rule.close_code(draft).map(|code| Close::new(code, ""));
         let unread = &self.input[..self.input.len().min(HEADER)];
-        self.verdict = Some(Verdict {
-            unread: unread.into(),
-            ..Verdict::new(By::Us, close, Why::Violation(rule))
-        });
+        let unread = unread.into();
+        let verdict = Verdict::new(By::Us, close, Why::Violation(rule));
+        self.verdict = Some(Box::new(Verdict { unread, ..*verdict }));
         self.finish(After::Linger, now);
     }
 
@@ -221,9 +227,9 @@ impl Session {
             return;
         }
         self.queue.refuse();
-        self.input = BytesMut::new();
+        *self.input = BytesMut::new();
         self.caught_up = true;
-        self.clock.closing = self.clock.closing.or(Some(now));
+        self.clock.edges_mut().closing.get_or_insert(now);
         self.phase = Phase::Flush(after);
     }
 
@@ -257,8 +263,7 @@ impl Session {
     /// is queued is sent.
     pub(crate) fn answer_late(&mut self, now: Instant) {
         self.held_close = false;
-        self.clock.closing = Some(now);
-        self.clock.closing_began = Some(now);
+        self.clock.begin_closing(now);
         self.queue.refuse();
     }
 
@@ -266,7 +271,7 @@ impl Session {
     /// for: from a server, which was chosen, as long as somebody hears it. A
     /// client must hurry.
     pub(crate) fn patient_with_closing(&self) -> bool {
-        self.settings.role == Role::Client && !self.clock.strict && !self.unheard
+        self.settings.role == Role::Client && !self.clock.edges().strict && !self.unheard
     }
 
     /// Ends TCP, whatever was still to be said or heard.
@@ -295,7 +300,7 @@ impl Session {
 
     /// What is in the outbox will not be written.
     pub(crate) fn drop_output(&mut self) {
-        self.out = Outbox::new();
+        *self.out = Outbox::new();
         self.clock.waiting = None;
     }
 }

@@ -11,7 +11,8 @@ use std::{
 
 use bytes::Bytes;
 use draftgate_core::{
-    COPIED, Capabilities, Close, Codec, Draft, Message, Notice, Outbox, Outgoing, Rule, SendError,
+    COPIED, Capabilities, Close, Codec, Draft, Message, MessageRef, Notice, Outbox, Outgoing, Rule,
+    SendError,
 };
 
 use crate::{By, Sender, Stats, Why, queue::Queue, queued::detached};
@@ -37,6 +38,23 @@ pub trait Handler: Send {
 
     /// The peer said `message`. Use [`Peer::keep`] on what outlives the call.
     fn message(&mut self, message: Message, peer: &mut Peer<'_>);
+
+    /// The same for a short message, which lies in the driver's own buffer:
+    /// whoever can do without memory for each looks at it there.
+    fn passed(&mut self, message: MessageRef<'_>, peer: &mut Peer<'_>) {
+        self.message(message.to_message(), peer);
+    }
+
+    /// All that has come so far is handed on. Called behind each run of messages,
+    /// so that a handler can deal with them together;
+    /// [`closing`](Self::closing) may come in between.
+    fn caught_up(&mut self) {}
+
+    /// Whether a message costs no more than its octets do, however many peers
+    /// there are: then the driver looks at the clock only now and then.
+    fn is_light(&self) -> bool {
+        false
+    }
 
     /// A pong came; `body` is that of the ping that it answers, if it answers one.
     fn pong(&mut self, body: Bytes, peer: &mut Peer<'_>) {
@@ -84,8 +102,11 @@ pub struct Peer<'a> {
     pub(crate) out: &'a mut Outbox,
     pub(crate) queue: &'a Arc<Queue>,
     pub(crate) stats: &'a mut Stats,
-    /// Octets of the buffer that the codec reads from.
+    /// Octets of the buffer in which a message may lie; none where it has
+    /// memory of its own.
     pub(crate) buffer: usize,
+    /// What of that buffer is not written at once, the driver copies.
+    pub(crate) lent: bool,
     pub(crate) failed: Option<Rule>,
     pub(crate) held: bool,
     pub(crate) closed_for: Option<Why>,
@@ -102,12 +123,24 @@ impl Peer<'_> {
     pub fn send(&mut self, what: Outgoing) -> Result<(), SendError> {
         let what = match what {
             // What is smaller the outbox copies anyway.
-            Outgoing::Message(message) if message.len() > COPIED => {
+            Outgoing::Message(message) if message.len() > COPIED && !self.lent => {
                 Outgoing::Message(self.keep(message))
             }
             other => other,
         };
         send(self.codec, self.out, self.queue, self.stats, what)
+    }
+
+    /// The same for a message of [`Handler::passed`], without memory of its own.
+    ///
+    /// # Errors
+    /// The draft cannot say it, or not now; nothing was sent.
+    pub fn send_ref(&mut self, message: MessageRef<'_>) -> Result<(), SendError> {
+        self.codec.send_ref(message, self.out)?;
+        self.stats.messages_out += 1;
+        self.stats.binary_out += u64::from(message.is_binary());
+        self.stats.payload_out += message.len() as u64;
+        Ok(())
     }
 
     /// Closes the connection once everything queued is sent, as
@@ -140,7 +173,10 @@ impl Peer<'_> {
     /// `message` in a form that may outlive the call: copied if it would keep
     /// alive a buffer of more than twice its size, or is small.
     pub fn keep(&self, message: Message) -> Message {
-        detached(message, self.buffer)
+        match self.buffer {
+            0 => message,
+            buffer => detached(message, buffer),
+        }
     }
 
     /// Says things to this peer later and from elsewhere.

@@ -3,180 +3,67 @@
 //! channel is bounded in items, cannot drop its oldest, and would keep what it
 //! holds out of reach when the connection ends.
 
+mod item;
+mod joined;
+mod loan;
+mod sender;
+
 use std::{
     collections::VecDeque,
-    fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Context, Poll, Waker},
+    io,
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{
+            AtomicBool,
+            Ordering::{Acquire, Relaxed, Release},
+        },
+    },
+    task::Waker,
 };
 
-use draftgate_core::{Close, Outgoing};
+use draftgate_core::{Batch, Close, Outgoing};
 use tokio::sync::Notify;
 
+pub(crate) use self::loan::{Absent, Back, Loan, Sent};
+pub use self::sender::Sender;
+use self::{
+    item::{Bundle, Item, take_apart},
+    loan::{Done, Torn},
+};
 use crate::{
-    By, Fate, Loss, Overflow, Queued, Refused, What, Why,
+    By, Fate, Loss, Overflow, Queued, Receipt, Refused, What, Why,
     live::Live,
     queued::{Entry, Ticket},
 };
 
-/// Room for this many items is kept when the queue runs empty.
-const KEPT: usize = 32;
-
-/// Says things to one peer, from any thread; cheap to clone. It may be used
-/// before the connection is open (what is queued waits for that) and after it
-/// has ended (what is queued is refused).
-#[derive(Clone)]
-pub struct Sender {
-    pub(crate) queue: Arc<Queue>,
-}
-
-impl Sender {
-    pub(crate) fn new(queue: Arc<Queue>) -> Self {
-        Self { queue }
-    }
-
-    /// Queues `item`. Never waits. Small payloads are copied, so that they
-    /// keep nothing larger than themselves alive.
-    ///
-    /// # Errors
-    /// It was not queued: see [`Refused`].
-    pub fn send(&self, item: impl Into<Queued>) -> Result<(), Refused> {
-        self.queue.push(item.into())
-    }
-
-    /// Closes the connection once everything queued is sent. Nothing can be
-    /// queued from now on; the first call counts. `None` says no code.
-    pub fn close(&self, close: Option<Close>) {
-        self.queue.close(close);
-    }
-
-    /// The same, for `why` and on behalf of `by`, as [`Closed`](crate::Closed)
-    /// is to tell it.
-    pub fn close_as(&self, close: Option<Close>, by: By, why: Why) {
-        let words = Words::These(close);
-        self.queue.order(Order { words, by, why });
-    }
-
-    /// Answers the peer's Close with its own code once everything queued is
-    /// sent, where [`Handler::closing`](crate::Handler::closing) held that
-    /// back. Where the peer has not closed, does as
-    /// [`close_as`](Self::close_as).
-    pub fn answer_as(&self, close: Option<Close>, by: By, why: Why) {
-        let words = Words::Answer(close);
-        self.queue.order(Order { words, by, why });
-    }
-
-    /// Nobody hears any more what this peer says: once the connection is being
-    /// closed, it has the close timeout, however much it still says.
-    pub fn unheard(&self) {
-        let mut state = self.queue.state();
-        state.unheard = true;
-        state.wake();
-    }
-
-    /// Ends the connection at once: no Close, nothing more written.
-    pub fn abort(&self) {
-        let mut state = self.queue.state();
-        state.refuse();
-        state.aborted = true;
-        state.wake();
-    }
-
-    /// Octets that the queue keeps alive; what the driver has already encoded
-    /// is no longer among them.
-    pub fn queued_octets(&self) -> usize {
-        self.queue.state().octets
-    }
-
-    /// Whether the connection has ended.
-    pub fn is_ended(&self) -> bool {
-        self.queue.state().ended
-    }
-
-    /// Waits until at most half of the queue's room is taken.
-    ///
-    /// # Errors
-    /// Nothing more can be queued: [`Refused::Closing`] or [`Refused::Ended`].
-    pub async fn ready(&self) -> Result<(), Refused> {
-        self.queue
-            .until(|state| match state {
-                State { ended: true, .. } => Some(Err(Refused::Ended)),
-                State { refusing: true, .. } => Some(Err(Refused::Closing)),
-                _ => (state.octets <= state.limit / 2).then_some(Ok(())),
-            })
-            .await
-    }
-
-    /// [`ready`](Self::ready) for whoever polls: a
-    /// [`Handler`](crate::Handler) of another connection. Every task that
-    /// asked is woken.
-    ///
-    /// # Errors
-    /// As there; then nothing is to be waited for.
-    pub fn poll_ready(&self, cx: &Context<'_>) -> Poll<Result<(), Refused>> {
-        let mut state = self.queue.state();
-        if state.ended {
-            return Poll::Ready(Err(Refused::Ended));
-        }
-        if state.refusing {
-            return Poll::Ready(Err(Refused::Closing));
-        }
-        if state.octets <= state.limit / 2 {
-            return Poll::Ready(Ok(()));
-        }
-        if !state.waiting.iter().any(|it| it.will_wake(cx.waker())) {
-            state.waiting.push(cx.waker().clone());
-        }
-        Poll::Pending
-    }
-
-    /// Waits until all that was queued is handed to the transport or lost.
-    ///
-    /// # Errors
-    /// [`Refused::Ended`]: the connection ended before that.
-    pub async fn drained(&self) -> Result<(), Refused> {
-        self.queue
-            .until(|state| match state {
-                State { ended: true, .. } => Some(Err(Refused::Ended)),
-                _ => (state.items.is_empty() && !state.unwritten).then_some(Ok(())),
-            })
-            .await
-    }
-
-    /// Waits until the connection has ended.
-    pub async fn ended(&self) {
-        self.queue.until(|state| state.ended.then_some(())).await;
-    }
-}
-
-impl fmt::Debug for Sender {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = self.queue.state();
-        f.debug_struct("Sender")
-            .field("items", &state.items.len())
-            .field("octets", &state.octets)
-            .field("ended", &state.ended)
-            .finish()
-    }
-}
+#[cfg(test)]
+#[path = "queue_tests.rs"]
+mod tests;
 
 /// The queue itself, shared by the driver and all senders.
 #[derive(Debug)]
 pub(crate) struct Queue {
     state: Mutex<State>,
-    changed: Notify,
+    /// Something was queued or ordered that the driver has not looked at: so
+    /// that it takes the lock for that alone, and not at each read.
+    stirred: AtomicBool,
+    /// Made when somebody first waits.
+    changed: OnceLock<Box<Notify>>,
     pub(crate) live: Live,
+    /// Somebody posts here.
+    wanted: AtomicBool,
 }
 
 #[derive(Debug)]
 struct State {
-    items: VecDeque<Entry>,
+    items: VecDeque<Item>,
     octets: usize,
     limit: usize,
     overflow: Overflow,
-    close: Option<Order>,
+    close: Option<Box<Order>>,
     /// Whoever waits for room.
-    waiting: Vec<Waker>,
+    #[expect(clippy::box_collection, reason = "a place of 8 octets and not of 24")]
+    waiting: Option<Box<Vec<Waker>>>,
     /// Nothing more is taken in.
     refusing: bool,
     aborted: bool,
@@ -187,6 +74,13 @@ struct State {
     unwritten: bool,
     dropped: u64,
     driver: Option<Waker>,
+    /// What the driver has lent.
+    loan: Option<Box<Loan>>,
+    /// What was written on loan, but not to its end: the next to be written,
+    /// whatever else is dropped.
+    torn: Option<Box<Torn>>,
+    /// How writing on loan failed.
+    failed: Option<io::ErrorKind>,
 }
 
 /// That the connection is to be closed.
@@ -223,7 +117,7 @@ impl Queue {
                 limit,
                 overflow,
                 close: None,
-                waiting: Vec::new(),
+                waiting: None,
                 refusing: false,
                 aborted: false,
                 unheard: false,
@@ -232,13 +126,35 @@ impl Queue {
                 unwritten: false,
                 dropped: 0,
                 driver: None,
+                loan: None,
+                torn: None,
+                failed: None,
             }),
-            changed: Notify::new(),
+            stirred: AtomicBool::new(false),
+            changed: OnceLock::new(),
             live: Live::default(),
+            wanted: AtomicBool::new(false),
         }
     }
 
     fn push(&self, item: Queued) -> Result<(), Refused> {
+        self.put(item, false)
+    }
+
+    /// Queues the messages of `batch`: together, or, where they do not all fit,
+    /// as if each had come alone.
+    pub(crate) fn post_batch(
+        &self,
+        batch: Arc<Batch>,
+        receipt: Arc<dyn Receipt>,
+    ) -> Result<(), Refused> {
+        self.wanted.store(true, Release);
+        let count = u32::try_from(batch.items().len()).unwrap_or(u32::MAX);
+        let bundle = Bundle::new(batch, Ticket::of(receipt, count));
+        self.add(Item::Batch(bundle), true)
+    }
+
+    fn put(&self, item: Queued, posted: bool) -> Result<(), Refused> {
         let Queued { what, receipt } = item;
         let ticket = Ticket::new(receipt);
         if let What::Own(Outgoing::Close(close)) = what {
@@ -246,13 +162,41 @@ impl Queue {
             ticket.settle(Fate::Sent);
             return Ok(());
         }
-        let what = what.detached();
+        self.take_in(what.detached(), ticket, posted)
+    }
+
+    /// Queues what has memory of its own.
+    fn take_in(&self, what: What, ticket: Ticket, posted: bool) -> Result<(), Refused> {
         let cost = what.cost();
-        let entry = Entry { what, ticket, cost };
+        self.add(Item::One(Entry { what, ticket, cost }), posted)
+    }
+
+    fn add(&self, item: Item, posted: bool) -> Result<(), Refused> {
         // Settled below, when the lock is given back.
-        let (result, lost) = self.state().push(entry);
-        for (entry, loss) in lost {
-            entry.ticket.settle(Fate::Lost(loss));
+        let mut done = Done::default();
+        let mut lost = Vec::new();
+        let mut state = self.stir();
+        let mut add = |item: Item| {
+            if posted && state.is_laden(item.cost()) {
+                state.write(&self.live, &mut done);
+            }
+            match item {
+                Item::Batch(bundle) if !state.has_room(bundle.cost) => Err(bundle),
+                item => Ok(state.push(item, &mut lost)),
+            }
+        };
+        let result = add(item).unwrap_or_else(|bundle| {
+            let entries = bundle.into_entries();
+            let each = entries.map(|entry| add(Item::One(entry)).unwrap_or(Ok(())));
+            each.fold(Ok(()), Result::and)
+        });
+        if result.is_ok() && !(posted && state.loan.is_some()) {
+            state.wake();
+        }
+        drop(state);
+        self.see_to(done);
+        for (item, loss) in lost {
+            item.into_ticket().settle(Fate::Lost(loss));
         }
         result
     }
@@ -266,9 +210,9 @@ impl Queue {
     }
 
     fn order(&self, order: Order) {
-        let mut state = self.state();
+        let mut state = self.stir();
         state.refuse();
-        state.close.get_or_insert(order);
+        state.close.get_or_insert_with(|| Box::new(order));
         state.wake();
     }
 
@@ -295,8 +239,8 @@ impl Queue {
     /// or it is to come `at_once`.
     pub(crate) fn take_close(&self, at_once: bool) -> Option<Order> {
         let mut state = self.state();
-        if at_once || state.items.is_empty() {
-            state.close.take()
+        if at_once || state.is_empty() {
+            state.close.take().map(|order| *order)
         } else {
             None
         }
@@ -305,11 +249,14 @@ impl Queue {
     /// The item that has waited longest.
     pub(crate) fn pop(&self) -> Option<Entry> {
         let mut state = self.state();
-        let entry = state.items.pop_front()?;
+        take_apart(&mut state.items);
+        let Some(Item::One(entry)) = state.items.pop_front() else {
+            return None;
+        };
         let before = state.octets;
         state.octets -= entry.cost;
         state.unwritten = true;
-        if state.items.is_empty() && state.items.capacity() > KEPT {
+        if state.items.is_empty() {
             state.items = VecDeque::new();
         }
         let half = state.limit / 2;
@@ -319,7 +266,7 @@ impl Queue {
         }
         drop(state);
         if ready {
-            self.changed.notify_waiters();
+            self.tell_change();
         }
         Some(entry)
     }
@@ -331,10 +278,10 @@ impl Queue {
             return;
         }
         state.unwritten = false;
-        let drained = state.items.is_empty();
+        let drained = state.is_empty();
         drop(state);
         if drained {
-            self.changed.notify_waiters();
+            self.tell_change();
         }
     }
 
@@ -350,15 +297,17 @@ impl Queue {
         state.octets = 0;
         state.driver = None;
         let items = std::mem::take(&mut state.items);
+        let (torn, loan) = (state.torn.take(), state.loan.take());
         drop(state);
-        self.changed.notify_waiters();
+        drop(loan);
+        self.tell_change();
         // The tickets settle themselves.
-        items.len()
+        items.iter().map(Item::count).sum::<usize>() + usize::from(torn.is_some())
     }
 
     async fn until<T>(&self, mut check: impl FnMut(&State) -> Option<T>) -> T {
         loop {
-            let changed = self.changed.notified();
+            let changed = self.changed.get_or_init(Box::default).notified();
             tokio::pin!(changed);
             // Before the look, so that a change right after it is not missed.
             changed.as_mut().enable();
@@ -369,6 +318,31 @@ impl Queue {
         }
     }
 
+    fn tell_change(&self) {
+        if let Some(changed) = self.changed.get() {
+            changed.notify_waiters();
+        }
+    }
+
+    /// Whether something was queued or ordered since the driver looked last.
+    pub(crate) fn is_stirred(&self) -> bool {
+        self.stirred.load(Relaxed)
+    }
+
+    /// The same for the driver, which looks now.
+    pub(crate) fn take_stirred(&self) -> bool {
+        self.is_stirred() && self.stirred.swap(false, Acquire)
+    }
+
+    /// The state, for a change that the driver is to see.
+    fn stir(&self) -> MutexGuard<'_, State> {
+        let state = self.state();
+        // Below the lock, and before the driver is woken: whoever finds this
+        // set waits for the lock, and then sees the change.
+        self.stirred.store(true, Release);
+        state
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         // No panic can leave the state half changed.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -376,49 +350,64 @@ impl Queue {
 }
 
 impl State {
-    fn push(&mut self, entry: Entry) -> (Result<(), Refused>, Vec<(Entry, Loss)>) {
-        let mut lost = Vec::new();
+    fn is_empty(&self) -> bool {
+        self.items.is_empty() && self.torn.is_none()
+    }
+
+    fn push(&mut self, item: Item, lost: &mut Vec<(Item, Loss)>) -> Result<(), Refused> {
+        let before = lost.len();
         let refusal = if self.ended {
             Some((Refused::Ended, Loss::Ended))
         } else if self.refusing {
             Some((Refused::Closing, Loss::Closing))
-        } else if self.fits(entry.cost) {
+        } else if self.fits(item.cost()) {
             None
         } else {
-            self.make_room(entry.cost, &mut lost)
+            self.make_room(item.cost(), lost)
         };
         let result = match refusal {
             Some((refused, loss)) => {
-                lost.push((entry, loss));
+                lost.push((item, loss));
                 Err(refused)
             }
             None => {
-                self.octets += entry.cost;
-                self.items.push_back(entry);
-                self.wake();
+                self.octets += item.cost();
+                if self.items.capacity() == 0 {
+                    // A channel's message comes to thousands before the first of
+                    // them writes it: no room for four where there is one.
+                    self.items.reserve_exact(1);
+                }
+                self.items.push_back(item);
                 Ok(())
             }
         };
-        let dropped = lost.iter().filter(|(_, loss)| *loss == Loss::Overflow);
-        self.dropped += dropped.count() as u64;
-        (result, lost)
+        let dropped = lost[before..]
+            .iter()
+            .filter(|(_, loss)| *loss == Loss::Overflow);
+        self.dropped += dropped.map(|(item, _)| item.count() as u64).sum::<u64>();
+        result
     }
 
     /// One message is always taken, however large: else it could never be sent.
     fn fits(&self, cost: usize) -> bool {
-        self.items.is_empty() || self.octets.saturating_add(cost) <= self.limit
+        self.items.is_empty() || self.has_room(cost)
     }
 
-    fn make_room(&mut self, cost: usize, lost: &mut Vec<(Entry, Loss)>) -> Option<(Refused, Loss)> {
+    fn has_room(&self, cost: usize) -> bool {
+        self.octets.saturating_add(cost) <= self.limit
+    }
+
+    fn make_room(&mut self, cost: usize, lost: &mut Vec<(Item, Loss)>) -> Option<(Refused, Loss)> {
         let full = Some((Refused::Overflow, Loss::Overflow));
         match self.overflow {
             Overflow::DropNewest => full,
             Overflow::DropOldest => {
                 while !self.fits(cost) {
+                    take_apart(&mut self.items);
                     let Some(oldest) = self.items.pop_front() else {
                         break;
                     };
-                    self.octets -= oldest.cost;
+                    self.octets -= oldest.cost();
                     lost.push((oldest, Loss::Overflow));
                 }
                 None
@@ -443,7 +432,9 @@ impl State {
     }
 
     fn wake_waiting(&mut self) {
-        self.waiting.drain(..).for_each(Waker::wake);
+        if let Some(waiting) = self.waiting.take() {
+            waiting.into_iter().for_each(Waker::wake);
+        }
     }
 
     fn wake(&mut self) {
@@ -451,48 +442,5 @@ impl State {
         if let Some(driver) = self.driver.take() {
             driver.wake();
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use draftgate_core::Message;
-
-    use super::*;
-
-    #[test]
-    fn a_close_is_not_given_out_before_what_was_queued() {
-        let queue = Queue::new(1000, Overflow::Close);
-        queue.push(Message::from("last").into()).unwrap();
-        queue.close(None);
-        assert_eq!(queue.take_close(false), None);
-        assert!(queue.pop().is_some());
-        assert_eq!(queue.take_close(false), Some(requested()));
-        assert_eq!(queue.take_close(false), None);
-    }
-
-    fn requested() -> Order {
-        Order {
-            words: Words::These(None),
-            by: By::Us,
-            why: Why::Requested,
-        }
-    }
-
-    #[test]
-    fn a_close_that_cannot_wait_is_given_out_at_once() {
-        let queue = Queue::new(1000, Overflow::Close);
-        queue.push(Message::from("never sent").into()).unwrap();
-        queue.close(None);
-        assert_eq!(queue.take_close(true), Some(requested()));
-    }
-
-    #[test]
-    fn what_is_queued_keeps_no_read_buffer_alive() {
-        let buffer = bytes::Bytes::from(vec![0; 65_536]);
-        let queue = Queue::new(1000, Overflow::Close);
-        let small = Message::Binary(buffer.slice(..10));
-        queue.push(small.into()).unwrap();
-        assert!(buffer.is_unique());
     }
 }

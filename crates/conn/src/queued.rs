@@ -13,7 +13,7 @@ pub struct Queued {
     /// What is to be sent.
     pub what: What,
     /// Told what became of it.
-    pub receipt: Option<Box<dyn Receipt>>,
+    pub receipt: Option<Arc<dyn Receipt>>,
 }
 
 /// What an item of the send queue says.
@@ -37,10 +37,18 @@ pub enum What {
 /// Learns what became of an item. Called from the task of the connection or
 /// from whoever fills its queue, never while a lock of the queue is held: it
 /// may count, and must not block.
-pub trait Receipt: Send {
-    /// Called exactly once, in every case: also when the item was refused, the
-    /// connection was aborted or its task dropped.
-    fn settled(self: Box<Self>, fate: Fate);
+pub trait Receipt: Send + Sync {
+    /// Called exactly once for each item that it was given with, in every case:
+    /// also when the item was refused, the connection was aborted or its task
+    /// dropped.
+    fn settled(&self, fate: Fate);
+
+    /// The same for `count` items at once.
+    fn all_settled(&self, fate: Fate, count: usize) {
+        for _ in 0..count {
+            self.settled(fate);
+        }
+    }
 }
 
 /// What became of an item.
@@ -105,8 +113,9 @@ impl Queued {
         }
     }
 
-    /// The same, with `receipt` told what becomes of it.
-    pub fn with_receipt(mut self, receipt: Box<dyn Receipt>) -> Self {
+    /// The same, with `receipt` told what becomes of it; many items may have the
+    /// same one.
+    pub fn with_receipt(mut self, receipt: Arc<dyn Receipt>) -> Self {
         self.receipt = Some(receipt);
         self
     }
@@ -158,14 +167,13 @@ const _: () = assert!(OVERHEAD >= 2 * size_of::<Entry>() + size_of::<Shared>() /
 impl What {
     /// Octets this keeps alive in a queue.
     pub(crate) fn cost(&self) -> usize {
-        OVERHEAD
-            + match self {
-                Self::Own(Outgoing::Message(message)) | Self::Shared { message, .. } => {
-                    message.len()
-                }
-                Self::Own(Outgoing::Ping(body) | Outgoing::Pong(body)) => body.len(),
-                Self::Own(Outgoing::Close(_) | Outgoing::Filler) => 0,
+        match self {
+            Self::Own(Outgoing::Message(message)) | Self::Shared { message, .. } => {
+                cost_of(message)
             }
+            Self::Own(Outgoing::Ping(body) | Outgoing::Pong(body)) => OVERHEAD + body.len(),
+            Self::Own(Outgoing::Close(_) | Outgoing::Filler) => OVERHEAD,
+        }
     }
 
     /// The same, with nothing small that lies in something large.
@@ -177,6 +185,11 @@ impl What {
             other => other,
         }
     }
+}
+
+/// Octets that a message in a queue keeps alive.
+pub(crate) fn cost_of(message: &Message) -> usize {
+    OVERHEAD + message.len()
 }
 
 /// `message`, copied if it is small or would keep more than twice its size of
@@ -204,31 +217,56 @@ pub(crate) struct Entry {
 }
 
 /// A receipt that settles itself as lost if nobody else settles it.
-pub(crate) struct Ticket(Option<Box<dyn Receipt>>);
+pub(crate) struct Ticket {
+    receipt: Option<Arc<dyn Receipt>>,
+    /// How many items it is for.
+    count: u32,
+}
 
 impl Ticket {
-    pub(crate) fn new(receipt: Option<Box<dyn Receipt>>) -> Self {
-        Self(receipt)
+    pub(crate) fn new(receipt: Option<Arc<dyn Receipt>>) -> Self {
+        Self { receipt, count: 1 }
+    }
+
+    /// One for `count` items.
+    pub(crate) fn of(receipt: Arc<dyn Receipt>, count: u32) -> Self {
+        Self {
+            receipt: Some(receipt),
+            count,
+        }
+    }
+
+    /// One for each of its items.
+    pub(crate) fn split(mut self) -> impl DoubleEndedIterator<Item = Self> + ExactSizeIterator {
+        let receipt = self.receipt.take();
+        (0..self.count).map(move |_| Self::new(receipt.clone()))
     }
 
     pub(crate) fn settle(mut self, fate: Fate) {
-        if let Some(receipt) = self.0.take() {
-            receipt.settled(fate);
+        self.tell(fate);
+    }
+
+    fn tell(&mut self, fate: Fate) {
+        match (self.receipt.take(), self.count) {
+            (None, _) => {}
+            (Some(receipt), 1) => receipt.settled(fate),
+            (Some(receipt), count) => receipt.all_settled(fate, count as usize),
         }
     }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        if let Some(receipt) = self.0.take() {
-            receipt.settled(Fate::Lost(Loss::Ended));
-        }
+        self.tell(Fate::Lost(Loss::Ended));
     }
 }
 
 impl fmt::Debug for Ticket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Ticket").field(&self.0.is_some()).finish()
+        f.debug_struct("Ticket")
+            .field("receipt", &self.receipt.is_some())
+            .field("count", &self.count)
+            .finish()
     }
 }
 

@@ -3,26 +3,24 @@
 //! between this and the transport; the split keeps the driver, which is
 //! compiled once per kind of transport, small.
 
-use std::{
-    collections::VecDeque,
-    sync::Arc,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::sync::Arc;
 
-use bytes::{Buf, Bytes, BytesMut};
-use draftgate_core::{
-    Codec, Event, Message, Outbox, Outgoing, Rendering, SendError, Shared, State,
-};
+use bytes::{Buf, BytesMut};
+use draftgate_core::{Codec, Message, Outbox, Outgoing, Rendering, SendError, Shared, State};
 use tokio::time::Instant;
 
 use crate::{
-    By, End, Fate, Handler, Loss, Peer, Settings, Start, Stats, What, Why,
+    By, End, Fate, Handler, Loss, Settings, Start, Stats, What, Why,
     clock::{Clock, credit},
     ending::{Phase, Verdict},
     handler::send,
-    queue::Queue,
-    queued::{Entry, Ticket},
+    hearing::capacity,
+    lent::{Lent, Tickets},
+    live::Beside,
+    queue::{Absent, Back, Loan, Queue, Sent},
+    queued::Entry,
+    scratch::Scratch,
+    tcp::Half,
 };
 
 /// While answers of more octets than this wait to be written, nothing is
@@ -31,24 +29,21 @@ use crate::{
 /// each of 10,000 peers that do not read.
 pub(crate) const HIGH: usize = 64 << 10;
 
-/// How long events are handled before other tasks have their turn: one message
-/// may go to thousands of a channel, and a count alone would let its publisher
-/// hold the thread, and the channel, for seconds.
-const LONGEST_TURN: Duration = Duration::from_millis(2);
-
-/// A buffer above this that is mostly consumed is given back.
-const KEPT: usize = 4096;
+/// Room for so many tickets is kept.
+const TICKETS: usize = 64;
 
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) codec: Box<dyn Codec>,
-    pub(crate) settings: Settings,
+    pub(crate) settings: Arc<Settings>,
     pub(crate) queue: Arc<Queue>,
-    pub(crate) out: Outbox,
-    pub(crate) stats: Stats,
+    pub(crate) out: Lent<Outbox>,
+    /// Between turns in `queue.live` and `beside`.
+    pub(crate) stats: Lent<Stats>,
+    beside: Beside,
     pub(crate) clock: Clock,
     pub(crate) phase: Phase,
-    pub(crate) verdict: Option<Verdict>,
+    pub(crate) verdict: Option<Box<Verdict>>,
     /// The peer ended its half of TCP.
     pub(crate) eof: bool,
     /// Something was written and not flushed since.
@@ -56,32 +51,36 @@ pub(crate) struct Session {
     /// How much of the outbox answers what the peer said. What was queued does
     /// not count: two ends that both stop reading because they have much to
     /// say would wait for each other.
-    answers: usize,
-    head: Option<Bytes>,
-    pub(crate) input: BytesMut,
+    pub(crate) answers: usize,
+    pub(crate) input: Lent<BytesMut>,
     /// Capacity of the buffer in which `input` lies.
-    buffer: usize,
+    pub(crate) buffer: u32,
+    /// That is the thread's, for the time of a turn.
+    pub(crate) lent: bool,
     /// The codec wants more than there is in `input`.
     pub(crate) caught_up: bool,
-    pub(crate) eof_handled: bool,
     pub(crate) opened: bool,
     pub(crate) we_closed: bool,
     pub(crate) peer_closed: bool,
     /// The peer's Close waits for somebody to answer it.
     pub(crate) held_close: bool,
+    /// There may be something in the queue, or a close to come behind it.
+    pub(crate) stirred: bool,
+    /// Something was taken out of the queue since the last flush.
+    taken: bool,
     /// The handler takes nothing for now.
     pub(crate) stalled: bool,
     /// Nobody hears what the peer says.
     pub(crate) unheard: bool,
-    /// The handler knows that it is over.
-    told: bool,
-    /// For what was queued and is not wholly written: where its last octet
-    /// lies, counted from the first octet of the connection.
-    pub(crate) tickets: VecDeque<(u64, Ticket)>,
+    /// The draft cannot say the heartbeat.
+    pub(crate) mute: bool,
+    /// Our end of the socket and the codec are with the queue.
+    pub(crate) on_loan: bool,
+    pub(crate) tickets: Lent<Tickets>,
 }
 
 impl Session {
-    pub(crate) fn new(start: Start, settings: Settings, now: Instant) -> Self {
+    pub(crate) fn new(start: Start, settings: Arc<Settings>, now: Instant) -> Self {
         let Start {
             codec,
             head,
@@ -89,51 +88,100 @@ impl Session {
         } = start;
         // A copy of its own size: what was read for HTTP lies in a large buffer.
         let input = BytesMut::from(&received[..]);
+        let mut out = Outbox::new();
+        if let Some(head) = head {
+            out.put_shared(&head);
+        }
+        let queue = Queue::new(settings.queue, settings.overflow);
+        queue.live.tell(&Stats {
+            octets_in: input.len() as u64,
+            ..Stats::default()
+        });
         Self {
             codec,
-            queue: Arc::new(Queue::new(settings.queue, settings.overflow)),
+            queue: Arc::new(queue),
             settings,
-            out: Outbox::new(),
-            stats: Stats {
-                octets_in: input.len() as u64,
-                ..Stats::default()
-            },
+            out: Lent::new(out),
+            stats: Lent::new(Stats::default()),
+            beside: Beside::default(),
             clock: Clock::new(now),
-            phase: Phase::Run,
+            phase: Phase::New,
             verdict: None,
             eof: false,
             unflushed: false,
             answers: 0,
-            head,
-            buffer: input.capacity(),
-            input,
+            buffer: capacity(&input),
+            input: Lent::new(input),
+            lent: false,
             caught_up: false,
-            eof_handled: false,
             opened: false,
             we_closed: false,
             peer_closed: false,
             held_close: false,
+            stirred: true,
+            taken: false,
             stalled: false,
             unheard: false,
-            told: false,
-            tickets: VecDeque::new(),
+            mute: false,
+            on_loan: false,
+            tickets: Lent::new(Tickets::new()),
         }
     }
 
-    /// Before anything else.
-    pub(crate) fn start(&mut self, now: Instant) {
+    /// Before anything else; later nothing.
+    pub(crate) fn start(&mut self) {
+        if self.phase != Phase::New {
+            return;
+        }
+        self.phase = Phase::Run;
+        let now = Instant::now();
         self.clock = Clock::new(now);
-        if let Some(head) = self.head.take() {
-            self.out.put_shared(&head);
-            self.clock.head = now.checked_add(self.settings.head_delay);
+        if !self.out.is_empty() {
+            // Our head.
+            self.clock.edges_mut().head = now.checked_add(self.settings.head_delay);
         }
         self.codec.start(&mut self.out);
+    }
+
+    /// Takes what a turn needs, from `scratch` where that has it. Where
+    /// something is on loan, [`take_back`](Self::take_back) comes next.
+    pub(crate) fn resume(&mut self, scratch: &mut Scratch) {
+        let spares = &mut scratch.spares;
+        self.out.borrow(&mut spares.out);
+        self.input.borrow(&mut spares.input);
+        self.tickets.borrow(&mut spares.tickets);
+        self.stats.borrow(&mut spares.stats);
+        self.out.lend(&mut scratch.out);
+        if !self.on_loan {
+            self.recall();
+        }
+    }
+
+    /// Gives back what a turn needed; says what went over the connection.
+    pub(crate) fn pause(&mut self, scratch: &mut Scratch) {
+        self.queue.live.tell(&self.stats);
+        self.beside.tell(&self.stats);
+        self.out.take_back(&mut scratch.out);
+        if self.tickets.capacity() > TICKETS {
+            self.tickets.shrink_to(TICKETS);
+        }
+        let spares = &mut scratch.spares;
+        self.out.give_back(&mut spares.out);
+        self.input.give_back(&mut spares.input);
+        self.tickets.give_back(&mut spares.tickets);
+        self.stats.give_back(&mut spares.stats);
+    }
+
+    /// What went over the connection by now.
+    fn recall(&mut self) {
+        let stats = self.beside.stats();
+        *self.stats = self.queue.live.recall(stats);
     }
 
     /// Whether the outbox is kept back, for our head and the answer to the
     /// peer's challenge to leave in one write.
     pub(crate) fn held(&self) -> bool {
-        self.clock.head.is_some()
+        self.clock.edges().head.is_some()
             && self.phase == Phase::Run
             && self.codec.state() == State::Opening
     }
@@ -156,85 +204,76 @@ impl Session {
         // Its silence was ours, and so was the time that its answer takes.
         self.clock.heard = now;
         if self.patient_with_closing() {
-            self.clock.closing = self.clock.closing.map(|_| now);
+            self.clock.restart_closing(now);
         }
     }
 
-    /// Takes in what was read; decode it next.
-    pub(crate) fn received(&mut self, octets: &[u8], now: Instant) {
-        self.stats.octets_in += octets.len() as u64;
-        self.clock.heard = now;
-        let begun = &mut self.clock.begun;
-        *begun = begun.map(|since| credit(since, octets.len(), now));
-        if self.patient_with_closing() {
-            let closing = &mut self.clock.closing;
-            *closing = closing.map(|since| credit(since, octets.len(), now));
+    /// Takes back what was lent: the codec here, our end of the socket into `half`.
+    pub(crate) fn take_back(&mut self, half: &mut Half) {
+        if !std::mem::replace(&mut self.on_loan, false) {
+            return;
         }
-        if self.input.is_empty() {
-            self.input = BytesMut::from(octets);
-        } else {
-            self.input.extend_from_slice(octets);
+        let back = self.queue.take_back();
+        self.recall();
+        let Some(Back { loan, torn, failed }) = back else {
+            return;
+        };
+        *half = loan.half;
+        self.codec = loan.codec;
+        // All else whoever wrote has counted where it was recalled from.
+        self.stats.payload_out += loan.sent.payload;
+        self.clock.wrote = loan.sent.last.unwrap_or(self.clock.wrote);
+        if let Some(torn) = torn {
+            self.out.put_shared(&torn.rest);
+            let end = self.stats.octets_out + self.out.len() as u64;
+            self.tickets.push_back((end, torn.ticket));
+            self.taken = true;
         }
-        self.buffer = self.input.capacity();
-        self.caught_up = false;
+        if let Some(kind) = failed {
+            self.broken(&kind.into());
+        }
     }
 
-    /// Decodes until there is nothing to decode, too many answers wait, or
-    /// `quota` events have been handled; none is left when time is up.
-    pub(crate) fn decode(
-        &mut self,
-        handler: &mut dyn Handler,
-        cx: &mut Context<'_>,
-        quota: &mut usize,
-        now: Instant,
-    ) {
-        while self.wants_decoding() && *quota > 0 {
-            if self.phase != Phase::Run || self.codec.state() == State::Closed {
-                self.input = BytesMut::new();
-                self.caught_up = true;
-                return;
-            }
-            if self.opened && handler.poll_ready(cx) == Poll::Pending {
-                self.stalled = true;
-                return;
-            }
-            *quota -= 1;
-            let before = self.out.len();
-            let there = self.input.len();
-            match self.codec.receive(&mut self.input, &mut self.out) {
-                Ok(Some(event)) => {
-                    // A ping between two fragments ends no message.
-                    self.clock.begun = match self.codec.is_within_message() {
-                        true => self.clock.begun.or(Some(now)),
-                        false => None,
-                    };
-                    self.handle(event, handler, now);
-                }
-                Ok(None) => {
-                    if there > 0 {
-                        // They belong to something whose end is still to come.
-                        self.clock.begun.get_or_insert(now);
-                    }
-                    self.caught_up = true;
-                    self.shrink_input();
-                }
-                Err(violation) => self.violated(violation.rule, now),
-            }
-            self.answers += self.out.len().saturating_sub(before);
-            if now.elapsed() >= LONGEST_TURN {
-                *quota = 0;
-            }
+    /// Whether somebody posts, and there is nothing left to do here.
+    pub(crate) fn may_lend(&self) -> bool {
+        self.queue.is_wanted()
+            && self.phase == Phase::Run
+            && self.opened
+            && !(self.we_closed || self.peer_closed || self.unflushed)
+            && self.out.is_empty()
+            && self.tickets.is_empty()
+    }
+
+    /// Lends the queue what writing takes.
+    pub(crate) fn lend(&mut self, half: &mut Half) {
+        let Some(class) = self.codec.wire_class() else {
+            return;
+        };
+        let loan = Box::new(Loan {
+            half: std::mem::take(half),
+            codec: std::mem::replace(&mut self.codec, Box::new(Absent)),
+            class,
+            sent: Sent::default(),
+        });
+        match self.queue.lend(loan) {
+            Ok(()) => self.on_loan = true,
+            Err(loan) => (*half, self.codec) = (loan.half, loan.codec),
         }
     }
 
     /// Encodes what is queued, and closes when it is time to. Whether more
     /// could be encoded as soon as something is written.
     pub(crate) fn fill(&mut self, now: Instant) -> bool {
+        // The handler may have ordered something just now.
+        if !self.stirred && !self.peer_closed && !self.queue.is_stirred() {
+            return false;
+        }
         while self.may_send() {
             if self.out.len() > HIGH {
                 return true;
             }
             let Some(entry) = self.queue.pop() else {
+                self.stirred = false;
                 break;
             };
             self.encode(entry);
@@ -259,8 +298,8 @@ impl Session {
             true => None,
             false => clock.waiting.map(progress),
         };
-        if !clock.strict {
-            clock.closing = clock.closing.map(progress);
+        if !clock.edges().strict {
+            clock.credit_closing(count, now);
         }
         if !self.caught_up {
             // The rest of it may be here: its time counts from when we look.
@@ -280,9 +319,8 @@ impl Session {
     pub(crate) fn flushed(&mut self) {
         self.unflushed = false;
         self.clock.waiting = None;
-        self.queue.written();
-        if self.tickets.capacity() > 64 {
-            self.tickets = VecDeque::new();
+        if std::mem::replace(&mut self.taken, false) {
+            self.queue.written();
         }
     }
 
@@ -292,63 +330,9 @@ impl Session {
         send(codec, &mut self.out, &self.queue, &mut self.stats, what)
     }
 
-    fn handle(&mut self, event: Event, handler: &mut dyn Handler, now: Instant) {
-        if event == Event::Opened {
-            self.opened = true;
-            self.put_off_ping(now);
-        }
-        let stats = &mut self.stats;
-        match &event {
-            Event::Message(message) => {
-                stats.messages_in += 1;
-                stats.binary_in += u64::from(matches!(message, Message::Binary(_)));
-                stats.payload_in += message.len() as u64;
-            }
-            Event::Ping(_) => stats.pings_in += 1,
-            Event::Pong(_) => stats.pongs_in += 1,
-            Event::Notice(_) => stats.notices += 1,
-            Event::Opened => {}
-            Event::Close(close) => {
-                self.peer_closed = true;
-                self.clock.closing.get_or_insert(now);
-                self.clock.closing_began.get_or_insert(now);
-                self.because(By::Peer, close.clone(), Why::PeerClosed);
-            }
-        }
-        let closed_for = self.verdict.as_ref().filter(|_| self.we_closed);
-        let mut peer = Peer {
-            closed_for: closed_for.map(|verdict| verdict.why),
-            codec: self.codec.as_mut(),
-            out: &mut self.out,
-            queue: &self.queue,
-            stats: &mut self.stats,
-            buffer: self.buffer,
-            failed: None,
-            held: false,
-        };
-        match event {
-            Event::Opened => handler.opened(&mut peer),
-            Event::Message(message) => handler.message(message, &mut peer),
-            Event::Notice(notice) => handler.notice(notice),
-            Event::Close(close) => {
-                handler.closing(close.as_ref(), &mut peer);
-                self.held_close = peer.held && !self.we_closed;
-                if !self.held_close {
-                    peer.queue.refuse();
-                }
-            }
-            Event::Pong(body) => handler.pong(body, &mut peer),
-            Event::Ping(_) => {}
-        }
-        if let Some(rule) = peer.failed {
-            self.violated(rule, now);
-        }
-        self.finish_if_over(now);
-    }
-
     /// Tells `handler`, once, that the protocol is over.
     pub(crate) fn tell_end(&mut self, handler: &mut dyn Handler) {
-        if self.phase == Phase::Run || std::mem::replace(&mut self.told, true) {
+        if self.phase == Phase::Run || std::mem::replace(&mut self.clock.edges_mut().told, true) {
             return;
         }
         let verdict = self.verdict.as_ref();
@@ -368,6 +352,7 @@ impl Session {
     }
 
     fn encode(&mut self, entry: Entry) {
+        self.taken = true;
         let Entry { what, ticket, .. } = entry;
         let result = match what {
             What::Own(what) => self.say(what),
@@ -413,17 +398,6 @@ impl Session {
         self.stats.binary_out += u64::from(binary);
         self.stats.payload_out += payload;
         Ok(())
-    }
-
-    /// An idle connection holds no buffer, and one that waits for the rest of
-    /// a frame no more than the frame's beginning.
-    fn shrink_input(&mut self) {
-        if self.input.is_empty() {
-            self.input = BytesMut::new();
-        } else if self.buffer > KEPT && self.input.len() < self.buffer / 4 {
-            self.input = BytesMut::from(&self.input[..]);
-        }
-        self.buffer = self.input.capacity();
     }
 }
 

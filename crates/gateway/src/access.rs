@@ -28,7 +28,7 @@ pub(crate) fn shown(text: &str) -> String {
 
 /// Writes the line of a connection that has ended.
 pub(crate) fn write(entry: &Entry, closed: &Closed, throttle: &Throttle) {
-    let Entry { peer, about, .. } = entry;
+    let (peer, about) = (entry.peer(), &entry.about);
     let client = peer.client.ip();
     let written = entry.rules.config.log.access
         && match closed.opened {
@@ -52,10 +52,10 @@ pub(crate) fn write(entry: &Entry, closed: &Closed, throttle: &Throttle) {
         via = peer.via.map(display),
         tls = peer.kind.map(|kind| kind.version),
         draft = about.draft.name(),
-        origin = about.origin,
-        path = about.path,
-        subprotocol = about.subprotocol,
-        user = about.user.as_deref(),
+        origin = about.said.origin(),
+        path = about.said.path(),
+        subprotocol = about.said.subprotocol(),
+        user = about.said.user(),
         upstream = upstream.map(|(address, _)| address),
         upstream_draft = upstream.and_then(|(_, draft)| draft).map(Draft::name),
         messages_in = stats.messages_in,

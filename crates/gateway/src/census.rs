@@ -347,13 +347,13 @@ impl Inner {
         self.census.opened(entry);
         let Some(family) = family else { return };
         self.census.observe(draft);
-        if self.throttle.lets(OBSERVED, entry.peer.client.ip()) {
+        if self.throttle.lets(OBSERVED, entry.peer().client.ip()) {
             info!(
                 id = entry.id(),
                 code = OBSERVED,
-                peer = %entry.peer,
+                peer = %entry.peer(),
                 draft = draft.name(),
-                path = shown(&entry.about.path),
+                path = shown(entry.about.said.path()),
                 client = family.name,
                 "a connection in a draft that is under observation: switched off, it would have been refused; `draftgate admin census` sums up"
             );

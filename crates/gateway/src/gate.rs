@@ -10,7 +10,7 @@
 //! nobody but its own address.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
     net::{IpAddr, Ipv6Addr},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -50,6 +50,8 @@ pub(crate) struct Place {
     gate: Arc<Gate>,
     /// The address it counts for, as [`counted_as`] has it.
     address: Option<IpAddr>,
+    /// The turns of that address, where they are limited.
+    turns: Option<Arc<Semaphore>>,
 }
 
 /// A client for which a proxy's connection counts besides; given back when
@@ -89,13 +91,15 @@ impl Gate {
             return Err(Refused::too_many_connections().field("Retry-After", "10"));
         }
         let address = address.map(counted_as);
-        if let Some(address) = address {
-            inside.count(address)?;
-        }
+        let turns = match address {
+            Some(address) => inside.count(address)?,
+            None => None,
+        };
         inside.all += 1;
         Ok(Place {
             gate: Arc::clone(self),
             address,
+            turns,
         })
     }
 
@@ -115,7 +119,7 @@ impl Place {
             return Ok(());
         }
         let mut inside = self.gate.inside();
-        inside.count(address)?;
+        self.turns = inside.count(address)?;
         if let Some(before) = self.address.replace(address) {
             inside.leave(before);
         }
@@ -136,17 +140,23 @@ impl Place {
         })
     }
 
-    /// The turn for this connection's opening handshake, once the address has
-    /// fewer than its limit under way. To be given back before the place is.
+    /// The turn for this connection's opening handshake, if it need not wait
+    /// for it. To be given back before the place is.
+    pub(crate) fn turn_now(&self) -> Option<Turn> {
+        let Some(turns) = &self.turns else {
+            return Some(Turn::new(None));
+        };
+        // Whoever waits already comes first: there is none left then.
+        let permit = Arc::clone(turns).try_acquire_owned().ok()?;
+        Some(Turn::new(Some(permit)))
+    }
+
+    /// The same, once the address has fewer than its limit under way.
     ///
     /// # Errors
     /// It did not come within `patience`.
     pub(crate) async fn turn(&self, patience: Duration) -> Result<Turn, Refused> {
-        let turns = self.address.and_then(|address| {
-            let inside = self.gate.inside();
-            inside.by_address.get(&address)?.turns.clone()
-        });
-        let Some(turns) = turns else {
+        let Some(turns) = self.turns.clone() else {
             return Ok(Turn::new(None));
         };
         match timeout(patience, turns.acquire_owned()).await {
@@ -158,20 +168,23 @@ impl Place {
 }
 
 impl Inside {
-    fn count(&mut self, address: IpAddr) -> Result<(), Refused> {
+    /// Counts one more for `address`; its turns.
+    fn count(&mut self, address: IpAddr) -> Result<Option<Arc<Semaphore>>, Refused> {
         let most = match address.is_loopback() {
             true => self.limits.per_ip_loopback,
             false => self.limits.per_ip,
         };
-        let here = self.by_address.get(&address);
-        let connections = here.map_or(0, |here| here.connections);
-        if most.is_some_and(|most| connections >= most) {
-            return Err(Refused::too_many_from_address().field("Retry-After", "10"));
+        let full = || Refused::too_many_from_address().field("Retry-After", "10");
+        let here = match self.by_address.entry(address) {
+            Entry::Occupied(here) => here.into_mut(),
+            Entry::Vacant(_) if most == Some(0) => return Err(full()),
+            Entry::Vacant(nobody) => nobody.insert(Here::nobody(&self.limits, address)),
+        };
+        if most.is_some_and(|most| here.connections >= most) {
+            return Err(full());
         }
-        let nobody = || Here::nobody(&self.limits, address);
-        let here = self.by_address.entry(address);
-        here.or_insert_with(nobody).connections += 1;
-        Ok(())
+        here.connections += 1;
+        Ok(here.turns.clone())
     }
 
     fn leave(&mut self, address: IpAddr) {

@@ -32,6 +32,7 @@ use crate::{
     peer::Peer,
     public_url,
     rules::Rules,
+    said::Said,
     service::{Opening, Tally},
     subprotocol,
     throttle::Throttle,
@@ -42,7 +43,7 @@ use crate::{
 pub(crate) struct Request {
     pub(crate) parts: Parts,
     /// The head's octets as they came.
-    pub(crate) head: Vec<u8>,
+    pub(crate) head: Bytes,
     pub(crate) body: Body,
 }
 
@@ -63,6 +64,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) forwarded: &'a Forwarded,
     pub(crate) listener: &'a Listener,
     pub(crate) rules: &'a Rules,
+    /// How connections of each route are driven.
+    pub(crate) driven: &'a [Arc<Settings>],
     pub(crate) throttle: &'a Arc<Throttle>,
     /// Counts messages that come too fast.
     pub(crate) too_fast: &'a Arc<AtomicU64>,
@@ -74,7 +77,7 @@ pub(crate) struct Opened {
     pub(crate) head: Bytes,
     pub(crate) codec: Box<dyn Codec>,
     pub(crate) session: Box<dyn Handler>,
-    pub(crate) settings: Settings,
+    pub(crate) settings: Arc<Settings>,
     /// When what let it in is over.
     pub(crate) expires: Option<Instant>,
     pub(crate) about: About,
@@ -84,14 +87,10 @@ pub(crate) struct Opened {
 #[derive(Debug, Clone)]
 pub(crate) struct About {
     /// The place of its route in the configuration.
-    pub(crate) route: usize,
+    pub(crate) route: u32,
     pub(crate) draft: Draft,
     pub(crate) capabilities: Capabilities,
-    pub(crate) path: String,
-    pub(crate) origin: Option<String>,
-    pub(crate) subprotocol: Option<String>,
-    /// Who it is, where that was asked.
-    pub(crate) user: Option<Box<str>>,
+    pub(crate) said: Said,
     pub(crate) tally: Arc<Tally>,
 }
 
@@ -191,7 +190,8 @@ pub(crate) async fn decide(request: &Request, asked: Asked<'_>) -> Result<Opened
                 draft: Some(draft),
                 channel,
             };
-            guard.admit(&question).await?
+            // In a box: most routes ask nobody.
+            Box::pin(guard.admit(&question)).await?
         }
         None => Admitted::default(),
     };
@@ -238,8 +238,10 @@ pub(crate) async fn decide(request: &Request, asked: Asked<'_>) -> Result<Opened
         let name = Cow::Owned(name.as_str().to_owned());
         accepted.head.fields.push((name, value));
     }
-    let mut settings = settings(route, asked.listener);
-    settings.overflow = accept.overflow.unwrap_or(settings.overflow);
+    let mut settings = Arc::clone(&asked.driven[index]);
+    if let Some(own) = accept.overflow.filter(|own| *own != settings.overflow) {
+        Arc::make_mut(&mut settings).overflow = own;
+    }
     let told = draft == draftgate_drafts::WITHOUT_KEYS && origin.is_none();
     if told && asked.throttle.lets(WITHOUT_ORIGIN, asked.peer.client.ip()) {
         info!(id = asked.id, code = WITHOUT_ORIGIN, peer = %asked.peer, path = shown(path), "hixie-75 without Origin, as `hixie-75-without-origin` of the route allows");
@@ -255,6 +257,14 @@ pub(crate) async fn decide(request: &Request, asked: Asked<'_>) -> Result<Opened
             Box::new(Paced::new(accept.handler, &rate, told))
         }
     };
+    let said = Said::new(
+        &shown(path),
+        [
+            origin.map(shown).as_deref(),
+            subprotocol.as_deref().map(shown).as_deref(),
+        ],
+        admitted.user.as_deref(),
+    );
     Ok(Opened {
         head: accepted.head.to_bytes(),
         codec: accepted.codec,
@@ -262,13 +272,11 @@ pub(crate) async fn decide(request: &Request, asked: Asked<'_>) -> Result<Opened
         settings,
         expires: admitted.expires,
         about: About {
-            route: index,
+            // There are no more: each takes memory of its own.
+            route: u32::try_from(index).unwrap_or(u32::MAX),
             draft,
             capabilities: acceptor.capabilities(length_frames),
-            path: shown(path),
-            origin: origin.map(shown),
-            subprotocol: subprotocol.as_deref().map(shown),
-            user: admitted.user,
+            said,
             tally,
         },
     })
@@ -299,7 +307,7 @@ fn not_read(request: &Request) -> Refused {
 
 /// Whether a request asks for a WebSocket, in any draft.
 pub(crate) fn is_websocket(parts: &Parts) -> bool {
-    tokens(&parts.headers, "upgrade").any(|token| token.eq_ignore_ascii_case("websocket"))
+    tokens(&parts.headers, header::UPGRADE).any(|token| token.eq_ignore_ascii_case("websocket"))
 }
 
 /// The methods by which files are read.
@@ -330,6 +338,12 @@ pub(crate) fn route<'a>(
         let channel = route.path.matches(path)?;
         Some((index, route, channel.or(route.channel.as_deref())))
     })
+}
+
+/// How connections are driven that come over `listener`, for each route.
+pub(crate) fn driven(config: &Config, listener: &Listener) -> Arc<[Arc<Settings>]> {
+    let routes = config.routes.iter();
+    routes.map(|it| Arc::new(settings(it, listener))).collect()
 }
 
 fn settings(route: &Route, listener: &Listener) -> Settings {

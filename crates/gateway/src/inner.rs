@@ -228,6 +228,9 @@ impl Inner {
         if self.stop.is_cancelled() {
             entry.sender.close(Some(going_away()));
         }
+        if self.is_aborted() {
+            entry.sender.abort();
+        }
         Registered::new(Arc::clone(self), entry)
     }
 
@@ -260,6 +263,10 @@ impl Inner {
     pub(crate) fn end(&self) {
         self.stop.cancel();
         self.abort.cancel();
+        // Connections wait for what their senders say alone.
+        for entry in self.open.all() {
+            entry.sender.abort();
+        }
     }
 }
 

@@ -45,6 +45,7 @@ mod refusals;
 mod registry;
 mod rules;
 mod running;
+mod said;
 pub mod service;
 mod slot;
 mod socket;

@@ -4,7 +4,10 @@
 //! forwarding fields), so that limits, log and public URL cannot disagree
 //! about whom they mean.
 
-use std::{fmt, net::SocketAddr};
+use std::{
+    fmt,
+    net::{IpAddr, Ipv6Addr, SocketAddr},
+};
 
 use crate::TlsKind;
 
@@ -43,6 +46,41 @@ impl Peer {
     }
 }
 
+/// A [`Peer`] for as long as its connection lasts. Most come neither through a
+/// proxy nor over TLS, and need no room for what the others have.
+#[derive(Debug)]
+pub(crate) struct Remembered {
+    /// As one of IPv6, which has room for both kinds.
+    client: (Ipv6Addr, u16),
+    more: Option<Box<Peer>>,
+}
+
+impl Remembered {
+    pub(crate) fn peer(&self) -> Peer {
+        match &self.more {
+            Some(peer) => **peer,
+            None => Peer::new(socket(self.client)),
+        }
+    }
+}
+
+impl From<Peer> for Remembered {
+    fn from(peer: Peer) -> Self {
+        let address = match peer.client.ip() {
+            IpAddr::V4(address) => address.to_ipv6_mapped(),
+            IpAddr::V6(address) => address,
+        };
+        let client = (address, peer.client.port());
+        let more = (peer != Peer::new(socket(client))).then(|| Box::new(peer));
+        Self { client, more }
+    }
+}
+
+/// An address without a scope.
+fn socket((address, port): (Ipv6Addr, u16)) -> SocketAddr {
+    SocketAddr::new(IpAddr::from(address).to_canonical(), port)
+}
+
 /// The client, without a port that is not known.
 impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -62,7 +100,13 @@ mod tests {
         let socket = "10.0.0.1:5000".parse().unwrap();
         let peer = Peer::new(socket);
         assert_eq!((peer.to_string(), peer.via), ("10.0.0.1:5000".into(), None));
+        assert_eq!(Remembered::from(peer).peer(), peer);
+        for other in ["[fe80::1%3]:80", "[2001:db8::1]:80", "[::ffff:10.0.0.2]:80"] {
+            let other = Peer::new(other.parse().unwrap());
+            assert_eq!(Remembered::from(other).peer(), other);
+        }
         let peer = peer.announced("[::ffff:10.0.0.2]:6000".parse().unwrap());
+        assert_eq!(Remembered::from(peer).peer(), peer);
         assert_eq!(
             (peer.to_string(), peer.via),
             ("10.0.0.2:6000".into(), Some(socket))

@@ -14,12 +14,14 @@ use std::{
     sync::Arc,
 };
 
+use draftgate_conn::Settings;
 use tokio::{net::TcpListener, sync::watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     BindError,
     config::{Config, Listener, Plugin},
+    handshake,
     inner::Inner,
     listen,
     rules::Rules,
@@ -35,6 +37,8 @@ pub(crate) struct Port {
     pub(crate) rules: Arc<Rules>,
     /// What the listener's TLS is served by.
     pub(crate) tls: Option<Arc<Tls>>,
+    /// How connections of each route are driven.
+    pub(crate) driven: Arc<[Arc<Settings>]>,
 }
 
 /// Every open socket, in the order of the configuration.
@@ -157,6 +161,7 @@ impl Ports {
         let mut changed = Changed::default();
         for wanted in plan.0 {
             let port = Port {
+                driven: handshake::driven(&rules.config, &wanted.listener),
                 listener: Arc::new(wanted.listener),
                 plugin: wanted.plugin,
                 rules: Arc::clone(rules),

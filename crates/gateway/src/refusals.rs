@@ -7,6 +7,7 @@ use draftgate_conn::{Closed, Why};
 use draftgate_core::Draft;
 use draftgate_drafts::Detection;
 use http::request::Parts;
+use tokio::time::Instant;
 
 use crate::{
     Refused, Unanswered,
@@ -178,13 +179,14 @@ impl Inner {
     }
 
     /// Notes that the opening of a connection is done.
-    pub(crate) fn opened(&self, entry: &Entry) {
+    /// TCP was `accepted` then.
+    pub(crate) fn opened(&self, entry: &Entry, accepted: Instant) {
         let draft = entry.about.draft;
         entry
             .is_open
             .store(true, std::sync::atomic::Ordering::Relaxed);
         self.counts.handshake(Some(draft), Outcome::Accepted);
-        self.times.opened(draft, entry.accepted.elapsed());
+        self.times.opened(draft, accepted.elapsed());
         self.count_opened(entry);
     }
 
@@ -208,9 +210,9 @@ impl Inner {
             stage: Stage::Handshake,
             draft: Some(draft),
             route: Some(entry.route()),
-            head: entry.head.as_deref().unwrap_or_default(),
+            head: entry.head.as_deref().map_or(&[], |head| head),
             client: Some(&entry.client),
-            ..Refusal::connection(&id, entry.peer, listener, unanswered::OPENING)
+            ..Refusal::connection(&id, entry.peer(), listener, unanswered::OPENING)
         });
     }
 }

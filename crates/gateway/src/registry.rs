@@ -23,7 +23,7 @@ use crate::{
     config::{Listener, Route},
     handshake::About,
     inner::Inner,
-    peer::Peer,
+    peer::{Peer, Remembered},
     rules::Rules,
 };
 
@@ -32,34 +32,52 @@ use crate::{
 pub(crate) struct Entry {
     /// What its name is made of.
     pub(crate) number: u64,
-    pub(crate) peer: Peer,
+    pub(crate) peer: Remembered,
     pub(crate) listener: Arc<Listener>,
     pub(crate) rules: Arc<Rules>,
     pub(crate) about: About,
     /// When its opening was answered.
     pub(crate) since: Instant,
-    /// When TCP was accepted.
-    pub(crate) accepted: Instant,
     pub(crate) overflow: Overflow,
     /// Says things to it.
     pub(crate) sender: Sender,
-    /// The request's head, redacted, where there is somebody to show it to.
-    pub(crate) head: Option<Box<[u8]>>,
+    /// The request's head, redacted, where there is somebody to show it to; a box
+    /// in a box where nobody is, for that is a place of 8 octets.
+    pub(crate) head: Option<Box<Box<[u8]>>>,
     /// What it is counted as.
     pub(crate) client: Client,
     /// Whether its opening is done.
     pub(crate) is_open: AtomicBool,
 }
 
+/// The name of connection `number` in the log.
+pub(crate) fn name(number: u64) -> String {
+    let mut name = String::with_capacity(20);
+    name.push('c');
+    let mut unit = 1;
+    while number / unit >= 10 {
+        unit *= 10;
+    }
+    while unit > 0 {
+        name.push(char::from(b'0' + (number / unit % 10) as u8));
+        unit /= 10;
+    }
+    name
+}
+
 impl Entry {
     /// The connection's name in the log.
     pub(crate) fn id(&self) -> String {
-        format!("c{}", self.number)
+        name(self.number)
+    }
+
+    pub(crate) fn peer(&self) -> Peer {
+        self.peer.peer()
     }
 
     /// The route that it came in by.
     pub(crate) fn route(&self) -> &Route {
-        &self.rules.config.routes[self.about.route]
+        &self.rules.config.routes[self.about.route as usize]
     }
 
     /// Whether its opening is done.
@@ -225,14 +243,19 @@ impl Registered {
         Self { inner, entry }
     }
 
-    /// What is to be done when the opening is done.
-    pub(crate) fn opening(&self) -> impl FnOnce() + Send + 'static {
+    /// What is to be done when the opening is done, of a connection whose TCP
+    /// was `accepted` then.
+    pub(crate) fn opening(&self, accepted: Instant) -> impl FnOnce() + Send + 'static {
         let (inner, entry) = (Arc::clone(&self.inner), Arc::clone(&self.entry));
-        move || inner.opened(&entry)
+        move || inner.opened(&entry, accepted)
     }
 
-    /// The connection has ended so.
+    /// The connection has ended so; nothing is written of one that was cut
+    /// with all others.
     pub(crate) fn end(self, closed: &Closed) {
+        if closed.why == Why::Aborted && self.inner.is_aborted() {
+            return;
+        }
         self.inner.closed(&self.entry, closed);
         access::write(&self.entry, closed, &self.inner.throttle);
         // Last: a task without an entry counts as a request under way.
@@ -251,6 +274,13 @@ impl Drop for Registered {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_is_a_number_behind_a_c() {
+        for number in [0, 1, 9, 10, 99, 100, 1_234_567_890, u64::MAX - 1, u64::MAX] {
+            assert_eq!(name(number), format!("c{number}"));
+        }
+    }
 
     #[test]
     fn codes_are_few_whatever_peers_say() {

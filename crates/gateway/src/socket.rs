@@ -11,6 +11,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use draftgate_conn::Half;
 use draftgate_core::Role;
 use draftgate_record::{Recorder, Tape};
 use tokio::{
@@ -60,12 +61,23 @@ impl Socket {
 
     /// Our own end; `listener` where the system does not say.
     pub(crate) fn local(&self, listener: SocketAddr) -> SocketAddr {
-        self.io.tcp().local_addr().unwrap_or(listener)
+        self.io.local_addr().unwrap_or(listener)
     }
 
     /// Whether there is no TLS of ours.
     pub(crate) fn is_plain(&self) -> bool {
         matches!(self.io, Transport::Plain(_))
+    }
+
+    /// The end that may be lent: not where what is written must pass through here.
+    pub(crate) fn half(self: Pin<&mut Self>) -> Option<&mut Half> {
+        match self.get_mut() {
+            Self {
+                io: Transport::Plain(tcp),
+                taping: None,
+            } => tcp.half(),
+            _ => None,
+        }
     }
 
     /// Notes who the client is.
@@ -84,7 +96,7 @@ impl From<TcpStream> for Socket {
     /// A connection that is not recorded.
     fn from(tcp: TcpStream) -> Self {
         Self {
-            io: Transport::Plain(tcp),
+            io: Transport::Plain(tcp.into()),
             taping: None,
         }
     }

@@ -33,6 +33,17 @@ impl Tasks {
         });
     }
 
+    /// Runs `task` until it ends; that all are cut it has to heed itself. What
+    /// waits for that takes room in every connection.
+    pub(crate) fn spawn_heeding(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tracker.spawn(task);
+    }
+
+    /// Waits until all are cut.
+    pub(crate) async fn cut(&self) {
+        self.abort.cancelled().await;
+    }
+
     /// How many run.
     pub(crate) fn len(&self) -> usize {
         self.tracker.len()

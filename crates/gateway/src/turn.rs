@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use draftgate_conn::{End, Handler, Peer};
-use draftgate_core::{Close, Message, Notice};
+use draftgate_core::{Close, Message, MessageRef, Notice};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
@@ -52,10 +52,12 @@ impl Turn {
         session: Box<dyn Handler>,
         then: impl FnOnce() + Send + 'static,
     ) -> UntilOpened {
-        let then: Then = Box::new(then);
         UntilOpened {
             session,
-            opening: Some((self, then)),
+            opening: Some(Box::new(Box::new(move || {
+                drop(self);
+                then();
+            }))),
         }
     }
 }
@@ -63,15 +65,16 @@ impl Turn {
 /// See [`Turn::until_opened`].
 pub(crate) struct UntilOpened {
     session: Box<dyn Handler>,
-    opening: Option<(Turn, Then)>,
+    /// Gives the turn back, and does the rest.
+    opening: Option<Then>,
 }
 
-type Then = Box<dyn FnOnce() + Send>;
+/// A box in a box is a place of 8 octets.
+type Then = Box<Box<dyn FnOnce() + Send>>;
 
 impl Handler for UntilOpened {
     fn opened(&mut self, peer: &mut Peer<'_>) {
-        if let Some((turn, then)) = self.opening.take() {
-            drop(turn);
+        if let Some(then) = self.opening.take() {
             then();
         }
         self.session.opened(peer);
@@ -83,6 +86,18 @@ impl Handler for UntilOpened {
 
     fn message(&mut self, message: Message, peer: &mut Peer<'_>) {
         self.session.message(message, peer);
+    }
+
+    fn passed(&mut self, message: MessageRef<'_>, peer: &mut Peer<'_>) {
+        self.session.passed(message, peer);
+    }
+
+    fn caught_up(&mut self) {
+        self.session.caught_up();
+    }
+
+    fn is_light(&self) -> bool {
+        self.session.is_light()
     }
 
     fn pong(&mut self, body: Bytes, peer: &mut Peer<'_>) {

@@ -20,10 +20,11 @@ async fn a_connection_leaves_one_line_at_its_end() {
     client.close(Some(Close::new(4000, "done"))).await;
     client.end().await;
     drop(client);
-    until("the line", || {
-        lines.with("target", "draftgate::access").len() == 1
-    })
-    .await;
+    lines
+        .until("the line", || {
+            lines.with("target", "draftgate::access").len() == 1
+        })
+        .await;
     let line = lines.with("target", "draftgate::access").remove(0);
     for (key, value) in [
         ("draft", "hybi-13"),
@@ -60,7 +61,9 @@ async fn what_a_draft_cannot_carry_and_what_may_not_be_published_are_counted() {
     new.send("text").await;
     assert_eq!(old.message().await, Message::from("text"));
     drop(old);
-    until("the line", || !lines.with("draft", "hixie-76").is_empty()).await;
+    lines
+        .until("the line", || !lines.with("draft", "hixie-76").is_empty())
+        .await;
     let line = lines.with("draft", "hixie-76").remove(0);
     assert_eq!(
         (&line["dropped"], &line["muted"]),
@@ -76,7 +79,9 @@ async fn what_a_draft_cannot_carry_and_what_may_not_be_published_are_counted() {
     mute.send("one").await;
     mute.send("two").await;
     mute.close(None).await;
-    until("the line", || !lines.with("draft", "hixie-75").is_empty()).await;
+    lines
+        .until("the line", || !lines.with("draft", "hixie-75").is_empty())
+        .await;
     let line = lines.with("draft", "hixie-75").remove(0);
     assert_eq!(
         (&line["dropped"], &line["muted"]),
@@ -96,7 +101,9 @@ async fn a_close_without_a_code_is_told_in_those_of_rfc_6455() {
         let (_running, address) = gateway(config());
         let mut client = Client::open(address, draft, "/echo").await;
         client.close(None).await;
-        until("the line", || !lines.with("draft", draft.name()).is_empty()).await;
+        lines
+            .until("the line", || !lines.with("draft", draft.name()).is_empty())
+            .await;
         let line = lines.with("draft", draft.name()).remove(0);
         assert_eq!(line["code"], code, "{line}");
     }
@@ -113,7 +120,9 @@ async fn a_close_by_policy_stands_in_the_log_with_its_code() {
     new.send(Message::Binary(vec![1, 2, 3].into())).await;
     assert_eq!(old.event().await, Some(Event::Close(None)));
     old.close(None).await;
-    until("the line", || !lines.with("draft", "hixie-76").is_empty()).await;
+    lines
+        .until("the line", || !lines.with("draft", "hixie-76").is_empty())
+        .await;
     let line = lines.with("draft", "hixie-76").remove(0);
     assert_eq!(
         (&line["code"], &line["by"]),

@@ -26,7 +26,9 @@ fn with(request: &str, fields: &str) -> String {
 }
 
 async fn line(lines: &Lines, key: &str, value: &str) -> Value {
-    until("a line", || !lines.with(key, value).is_empty()).await;
+    lines
+        .until("a line", || !lines.with(key, value).is_empty())
+        .await;
     lines.with(key, value).remove(0)
 }
 

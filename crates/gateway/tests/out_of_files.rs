@@ -43,7 +43,7 @@ async fn a_listener_without_files_waits_and_goes_on() {
     files.pop();
     let began = Instant::now();
     let mut raw = Raw::say(address, HYBI_13).await;
-    until("it is told", || warned(&lines, TOLD) > 0).await;
+    lines.until("it is told", || warned(&lines, TOLD) > 0).await;
     // Those that are open do not notice.
     for client in &mut open {
         client.send("still here").await;

@@ -35,10 +35,11 @@ fn line(client: &str) -> String {
 
 /// What the line about the end of a connection says.
 async fn access_line(lines: &common::Lines) -> serde_json::Value {
-    until("a line", || {
-        !lines.with("target", "draftgate::access").is_empty()
-    })
-    .await;
+    lines
+        .until("a line", || {
+            !lines.with("target", "draftgate::access").is_empty()
+        })
+        .await;
     lines.with("target", "draftgate::access").remove(0)
 }
 

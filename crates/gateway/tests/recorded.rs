@@ -9,14 +9,16 @@ mod common;
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
-use common::{Raw, config, gateway, spoken, until};
+use common::{PATIENCE, Raw, config, gateway, spoken, until};
 use draftgate_core::{Draft, Event, Notice, Role};
 use draftgate_drafts::opening::RefusalKind;
 use draftgate_gateway::{
+    Counts,
     config::{Config, OriginRule, Origins},
     refusal_table,
 };
 use draftgate_vectors::{Ends, Kind, Vector, load_dir};
+use tokio::{io::AsyncReadExt, time::timeout};
 
 /// The archive's paths, open to every origin.
 fn echoes() -> Config {
@@ -159,6 +161,57 @@ async fn openings_written_to_be_refused_are_refused_with_the_archives_codes() {
         }
     }
     assert!(front_end >= 10 && drafts >= 50, "{front_end}, {drafts}");
+}
+
+/// All that is answered to what the archive's clients wrote, with `ahead` in
+/// front of each request, and what was counted.
+async fn answers(ahead: &[u8]) -> (Vec<(String, Vec<u8>)>, Counts) {
+    let archive = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../interop-vectors");
+    let mut config = echoes();
+    // What waits for a timeout need not wait for long.
+    let timeouts = &mut config.listeners[0].timeouts;
+    timeouts.head = Duration::from_millis(300);
+    timeouts.key3 = Duration::from_millis(300);
+    timeouts.close = Duration::from_millis(300);
+    timeouts.close_hixie_76 = Duration::from_millis(300);
+    let (running, address) = gateway(config);
+    let mut answers = Vec::new();
+    for vector in load_dir(archive).unwrap() {
+        let octets = vector.octets(Role::Client);
+        if vector.head(Role::Client).is_none() {
+            // It would be waited for.
+            continue;
+        }
+        let mut raw = Raw::say(address, [ahead, &octets].concat()).await;
+        let mut answer = Vec::new();
+        while memchr::memmem::find(&answer, b"\r\n\r\n").is_none() {
+            let read = timeout(PATIENCE, raw.tcp.read_buf(&mut answer)).await;
+            if read.expect("an answer comes, or an end").unwrap_or(0) == 0 {
+                break;
+            }
+        }
+        if !answer.starts_with(b"HTTP/1.1 101 ") {
+            answer.extend(raw.rest().await);
+        } else if let Some(head) = memchr::memmem::find(&answer, b"\r\n\r\n") {
+            // How much of what follows came with it is chance.
+            answer.truncate(head);
+        }
+        answers.push((vector.name.clone(), answer));
+    }
+    until("they have gone", || running.counts().connections == 0).await;
+    (answers, running.counts())
+}
+
+#[tokio::test]
+async fn a_request_is_answered_alike_whether_or_not_hyper_reads_it() {
+    // An empty line in front, which hyper passes over, takes a request there.
+    let ((whole, counted), (heard, counted_there)) = tokio::join!(answers(b""), answers(b"\r\n"));
+    for ((name, ours), (_, theirs)) in whole.iter().zip(&heard) {
+        let [ours, theirs] = [ours, theirs].map(|octets| String::from_utf8_lossy(octets));
+        assert_eq!(ours, theirs, "{name}");
+    }
+    assert!(whole.len() > 400 && whole.len() == heard.len());
+    assert_eq!(counted, counted_there);
 }
 
 #[test]

@@ -5,14 +5,25 @@
 
 mod common;
 
-use common::{Client, HIXIE_76, KEY3, Raw, gateway, spoken, until, with_route};
-use draftgate_bus::Reason;
-use draftgate_core::{Draft, Message};
+use std::{
+    hint,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use common::{Client, HIXIE_76, KEY3, Raw, gateway, soon, spoken, until, with_route};
+use draftgate_bus::{Channel, Delivery, Envelope, Hub, Reason, Verdict};
+use draftgate_core::{Draft, Message, Speaker};
 use draftgate_gateway::{
     Running,
-    config::{Config, Overflow},
+    config::{self, Config, Overflow, Route},
+    service::Bus,
 };
 use socket2::SockRef;
+use tokio::{task::yield_now, time::Instant};
 
 const TEXT: usize = 64 << 10;
 
@@ -157,4 +168,59 @@ async fn an_echo_stops_reading_from_a_peer_that_does_not_read() {
     let got = raw.exactly(sent / frame.len() * frame.len()).await;
     assert!(got.chunks(frame.len()).all(|echo| echo == frame));
     assert_eq!(running.counts().open, 1);
+}
+
+/// A subscriber for whom a write takes as long as a whole turn may, on any machine.
+struct Laborious {
+    /// What another task has had by now.
+    turns: Arc<AtomicUsize>,
+    /// What it had had at each write.
+    seen: Arc<Mutex<Vec<usize>>>,
+}
+
+impl Delivery for Laborious {
+    fn deliver(&self, _: &Arc<Envelope>) -> Verdict {
+        Verdict::Delivered
+    }
+
+    fn flush(&self) {
+        let turns = self.turns.load(Relaxed);
+        self.seen.lock().unwrap().push(turns);
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_millis(1) {
+            hint::spin_loop();
+        }
+    }
+}
+
+#[tokio::test]
+async fn long_writes_to_many_subscribers_leave_other_tasks_their_turn() {
+    const MEMBERS: usize = 64;
+    let path = "/bus/{channel}".parse().unwrap();
+    let route = Route::new(path, config::Service::Bus, spoken());
+    let hub = Hub::new();
+    let _bus = Bus::new(&route, hub.clone(), Arc::default());
+    let channel: Channel = "a".parse().unwrap();
+    let (turns, seen) = (Arc::default(), Arc::default());
+    let members = (0..MEMBERS).map(|number| {
+        let member = Laborious {
+            turns: Arc::clone(&turns),
+            seen: Arc::clone(&seen),
+        };
+        let speaker = Speaker::new(number.to_string(), Draft::Hybi13);
+        hub.subscribe(&channel, speaker, Arc::new(member))
+    });
+    let _members: Vec<_> = members.collect();
+    hub.publish(&channel, "x".into(), None);
+    soon("everybody is written to", async {
+        while seen.lock().unwrap().len() < MEMBERS {
+            turns.fetch_add(1, Relaxed);
+            yield_now().await;
+        }
+    })
+    .await;
+    let seen = seen.lock().unwrap();
+    let longest = seen.chunk_by(|a, b| a == b).map(<[usize]>::len).max();
+    // The time is looked at after every few of them, and was over each time.
+    assert!(longest < Some(MEMBERS / 4), "{seen:?}");
 }

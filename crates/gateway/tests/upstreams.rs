@@ -53,7 +53,9 @@ async fn lines_behind(lines: &Lines, count: usize) -> Vec<serde_json::Value> {
         all.retain(|line| line["path"] == "/echo");
         all
     };
-    until("the lines of the server", || behind().len() >= count).await;
+    lines
+        .until("the lines of the server", || behind().len() >= count)
+        .await;
     behind()
 }
 

@@ -2,7 +2,7 @@
 //! case. Fields that one program sends or leaves out from request to request
 //! (cookies, subprotocols, what proxies add) are passed over.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, sync::LazyLock};
 
 use super::Fields;
 
@@ -222,18 +222,37 @@ fn is_origin(name: &[u8]) -> bool {
     named("origin") || named("sec-websocket-origin")
 }
 
+/// The fields of each shape without those that name an origin.
+static WITHOUT_ORIGIN: LazyLock<Vec<String>> = LazyLock::new(|| {
+    let without = |shape: &Shape| {
+        let names = shape.fields.split(' ');
+        let names: Vec<_> = names.filter(|name| !is_origin(name.as_bytes())).collect();
+        names.join(" ")
+    };
+    SHAPES.iter().map(without).collect()
+});
+
 /// The family of the shape, if it is in the table.
 pub(super) fn named(fields: &Fields<'_>) -> Option<&'static str> {
     let names: Vec<&[u8]> = essential(fields).collect();
-    let fits = |shape: &Shape, without_origin: bool| {
-        let wanted = shape.fields.split(' ').map(str::as_bytes);
-        let wanted = wanted.filter(|name| !(without_origin && is_origin(name)));
-        let upgrade = shape.upgrade.map(str::as_bytes);
-        wanted.eq(names.iter().copied()) && (upgrade.is_none() || upgrade == fields.upgrade)
+    // A name with a space would read like two.
+    let is_plain = names.iter().all(|name| !name.contains(&b' '));
+    let shape = if is_plain {
+        names.join(&b' ')
+    } else {
+        Vec::new()
+    };
+    let fits = |of_table: &Shape, names: &str| {
+        let upgrade = of_table.upgrade.map(str::as_bytes);
+        names.as_bytes() == shape && (upgrade.is_none() || upgrade == fields.upgrade)
     };
     // Programs that are no browsers may have no origin to tell.
-    let exact = SHAPES.iter().find(|shape| fits(shape, false));
-    if let Some(shape) = exact.or_else(|| SHAPES.iter().find(|shape| fits(shape, true))) {
+    let exact = || SHAPES.iter().find(|it| fits(it, it.fields));
+    let without_origin = || {
+        let mut shapes = SHAPES.iter().zip(&*WITHOUT_ORIGIN);
+        shapes.find_map(|(it, names)| fits(it, names).then_some(it))
+    };
+    if let Some(shape) = exact().or_else(without_origin) {
         return Some(shape.family);
     }
     let one_of = |name: &&[u8]| SHUFFLED.iter().any(|other| other.as_bytes() == *name);

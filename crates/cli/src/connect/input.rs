@@ -184,7 +184,7 @@ impl Feeder {
         if let Outgoing::Ping(body) = &what {
             self.pings.sent(body.clone());
         }
-        let receipt = Box::new(Told {
+        let receipt = Arc::new(Told {
             screen: self.screen.clone(),
             unsaid: self.unsaid.clone(),
         });
@@ -209,7 +209,7 @@ struct Told {
 }
 
 impl Receipt for Told {
-    fn settled(self: Box<Self>, fate: Fate) {
+    fn settled(&self, fate: Fate) {
         if let Fate::Lost(Loss::Unsayable(error)) = fate {
             self.unsaid.0.fetch_add(1, Relaxed);
             self.screen.say(format_args!("not sent: {error}"));

@@ -10,6 +10,7 @@ mod closing;
 mod ends;
 mod fake;
 mod flow;
+mod loan;
 mod memory;
 mod opening;
 mod pairs;

@@ -136,11 +136,11 @@ impl Book {
     /// A message whose fate is booked under `name`.
     pub(crate) fn item(&self, name: u32, octets: usize) -> Queued {
         let message = Message::from("m".repeat(octets));
-        Queued::from(message).with_receipt(Box::new(Line(self.clone(), name)))
+        Queued::from(message).with_receipt(Arc::new(Line(self.clone(), name)))
     }
 
-    pub(crate) fn receipt(&self, name: u32) -> Box<dyn Receipt> {
-        Box::new(Line(self.clone(), name))
+    pub(crate) fn receipt(&self, name: u32) -> Arc<dyn Receipt> {
+        Arc::new(Line(self.clone(), name))
     }
 
     pub(crate) fn fates(&self) -> Vec<(u32, Fate)> {
@@ -149,7 +149,7 @@ impl Book {
 }
 
 impl Receipt for Line {
-    fn settled(self: Box<Self>, fate: Fate) {
+    fn settled(&self, fate: Fate) {
         self.0.0.lock().unwrap().push((self.1, fate));
     }
 }

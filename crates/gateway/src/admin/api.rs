@@ -313,7 +313,9 @@ fn routes(inner: &Inner) -> Vec<RouteTold> {
     let entries = inner.open.all();
     let told = |(index, route): (usize, &crate::config::Route)| {
         let here = entries.iter().filter(|entry| {
-            Arc::ptr_eq(&entry.rules, &rules) && entry.about.route == index && entry.is_open()
+            Arc::ptr_eq(&entry.rules, &rules)
+                && entry.about.route as usize == index
+                && entry.is_open()
         });
         let upstream = route.upstream.as_deref();
         RouteTold {

@@ -78,14 +78,14 @@ impl Filter {
             .path
             .as_deref()
             .is_none_or(|it| match it.strip_suffix('*') {
-                Some(beginning) => about.path.starts_with(beginning),
-                None => about.path == it,
+                Some(beginning) => about.said.path().starts_with(beginning),
+                None => about.said.path() == it,
             });
-        let client = entry.peer.client.ip();
+        let client = entry.peer().client.ip();
         path && self.draft.is_none_or(|it| it == about.draft)
             && self.peer.is_none_or(|it| it.contains(&client))
             && self.older.is_none_or(|it| entry.since.elapsed() >= it)
-            && is(&self.origin, about.origin.as_deref())
+            && is(&self.origin, about.said.origin())
             && is(&self.user, user(entry))
             && (self.route.is_none() || is(&self.route, Some(&entry.route().path.to_string())))
     }
@@ -215,8 +215,8 @@ impl Told {
     fn new(entry: &Entry) -> Self {
         let about = &entry.about;
         let route = &entry.route().path;
-        let lasted = entry.since.elapsed();
-        let channel = route.matches(&about.path).flatten();
+        let (peer, lasted) = (entry.peer(), entry.since.elapsed());
+        let channel = route.matches(about.said.path()).flatten();
         let channel = channel.or_else(|| entry.route().channel.as_deref());
         let upstream = about.tally.upstream().map(|(address, draft)| Upstream {
             address: address.to_owned(),
@@ -233,16 +233,16 @@ impl Told {
         Self {
             id: entry.id(),
             state: if entry.is_open() { "open" } else { "opening" },
-            peer: entry.peer.to_string(),
-            via: entry.peer.via.map(|via| via.to_string()),
+            peer: peer.to_string(),
+            via: peer.via.map(|via| via.to_string()),
             listener: entry.listener.address.to_string(),
-            tls: entry.peer.tls,
+            tls: peer.tls,
             draft: about.draft.name(),
             route: route.to_string(),
-            path: about.path.clone(),
+            path: about.said.path().to_owned(),
             channel: channel.map(str::to_owned),
-            origin: about.origin.clone(),
-            subprotocol: about.subprotocol.clone(),
+            origin: about.said.origin().map(str::to_owned),
+            subprotocol: about.said.subprotocol().map(str::to_owned),
             user: user(entry).map(str::to_owned),
             since: moment(SystemTime::now() - lasted),
             seconds: (lasted.as_secs_f64() * 1e3).round() / 1e3,
@@ -264,7 +264,7 @@ impl Told {
     /// All of it.
     pub(super) fn whole(entry: &Entry) -> Self {
         Self {
-            head: entry.head.as_deref().map(Head::new),
+            head: entry.head.as_deref().map(|head| Head::new(head)),
             ..Self::new(entry)
         }
     }
@@ -272,7 +272,7 @@ impl Told {
 
 /// Who the connection is, where the route asks for that.
 fn user(entry: &Entry) -> Option<&str> {
-    entry.about.user.as_deref()
+    entry.about.said.user()
 }
 
 /// What is said to connections that an operator closes.

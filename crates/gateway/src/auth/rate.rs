@@ -19,7 +19,7 @@ use std::{
 
 use bytes::Bytes;
 use draftgate_conn::{End, Handler, Peer, Sender};
-use draftgate_core::{Capabilities, Close, Draft, Message, Notice};
+use draftgate_core::{Capabilities, Close, Draft, Message, MessageRef, Notice};
 use draftgate_translate as translate;
 use tokio::{
     select,
@@ -95,6 +95,26 @@ impl Paced {
         }
     }
 
+    /// Whether one more message comes slowly enough, which is then paid for.
+    fn takes_one(&mut self, peer: &mut Peer<'_>) -> bool {
+        let now = Instant::now();
+        if self.closed {
+            self.too_fast();
+            return false;
+        }
+        if self.excess != Excess::Wait && self.meter.begins(now).is_some() {
+            self.too_fast();
+            if self.excess == Excess::Close {
+                self.closed = true;
+                let told = policy("messages come too fast", &peer.capabilities(), peer.draft());
+                peer.close(Some(told));
+            }
+            return false;
+        }
+        self.meter.pay(now);
+        true
+    }
+
     fn too_fast(&self) {
         self.told.all.fetch_add(1, Relaxed);
         if self.told.tally.too_fast() {
@@ -132,21 +152,23 @@ impl Handler for Paced {
     }
 
     fn message(&mut self, message: Message, peer: &mut Peer<'_>) {
-        let now = Instant::now();
-        if self.closed {
-            return self.too_fast();
+        if self.takes_one(peer) {
+            self.session.message(message, peer);
         }
-        if self.excess != Excess::Wait && self.meter.begins(now).is_some() {
-            self.too_fast();
-            if self.excess == Excess::Close {
-                self.closed = true;
-                let told = policy("messages come too fast", &peer.capabilities(), peer.draft());
-                peer.close(Some(told));
-            }
-            return;
+    }
+
+    fn passed(&mut self, message: MessageRef<'_>, peer: &mut Peer<'_>) {
+        if self.takes_one(peer) {
+            self.session.passed(message, peer);
         }
-        self.meter.pay(now);
-        self.session.message(message, peer);
+    }
+
+    fn caught_up(&mut self) {
+        self.session.caught_up();
+    }
+
+    fn is_light(&self) -> bool {
+        self.session.is_light()
     }
 
     fn pong(&mut self, body: Bytes, peer: &mut Peer<'_>) {

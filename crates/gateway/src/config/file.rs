@@ -19,7 +19,7 @@ use super::{
     reader::{Reader, Said, Table, Tables, Value, Wrong},
     record, rights, routes,
     shown::{Shown, without_secrets},
-    tls,
+    threads, tls,
     values::{Many, OrOff, OrUnlimited, Pause, Size},
 };
 
@@ -232,6 +232,7 @@ fn whole(mut top: Table<'_>, name: &str, spoken: &[Draft]) -> Config {
     table.set_as::<OrUnlimited, _>("rate", &mut log.rate);
     table.finish();
 
+    let threads = threads::read(&mut top);
     let record = record::read(&mut top);
     let census = census::read(&mut top);
     let http = http::read(&mut top);
@@ -255,6 +256,7 @@ fn whole(mut top: Table<'_>, name: &str, spoken: &[Draft]) -> Config {
         routes,
         policy,
         drain,
+        threads,
         log,
         record,
         census,

@@ -54,6 +54,7 @@ mod secret_file;
 mod shown;
 mod site;
 mod source;
+mod threads;
 mod tls;
 mod tls_warning;
 mod token_place;
@@ -114,6 +115,8 @@ pub struct Config {
     /// closes are spread over it. 10 s: service managers kill after 30 s to 90 s, and
     /// spread over 10 s clients do not come back all at once.
     pub drain: Duration,
+    /// How many threads move octets; `None`: one for each core.
+    pub threads: Option<u32>,
     /// What it writes down.
     pub log: Log,
     /// What it records.
@@ -161,6 +164,7 @@ impl Default for Config {
             ],
             policy: None,
             drain: DRAIN,
+            threads: None,
             log: Log::default(),
             record: Record::default(),
             census: CensusFile::default(),

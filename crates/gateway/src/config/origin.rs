@@ -9,6 +9,11 @@
 
 use std::{fmt, str::FromStr};
 
+use http::{HeaderName, header};
+
+/// The origin's field of hybi-04 to -10.
+static OLD_ORIGIN: HeaderName = HeaderName::from_static("sec-websocket-origin");
+
 /// The origins a route accepts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origins(Vec<OriginRule>);
@@ -63,7 +68,7 @@ impl Origins {
         headers: &http::HeaderMap,
         host: Option<&str>,
     ) -> Result<(), OriginRefused> {
-        let values: Vec<&[u8]> = ["origin", "sec-websocket-origin"]
+        let values: Vec<&[u8]> = [&header::ORIGIN, &OLD_ORIGIN]
             .into_iter()
             .flat_map(|name| headers.get_all(name))
             .map(http::HeaderValue::as_bytes)

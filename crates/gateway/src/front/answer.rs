@@ -12,17 +12,16 @@ use draftgate_conn::{Conn, Start};
 use tokio::{io::AsyncReadExt, time::Instant};
 use tracing::debug;
 
-use super::{Body, Said, Visit};
+use super::{Body, Said, Visit, serving::Serving};
 use crate::{
     Refused, auth,
     census::Client,
     forwarded::{self, Forwarded},
-    gate::Place,
     handshake::{self, Asked, Opened, Request},
     refusals::detected,
-    registry::{Entry, Registered},
+    registry::Entry,
     socket::Socket,
-    turn::{Turn, UntilOpened},
+    turn::Turn,
 };
 
 impl Visit {
@@ -32,7 +31,7 @@ impl Visit {
         mut received: BytesMut,
         request: Request,
         mut turn: Turn,
-    ) -> Option<Admitted> {
+    ) -> Option<Serving> {
         let known = self.peer;
         let forwarded = self.learn_client(&request);
         if self.peer != known {
@@ -47,10 +46,13 @@ impl Visit {
                 let asked = Asked {
                     id: &self.id,
                     peer: self.peer,
-                    local: tcp.local(self.listener.address),
+                    local: self
+                        .local
+                        .unwrap_or_else(|| tcp.local(self.listener.address)),
                     forwarded: &forwarded,
                     listener: &self.listener,
                     rules: &self.rules,
+                    driven: &self.driven,
                     throttle: &inner.throttle,
                     too_fast: &inner.counts.too_fast,
                 };
@@ -118,7 +120,7 @@ impl Visit {
         (head_shown, client): (Option<Box<[u8]>>, Client),
         opened: Opened,
         turn: Turn,
-    ) -> Admitted {
+    ) -> Serving {
         let Opened {
             head,
             codec,
@@ -142,8 +144,8 @@ impl Visit {
             ..Start::new(codec)
         };
         let overflow = settings.overflow;
-        let conn = Conn::new(tcp, start, settings);
-        let expires = expires.map(|at| auth::Until {
+        let conn = Conn::new(tcp, start, settings).lending(Socket::half);
+        let until = expires.map(|at| auth::Until {
             at,
             sender: conn.sender(),
             capabilities: about.capabilities,
@@ -151,49 +153,19 @@ impl Visit {
         });
         let registered = self.inner.register(Entry {
             number: self.number,
-            peer: self.peer,
+            peer: self.peer.into(),
             listener: Arc::clone(&self.listener),
             rules: Arc::clone(&self.rules),
             about,
             since: Instant::now(),
-            accepted: self.since,
             overflow,
             sender: conn.sender(),
-            head: head_shown,
+            head: head_shown.map(Box::new),
             client,
             is_open: AtomicBool::new(false),
         });
-        Admitted {
-            conn,
-            session: turn.until_opened(session, registered.opening()),
-            expires,
-            registered,
-            _place: self.place,
-        }
-    }
-}
-
-/// A connection that was let in: all that lives as long as it does.
-pub(super) struct Admitted {
-    conn: Conn<Socket>,
-    session: UntilOpened,
-    expires: Option<auth::Until>,
-    registered: Registered,
-    /// Its place at its listener.
-    _place: Place,
-}
-
-impl Admitted {
-    /// Drives it to its end.
-    pub(super) async fn run(mut self) {
-        let run = self.conn.run(&mut self.session);
-        let closed = match self.expires {
-            None => run.await,
-            Some(expires) => auth::until(expires, Box::pin(run)).await,
-        };
-        // The session's place on the bus is given up before the line is written.
-        drop(self.session);
-        self.registered.end(&closed);
+        let session = turn.until_opened(session, registered.opening(self.since));
+        Serving::open(conn, until, session, registered, self.place)
     }
 }
 

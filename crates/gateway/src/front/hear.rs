@@ -113,7 +113,9 @@ impl Visit {
         }
         if let Some(errand) = crate::http::look(self, &parts) {
             tap.skip(Skip::body(&parts.headers));
-            return Ok(crate::http::answer(self, errand, &parts, &head, body, slot).await);
+            // In a box of its own: every request would be moved with its room.
+            let answer = crate::http::answer(self, errand, &parts, &head, body, slot);
+            return Ok(Box::pin(answer).await);
         }
         let body = match body.size_hint().exact() {
             Some(0) => Body::None,
@@ -127,7 +129,11 @@ impl Visit {
             _ => Body::Unread,
         };
         tap.await_flush();
-        slot.put(Request { parts, head, body });
+        slot.put(Request {
+            parts,
+            head: head.into(),
+            body,
+        });
         pending().await
     }
 

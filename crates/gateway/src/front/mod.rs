@@ -7,15 +7,19 @@
 //! its service says nothing, the socket is taken back from it once everything
 //! before is written, and the octets read too far (key3, early frames) come
 //! with it. That is one way for upgrades and refusals alike, and does not
-//! depend on what hyper would have written.
+//! depend on what hyper would have written. A request for a WebSocket that is
+//! whole in the first read needs nothing of hyper: see `whole`.
 
 mod answer;
 mod hear;
 mod secure;
+mod serving;
+mod whole;
 
-use std::sync::Arc;
+use std::{future::Future, net::SocketAddr, pin::Pin, sync::Arc};
 
 use bytes::{Bytes, BytesMut};
+use draftgate_conn::Settings;
 use tokio::{
     io::AsyncWriteExt,
     net::TcpStream,
@@ -24,7 +28,7 @@ use tokio::{
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::{field::display, info, warn};
 
-use self::{answer::Admitted, hear::Heard};
+use self::{hear::Heard, serving::Serving, whole::whole};
 use crate::{
     Refused, access,
     config::{Listener, Plugin},
@@ -39,6 +43,7 @@ use crate::{
     slot::Slot,
     socket::Socket,
     tls::{self, Tls, Transport},
+    turn::Turn,
     unanswered::{TLS, Unanswered},
 };
 
@@ -77,11 +82,15 @@ pub(crate) struct Visit {
     /// When TCP was accepted.
     pub(crate) since: Instant,
     pub(crate) peer: Peer,
+    /// Our own end, where it is known without asking the system.
+    pub(crate) local: Option<SocketAddr>,
     pub(crate) listener: Arc<Listener>,
     /// Who is answered here, where that is not WebSocket.
     pub(crate) plugin: Option<Plugin>,
     /// What its TLS is served by.
     pub(crate) tls: Option<Arc<Tls>>,
+    /// How connections of each route are driven.
+    pub(crate) driven: Arc<[Arc<Settings>]>,
     /// What was in force when it was accepted.
     pub(crate) rules: Arc<Rules>,
     pub(crate) inner: Arc<Inner>,
@@ -92,17 +101,25 @@ pub(crate) struct Visit {
 
 impl Visit {
     /// Serves `tcp` from the moment that it `begins`, or from now, to its end.
-    pub(crate) async fn serve(self, tcp: TcpStream, begins: Option<Instant>) {
-        // In a box, so that what an opening needs is given back before a
-        // connection of days begins.
-        if let Some(admitted) = Box::pin(self.open(tcp, begins)).await {
-            admitted.run().await;
-        }
+    pub(crate) fn serve(self, tcp: TcpStream, begins: Option<Instant>) {
+        let inner = Arc::clone(&self.inner);
+        let opening = async move {
+            let tasks = self.inner.tasks.clone();
+            tokio::select! {
+                biased;
+                () = tasks.cut() => None,
+                opened = self.open(tcp, begins) => opened,
+            }
+        };
+        // In no box: tokio gives a task a multiple of 128 octets, and this fills 512.
+        inner.tasks.spawn_heeding(Serving::new(opening));
     }
 
     /// The opening handshake, with all that comes before it: a connection, if
     /// it ends in one.
-    async fn open(mut self, mut tcp: TcpStream, begins: Option<Instant>) -> Option<Admitted> {
+    async fn open(mut self, mut tcp: TcpStream, begins: Option<Instant>) -> Option<Serving> {
+        // What is rare stands in boxes: room for it would be moved about with
+        // every connection.
         if let Some(at) = begins {
             tokio::select! {
                 biased;
@@ -111,30 +128,32 @@ impl Visit {
             }
         }
         if let Some(plugin) = self.plugin {
-            let mut tcp = Socket::new(
-                Transport::Plain(tcp),
-                self.inner.recorder(),
-                &[],
-                &self.peer,
-            );
-            policy::alone(&self, &mut tcp, plugin).await;
+            let io = Transport::Plain(tcp.into());
+            let mut tcp = Socket::new(io, self.inner.recorder(), &[], &self.peer);
+            Box::pin(policy::alone(&self, &mut tcp, plugin)).await;
             return None;
         }
-        let ahead = match self.learn_peer(&mut tcp).await {
-            Ok(Some(ahead)) => ahead,
-            Ok(None) => return None,
-            Err((refused, read)) => {
-                self.refuse(tcp.into(), read, &refused, Said::Nothing).await;
-                return None;
-            }
-        };
-        let turn = tokio::select! {
-            biased;
-            turn = self.place.turn(self.listener.timeouts.turn) => turn,
-            () = self.inner.stop.cancelled() => return None,
+        let mut ahead = BytesMut::new();
+        if self.listener.proxy_protocol {
+            ahead = match Box::pin(self.learn_peer(&mut tcp)).await {
+                Ok(Some(ahead)) => ahead,
+                Ok(None) => return None,
+                Err((refused, read)) => {
+                    self.refuse(tcp.into(), read, &refused, Said::Nothing).await;
+                    return None;
+                }
+            };
+        }
+        let turn = match self.place.turn_now() {
+            Some(turn) => Ok(turn),
+            None => tokio::select! {
+                biased;
+                turn = self.place.turn(self.listener.timeouts.turn) => turn,
+                () = self.inner.stop.cancelled() => return None,
+            },
         };
         let turn = match turn {
-            Ok(turn) => turn,
+            Ok(turn) => turn.with(self.opening.take()),
             Err(refused) => {
                 let socket = Socket::from(tcp);
                 self.refuse(socket, ahead.len(), &refused, Said::Nothing)
@@ -142,12 +161,30 @@ impl Visit {
                 return None;
             }
         };
-        let (io, ahead) = self.secure(tcp, ahead).await?;
+        let (mut io, mut ahead) = match self.tls.clone() {
+            None => (Transport::Plain(tcp.into()), ahead),
+            Some(tls) => Box::pin(self.secure(tls, tcp, ahead)).await?,
+        };
+        if ahead.is_empty() {
+            ahead = self.first_octets(&mut io).await?;
+        }
         let mut tcp = Socket::new(io, self.inner.recorder(), &ahead, &self.peer);
-        let ahead = self.sniff(&mut tcp, ahead).await?;
+        if matches!(ahead[0], 0x16 | b'<') {
+            Box::pin(self.no_http(&mut tcp, ahead)).await;
+            return None;
+        }
+        match whole(ahead, &self.listener.limits) {
+            // In a box, so that who has said nothing yet has no room for it.
+            Ok((request, received)) => Box::pin(self.answer(tcp, received, request, turn)).await,
+            Err(ahead) => Box::pin(self.by_hyper(tcp, ahead, turn)).await,
+        }
+    }
+
+    /// Has hyper look at what `ahead` begins.
+    async fn by_hyper(self, tcp: Socket, ahead: BytesMut, turn: Turn) -> Option<Serving> {
         // In a box, so that what HTTP needed is given back while a service is
         // waited for.
-        let slot = Slot::new(turn.with(self.opening.take()));
+        let slot = Slot::new(turn);
         let (heard, mut tcp, received) = Box::pin(self.hear(tcp, ahead, &slot)).await;
         let turn = slot.turn();
         match heard {
@@ -163,16 +200,13 @@ impl Visit {
         None
     }
 
-    /// Reads what a proxy announces, where the listener wants it: the octets
-    /// behind that, or `None` if there is nothing to serve. An error comes with the number of
-    /// octets that were read.
+    /// Reads what a proxy announces: the octets behind that, or `None` if there
+    /// is nothing to serve. An error comes with the number of octets that were
+    /// read.
     async fn learn_peer(
         &mut self,
         tcp: &mut TcpStream,
     ) -> Result<Option<BytesMut>, (Refused, usize)> {
-        if !self.listener.proxy_protocol {
-            return Ok(Some(BytesMut::with_capacity(1024)));
-        }
         let limit = self.listener.timeouts.first_octet;
         let read = tokio::select! {
             biased;
@@ -194,28 +228,19 @@ impl Visit {
         }
     }
 
-    /// The first octets, `ahead` included, if they may be HTTP. Silence ends
-    /// here and not in hyper, whose timers start only with a head.
-    async fn sniff(&self, tcp: &mut Socket, ahead: BytesMut) -> Option<BytesMut> {
-        let ahead = self.first_octets(tcp, ahead).await?;
+    /// Serves a client whose first octets, `ahead`, cannot be HTTP.
+    async fn no_http(&self, tcp: &mut Socket, ahead: BytesMut) {
+        if ahead[0] == b'<' {
+            return policy::in_band(self, tcp, ahead).await;
+        }
         let (id, peer) = (self.id.as_str(), self.peer);
         let via = peer.via.map(display);
-        match ahead[0] {
-            0x16 => {
-                if self.unanswered(TLS, &[]) {
-                    warn!(id, %peer, via, code = TLS.code, "closed: the client speaks TLS, which this listener does not; use ws://, give the listener `tls`, or put a TLS terminator in front");
-                }
-                // A fatal alert, protocol_version: the client can say why.
-                let _ = tcp.write_all(&[0x15, 3, 1, 0, 2, 2, 70]).await;
-                linger(tcp, ahead.len()).await;
-                None
-            }
-            b'<' => {
-                policy::in_band(self, tcp, ahead).await;
-                None
-            }
-            _ => Some(ahead),
+        if self.unanswered(TLS, &[]) {
+            warn!(id, %peer, via, code = TLS.code, "closed: the client speaks TLS, which this listener does not; use ws://, give the listener `tls`, or put a TLS terminator in front");
         }
+        // A fatal alert, protocol_version: the client can say why.
+        let _ = tcp.write_all(&[0x15, 3, 1, 0, 2, 2, 70]).await;
+        linger(tcp, ahead.len()).await;
     }
 
     /// Notes that the connection ends without an answer; `read` was read of
@@ -233,7 +258,18 @@ impl Visit {
         Refusal::connection(&self.id, self.peer, self.listener.address, why)
     }
 
-    async fn refuse(&self, mut tcp: Socket, read: usize, refused: &Refused, said: Said<'_>) {
+    /// In a box, for it is rare.
+    fn refuse<'a>(
+        &'a self,
+        tcp: Socket,
+        read: usize,
+        refused: &'a Refused,
+        said: Said<'a>,
+    ) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
+        Box::pin(self.refuse_now(tcp, read, refused, said))
+    }
+
+    async fn refuse_now(&self, mut tcp: Socket, read: usize, refused: &Refused, said: Said<'_>) {
         let refusal = self.refusal(refused);
         let (refusal, request) = match said {
             Said::Nothing => (refusal, None),

@@ -4,9 +4,18 @@
 //! It takes place within the connection's turn, so that a flood of half
 //! handshakes counts as one of half openings does.
 
+use std::{
+    future::poll_fn,
+    io,
+    mem::MaybeUninit,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
 use bytes::BytesMut;
 use tokio::{
-    io::{AsyncRead, AsyncReadExt},
+    io::{AsyncRead, ReadBuf},
     net::TcpStream,
     time::timeout,
 };
@@ -16,22 +25,22 @@ use super::{Said, Visit};
 use crate::{
     Refused, policy,
     socket::Socket,
-    tls::{Failed, Secured, Transport},
+    tls::{Failed, Secured, Tls, Transport},
     unanswered::{FIRST_OCTET, TLS_HANDSHAKE, TLS_TIMEOUT},
 };
 
 impl Visit {
-    /// What HTTP is spoken over, and what was read of it; `None` if there is
-    /// nothing to serve.
+    /// What HTTP is spoken over by `tls`, and what was read of it; `None` if
+    /// there is nothing to serve.
     pub(super) async fn secure(
         &mut self,
+        tls: Arc<Tls>,
         mut tcp: TcpStream,
-        ahead: BytesMut,
+        mut ahead: BytesMut,
     ) -> Option<(Transport, BytesMut)> {
-        let Some(tls) = self.tls.clone() else {
-            return Some((Transport::Plain(tcp), ahead));
-        };
-        let ahead = self.first_octets(&mut tcp, ahead).await?;
+        if ahead.is_empty() {
+            ahead = self.first_octets(&mut tcp).await?;
+        }
         let limit = self.listener.timeouts.tls;
         // On the heap, for the time of the handshake alone.
         let accepting = Box::pin(tls.accept(tcp, ahead));
@@ -43,7 +52,7 @@ impl Visit {
         let (id, peer) = (self.id.as_str(), self.peer);
         let via = peer.via.map(display);
         match accepted {
-            Ok(Ok(secured)) => Some((self.secured(secured), BytesMut::with_capacity(1024))),
+            Ok(Ok(secured)) => Some((self.secured(secured), BytesMut::new())),
             Ok(Err(Failed::Text(tcp, ahead))) => {
                 self.plain(tcp, ahead).await;
                 None
@@ -110,24 +119,17 @@ impl Visit {
         }
     }
 
-    /// The first octets, `ahead` included; `None` if none come.
-    pub(super) async fn first_octets(
-        &self,
-        io: &mut (impl AsyncRead + Unpin),
-        mut ahead: BytesMut,
-    ) -> Option<BytesMut> {
-        if !ahead.is_empty() {
-            return Some(ahead);
-        }
+    /// The first octets; `None` if none come. Silence ends here and not in
+    /// hyper, whose timers start only with a head.
+    pub(super) async fn first_octets(&self, io: &mut (impl AsyncRead + Unpin)) -> Option<BytesMut> {
         let limit = self.listener.timeouts.first_octet;
         let first = tokio::select! {
             biased;
-            first = timeout(limit, io.read_buf(&mut ahead)) => first,
+            first = timeout(limit, poll_fn(|cx| read(io, cx))) => first,
             () = self.inner.stop.cancelled() => return None,
         };
         match first {
-            Ok(Ok(1..)) => Some(ahead),
-            Ok(Ok(0) | Err(_)) => None,
+            Ok(ahead) => ahead.ok().filter(|ahead| !ahead.is_empty()),
             Err(_) => {
                 let (id, peer) = (self.id.as_str(), self.peer);
                 if self.unanswered(FIRST_OCTET, &[]) {
@@ -138,4 +140,16 @@ impl Visit {
             }
         }
     }
+}
+
+/// How much is read first: the head of most requests, cookies included.
+const FIRST: usize = 2048;
+
+/// Reads what there is. There is a buffer only while there is something: who
+/// says nothing has none.
+fn read(io: &mut (impl AsyncRead + Unpin), cx: &mut Context<'_>) -> Poll<io::Result<BytesMut>> {
+    let mut room = [MaybeUninit::uninit(); FIRST];
+    let mut room = ReadBuf::uninit(&mut room);
+    ready!(Pin::new(io).poll_read(cx, &mut room))?;
+    Poll::Ready(Ok(BytesMut::from(room.filled())))
 }

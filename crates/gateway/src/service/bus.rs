@@ -5,15 +5,25 @@
 //! message with its class, and puts it into the connection's bounded queue.
 //! What the queue loses later is booked by the receipt that travels with it.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering::Relaxed},
+use std::{
+    mem,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
 };
 
-use draftgate_bus::{Channel, Delivery, Envelope, Hub, Reason, Subscription, Verdict};
+use draftgate_bus::{
+    Burst, Channel, Delivery, Envelope, Flush, Hub, Reason, Subscription, Verdict,
+};
 use draftgate_conn::{Fate, Handler, Loss, Peer, Queued, Receipt, Sender};
-use draftgate_core::{Capabilities, Close, Draft, Message, Outgoing, Speaker};
+use draftgate_core::{COPIED, Capabilities, Close, Draft, Message, Outgoing, Rendering, Speaker};
 use draftgate_translate::{self as translate, DropReason, Outcome, Policy};
+use tokio::{
+    runtime::Handle,
+    task::yield_now,
+    time::{Duration, Instant},
+};
 use tracing::info;
 
 use super::{Accept, Answer, MUTED, Opening, Service, Tally, UNDELIVERABLE};
@@ -39,6 +49,7 @@ impl Bus {
     /// The bus that `route` describes, on `hub`. `muted` counts the messages
     /// of peers that may not publish.
     pub fn new(route: &Route, hub: Hub, muted: Arc<AtomicU64>) -> Self {
+        hub.flush_by(flush_in_tasks);
         Self(Arc::new(Rules {
             hub,
             binary: route.binary,
@@ -46,6 +57,35 @@ impl Bus {
             include_sender: route.include_sender,
             muted,
         }))
+    }
+}
+
+/// How long a part of a pass writes before other tasks have their turn.
+const LONGEST_TURN: Duration = Duration::from_millis(1);
+
+/// Subscribers that are written to between two looks at the time: a megabyte
+/// for each may take as long.
+const BETWEEN_LOOKS: usize = 8;
+
+/// In tasks of their own, behind those that are ready: what is published until
+/// then leaves in the same writes.
+fn flush_in_tasks(flush: Flush) {
+    let Ok(runtime) = Handle::try_current() else {
+        return flush.run();
+    };
+    for mut part in flush.parts() {
+        runtime.spawn(async move {
+            // A publisher whose turn is over before its messages are comes to
+            // its next one first.
+            yield_now().await;
+            let mut began = Instant::now();
+            while part.some(BETWEEN_LOOKS) {
+                if began.elapsed() >= LONGEST_TURN {
+                    yield_now().await;
+                    began = Instant::now();
+                }
+            }
+        });
     }
 }
 
@@ -71,12 +111,11 @@ impl Bus {
         };
         Ok(Member {
             rules: Arc::clone(&self.0),
-            channel,
             policy,
-            id: opening.id.into(),
             may_subscribe: opening.may_subscribe,
             may_publish: opening.may_publish,
-            place: Place::None,
+            place: Place::Coming(Box::new((channel, opening.id.into()))),
+            said: None,
             tally: Arc::clone(opening.tally),
         })
     }
@@ -86,35 +125,77 @@ impl Bus {
 #[derive(Debug)]
 struct Member {
     rules: Arc<Rules>,
-    channel: Channel,
     policy: Policy,
-    id: Arc<str>,
     may_subscribe: bool,
     may_publish: bool,
     place: Place,
+    /// What it said in one breath, and is not published yet.
+    #[expect(clippy::box_collection, reason = "a place of 8 octets and not of 24")]
+    said: Option<Box<Vec<Message>>>,
     tally: Arc<Tally>,
 }
+
+/// Messages that are published together at most, of [`COPIED`] octets at most:
+/// what one write takes, and no longer than others of the channel may wait.
+const TOGETHER: usize = 32;
 
 /// What a peer is on its channel.
 #[derive(Debug)]
 enum Place {
-    /// Nothing yet, or nothing any more.
-    None,
+    /// Nothing yet: where it will be, and under which name.
+    Coming(Box<(Channel, Arc<str>)>),
     /// Somebody who hears and is heard.
     Member(Subscription),
     /// Somebody who is heard.
-    Speaker(Speaker),
+    Speaker(Box<(Channel, Speaker)>),
+    /// Nothing any more.
+    None,
+}
+
+impl Place {
+    fn id(&self) -> &str {
+        match self {
+            Self::Coming(coming) => &coming.1,
+            Self::Member(place) => &place.speaker().id,
+            Self::Speaker(speaker) => &speaker.1.id,
+            Self::None => "",
+        }
+    }
+}
+
+impl Member {
+    fn publish_all(&mut self) {
+        let Some(said) = self.said.take().map(|said| *said) else {
+            return;
+        };
+        match &self.place {
+            Place::Member(place) => {
+                place.publish_all(said, self.rules.include_sender);
+            }
+            Place::Speaker(speaker) => {
+                let (channel, speaker) = &**speaker;
+                self.rules
+                    .hub
+                    .publish_all(channel, said, Some(speaker.clone()));
+            }
+            Place::Coming(_) | Place::None => {}
+        }
+    }
 }
 
 impl Handler for Member {
     fn opened(&mut self, peer: &mut Peer<'_>) {
-        let speaker = Speaker::new(Arc::clone(&self.id), peer.draft());
+        let Place::Coming(coming) = mem::replace(&mut self.place, Place::None) else {
+            return;
+        };
+        let (channel, id) = *coming;
+        let speaker = Speaker::new(Arc::clone(&id), peer.draft());
         if self.policy.envelope {
             // Into the outbox, so in front of everything the channel says.
             let _ = peer.send(Outgoing::Message(translate::greeting(&speaker)));
         }
         if !self.may_subscribe {
-            self.place = Place::Speaker(speaker);
+            self.place = Place::Speaker(Box::new((channel, speaker)));
             return;
         }
         let outlet = Outlet {
@@ -123,13 +204,10 @@ impl Handler for Member {
             draft: peer.draft(),
             policy: self.policy,
             rules: Arc::clone(&self.rules),
-            id: Arc::clone(&self.id),
+            id,
             tally: Arc::clone(&self.tally),
         };
-        let place = self
-            .rules
-            .hub
-            .subscribe(&self.channel, speaker, Arc::new(outlet));
+        let place = self.rules.hub.subscribe(&channel, speaker, outlet);
         self.place = Place::Member(place);
     }
 
@@ -137,26 +215,36 @@ impl Handler for Member {
         if !self.may_publish {
             self.rules.muted.fetch_add(1, Relaxed);
             if self.tally.muted() {
-                info!(id = %self.id, code = MUTED, "a message was dropped: the peer may not publish on this channel");
+                info!(
+                    id = self.place.id(),
+                    code = MUTED,
+                    "a message was dropped: the peer may not publish on this channel"
+                );
             }
             return;
         }
         match translate::inbound(peer.keep(message), self.policy.base64) {
             Err(violation) => peer.fail(violation.rule),
-            Ok(message) => match &self.place {
-                Place::Member(place) => {
-                    place.publish(message, self.rules.include_sender);
+            Ok(message) => {
+                let alone = message.len() > COPIED;
+                if alone {
+                    self.publish_all();
                 }
-                Place::Speaker(speaker) => {
-                    let speaker = Some(speaker.clone());
-                    self.rules.hub.publish(&self.channel, message, speaker);
+                let said = self.said.get_or_insert_default();
+                said.push(message);
+                if alone || said.len() == TOGETHER {
+                    self.publish_all();
                 }
-                Place::None => {}
-            },
+            }
         }
     }
 
+    fn caught_up(&mut self) {
+        self.publish_all();
+    }
+
     fn closing(&mut self, _: Option<&Close>, _: &mut Peer<'_>) {
+        self.publish_all();
         // Nothing can be queued for it any more.
         self.place = Place::None;
     }
@@ -178,13 +266,11 @@ impl Delivery for Outlet {
     fn deliver(&self, envelope: &Arc<Envelope>) -> Verdict {
         match translate::message(&envelope.shared, &self.capabilities, &self.policy) {
             Outcome::Send(rendering) => {
-                let message = envelope.shared.rendered(rendering, |message| {
-                    translate::render(message, rendering, envelope.sender.as_ref())
-                });
-                let slip = Box::new(Slip(Arc::clone(&self.rules)));
+                let message = rendered(envelope, rendering);
+                let rules: Arc<Rules> = Arc::clone(&self.rules);
                 let item = Queued::shared(Arc::clone(envelope), rendering, message);
-                // A refusal settles the slip, and the slip books it.
-                let _ = self.sender.send(item.with_receipt(slip));
+                // A refusal is settled too, and so booked.
+                let _ = self.sender.post(item.with_receipt(rules));
                 Verdict::Delivered
             }
             Outcome::Drop(why) => {
@@ -205,21 +291,52 @@ impl Delivery for Outlet {
             }
         }
     }
+
+    fn deliver_all(&self, burst: &Burst) -> Option<Verdict> {
+        let mut outcomes = burst
+            .envelopes()
+            .iter()
+            .map(|it| translate::message(&it.shared, &self.capabilities, &self.policy));
+        let Outcome::Send(rendering) = outcomes.next()? else {
+            return None;
+        };
+        let alike = |outcome| matches!(outcome, Outcome::Send(other) if other == rendering);
+        if !outcomes.all(alike) {
+            return None;
+        }
+        let batch = burst.batch(rendering, |it| rendered(it, rendering));
+        let rules: Arc<Rules> = Arc::clone(&self.rules);
+        // A refusal is settled too, and so booked.
+        let _ = self.sender.post_batch(batch, rules);
+        Some(Verdict::Delivered)
+    }
+
+    fn flush(&self) {
+        self.sender.flush();
+    }
 }
 
-/// Books what becomes of one message in one queue.
-struct Slip(Arc<Rules>);
+fn rendered(envelope: &Envelope, rendering: Rendering) -> Message {
+    envelope.shared.rendered(rendering, |message| {
+        translate::render(message, rendering, envelope.sender.as_ref())
+    })
+}
 
-impl Receipt for Slip {
-    fn settled(self: Box<Self>, fate: Fate) {
+/// Books what becomes of each message in a queue.
+impl Receipt for Rules {
+    fn settled(&self, fate: Fate) {
+        self.all_settled(fate, 1);
+    }
+
+    fn all_settled(&self, fate: Fate, count: usize) {
         let Fate::Lost(loss) = fate else { return };
-        let reason = match (loss, self.0.overflow) {
+        let reason = match (loss, self.overflow) {
             (Loss::Closing | Loss::Ended, _) => Reason::Closing,
             (Loss::Overflow, Overflow::Close) => Reason::SlowConsumer,
             (Loss::Overflow, _) => Reason::QueueFull,
             (Loss::Unsayable(_), _) => Reason::Unsendable,
         };
-        self.0.hub.lost(reason, 1);
+        self.hub.lost(reason, count as u64);
     }
 }
 

@@ -1,7 +1,7 @@
 //! Hands every message back to its sender.
 
 use draftgate_conn::{Handler, Peer};
-use draftgate_core::{Message, Outgoing};
+use draftgate_core::{Message, MessageRef, Outgoing};
 
 use super::{Accept, Answer, Opening, Service};
 
@@ -21,5 +21,13 @@ impl Handler for Echo {
         // What came in a draft can be said in it; an `Err` means that the
         // connection is closing, and then nobody waits for an echo.
         let _ = peer.send(Outgoing::Message(message));
+    }
+
+    fn passed(&mut self, message: MessageRef<'_>, peer: &mut Peer<'_>) {
+        let _ = peer.send_ref(message);
+    }
+
+    fn is_light(&self) -> bool {
+        true
     }
 }

@@ -15,7 +15,7 @@ mod accept;
 use std::{
     fmt,
     future::Future,
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, Ipv6Addr, SocketAddr},
     pin::Pin,
     sync::{
         Arc, OnceLock,
@@ -29,7 +29,7 @@ use http::{HeaderMap, HeaderName};
 use crate::{Refused, config::Timeouts, forwarded::Believed, throttle::Throttle};
 
 pub use draftgate_conn::{End, Handler, Overflow, Peer, Queued, Sender};
-pub use draftgate_core::{Close, Message, Outgoing};
+pub use draftgate_core::{Close, Message, MessageRef, Outgoing};
 
 pub use accept::Accept;
 pub use bus::Bus;
@@ -56,12 +56,19 @@ pub type Answer<'a> = Pin<Box<dyn Future<Output = Result<Accept, Refused>> + Sen
 /// What a session counts that its connection cannot see, for the access line.
 #[derive(Debug, Default)]
 pub struct Tally {
+    /// Nothing, for most.
+    rare: OnceLock<Box<Rare>>,
+    /// The address as one of IPv6, which has room for both kinds.
+    throttle: Option<(Arc<Throttle>, Ipv6Addr)>,
+}
+
+#[derive(Debug, Default)]
+struct Rare {
     undeliverable: AtomicU64,
     muted: AtomicU64,
     lost: AtomicU64,
     too_fast: AtomicU64,
     upstream: OnceLock<(String, Option<Draft>)>,
-    throttle: Option<(Arc<Throttle>, IpAddr)>,
 }
 
 /// The code of the line about a message that a draft cannot carry.
@@ -76,7 +83,7 @@ pub const TOO_FAST: &str = "too-fast";
 impl Tally {
     pub(crate) fn new(throttle: Arc<Throttle>, peer: SocketAddr) -> Self {
         Self {
-            throttle: Some((throttle, peer.ip())),
+            throttle: Some((throttle, in_ipv6(peer.ip()))),
             ..Self::default()
         }
     }
@@ -85,24 +92,24 @@ impl Tally {
     /// Whether to log it, with the code [`UNDELIVERABLE`]: the first, unless
     /// too many connections have such a line.
     pub fn undeliverable(&self) -> bool {
-        self.undeliverable.fetch_add(1, Relaxed) == 0 && self.lets(UNDELIVERABLE)
+        self.rare().undeliverable.fetch_add(1, Relaxed) == 0 && self.lets(UNDELIVERABLE)
     }
 
     /// A message of the client was dropped, because it may not publish.
     /// Whether to log it, with the code [`MUTED`], as above.
     pub fn muted(&self) -> bool {
-        self.muted.fetch_add(1, Relaxed) == 0 && self.lets(MUTED)
+        self.rare().muted.fetch_add(1, Relaxed) == 0 && self.lets(MUTED)
     }
 
     /// A message of the client was dropped, or ended its connection, because it
     /// came too fast. Whether to log it, with the code [`TOO_FAST`], as above.
     pub fn too_fast(&self) -> bool {
-        self.too_fast.fetch_add(1, Relaxed) == 0 && self.lets(TOO_FAST)
+        self.rare().too_fast.fetch_add(1, Relaxed) == 0 && self.lets(TOO_FAST)
     }
 
     /// How many came too fast, if any did.
     pub(crate) fn read_too_fast(&self) -> Option<u64> {
-        let count = self.too_fast.load(Relaxed);
+        let count = self.rare.get()?.too_fast.load(Relaxed);
         (count > 0).then_some(count)
     }
 
@@ -110,31 +117,45 @@ impl Tally {
     /// any.
     pub fn relayed(&self, address: String, draft: Option<Draft>) {
         // A connection has one upstream.
-        let _ = self.upstream.set((address, draft));
+        let _ = self.rare().upstream.set((address, draft));
     }
 
     /// The upstream that the client is relayed to, if it is.
     pub fn upstream(&self) -> Option<(&str, Option<Draft>)> {
-        let (address, draft) = self.upstream.get()?;
+        let (address, draft) = self.rare.get()?.upstream.get()?;
         Some((address, *draft))
     }
 
     /// A message was not sent, because its receiver hears nothing any more.
     pub fn lost(&self) {
-        self.lost.fetch_add(1, Relaxed);
+        self.rare().lost.fetch_add(1, Relaxed);
     }
 
     /// How many were undeliverable or lost, and how many muted.
     pub fn read(&self) -> (u64, u64) {
-        let dropped = self.undeliverable.load(Relaxed) + self.lost.load(Relaxed);
-        (dropped, self.muted.load(Relaxed))
+        let Some(rare) = self.rare.get() else {
+            return (0, 0);
+        };
+        let dropped = rare.undeliverable.load(Relaxed) + rare.lost.load(Relaxed);
+        (dropped, rare.muted.load(Relaxed))
+    }
+
+    fn rare(&self) -> &Rare {
+        self.rare.get_or_init(Box::default)
     }
 
     pub(crate) fn lets(&self, code: &'static str) -> bool {
         match &self.throttle {
-            Some((throttle, peer)) => throttle.lets(code, *peer),
+            Some((throttle, peer)) => throttle.lets(code, IpAddr::from(*peer).to_canonical()),
             None => true,
         }
+    }
+}
+
+fn in_ipv6(address: IpAddr) -> Ipv6Addr {
+    match address {
+        IpAddr::V4(address) => address.to_ipv6_mapped(),
+        IpAddr::V6(address) => address,
     }
 }
 

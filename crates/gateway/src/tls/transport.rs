@@ -5,14 +5,13 @@
 
 use std::{
     io::{self, IoSlice},
+    net::SocketAddr,
     pin::Pin,
     task::{Context, Poll},
 };
 
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
-};
+use draftgate_conn::Tcp;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::server::TlsStream;
 
 use super::replayed::Replayed;
@@ -20,7 +19,7 @@ use super::replayed::Replayed;
 /// A client's octets.
 #[derive(Debug)]
 pub(crate) enum Transport {
-    Plain(TcpStream),
+    Plain(Tcp),
     /// In boxes: a plain connection has no room for them.
     Modern(Box<TlsStream<Replayed>>),
     #[cfg(feature = "legacy-tls")]
@@ -28,13 +27,13 @@ pub(crate) enum Transport {
 }
 
 impl Transport {
-    /// The socket below.
-    pub(crate) fn tcp(&self) -> &TcpStream {
+    /// Our own end of the socket below.
+    pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {
         match self {
-            Self::Plain(tcp) => tcp,
-            Self::Modern(tls) => &tls.get_ref().0.tcp,
+            Self::Plain(tcp) => tcp.local_addr(),
+            Self::Modern(tls) => tls.get_ref().0.tcp.local_addr(),
             #[cfg(feature = "legacy-tls")]
-            Self::Legacy(tls) => &tls.replayed().tcp,
+            Self::Legacy(tls) => tls.replayed().tcp.local_addr(),
         }
     }
 }

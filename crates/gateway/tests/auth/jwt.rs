@@ -86,7 +86,9 @@ async fn a_good_token_lets_in_in_every_draft() {
         }
     }
     let seen = || lines.with("user", "tv-17").len();
-    common::until("the lines", || seen() >= 3 * spoken().len()).await;
+    lines
+        .until("the lines", || seen() >= 3 * spoken().len())
+        .await;
 }
 
 #[tokio::test]
@@ -389,7 +391,9 @@ async fn a_connection_ends_when_its_token_expires() {
             _ => assert_eq!(closed, Some(None), "{draft}"),
         }
         let user = draft.to_string();
-        common::until("its line", || !lines.with("user", &user).is_empty()).await;
+        lines
+            .until("its line", || !lines.with("user", &user).is_empty())
+            .await;
         // Some wait for an answer to their Close that this client does not give.
         let line = &lines.with("user", &user)[0];
         assert_eq!(line["by"], json!("us"), "{line}");

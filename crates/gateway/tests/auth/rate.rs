@@ -89,7 +89,7 @@ async fn messages_beyond_the_rate_are_dropped_where_it_says_so() {
     }
     let drafts = spoken().len();
     let told = || lines.with("target", "draftgate::access");
-    common::until("the lines", || told().len() == drafts).await;
+    lines.until("the lines", || told().len() == drafts).await;
     assert_eq!(lines.with("code", "too-fast").len(), spoken().len());
     let told = lines.with("target", "draftgate::access");
     assert!(

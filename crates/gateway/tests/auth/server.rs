@@ -12,7 +12,7 @@ use draftgate_core::{Draft, Message};
 use tokio::net::TcpListener;
 
 use crate::{
-    common::{self, Raw, captured, spoken},
+    common::{Raw, captured, spoken},
     stage::{Does, Opening, Scripted, field, gateway, says},
 };
 
@@ -297,10 +297,11 @@ async fn a_cookie_that_is_handed_on_goes_to_the_client() {
         assert_eq!(field(&head, "Set-Cookie"), Some("seen=1"), "{draft}");
         assert_eq!(field(&head, "X-User"), None, "{draft}");
     }
-    common::until("the lines", || {
-        lines.with("user", "alice").len() == spoken().len()
-    })
-    .await;
+    lines
+        .until("the lines", || {
+            lines.with("user", "alice").len() == spoken().len()
+        })
+        .await;
 }
 
 #[tokio::test]
@@ -396,7 +397,9 @@ async fn a_yes_is_remembered_for_the_same_question_and_no_other() {
         with("session=1").open(address).await;
     }
     assert_eq!(server.asked().len(), 1);
-    common::until("the lines", || lines.with("user", "alice").len() == 3).await;
+    lines
+        .until("the lines", || lines.with("user", "alice").len() == 3)
+        .await;
     // Another cookie, another URL, another draft: other questions.
     yes.store(0, SeqCst);
     with("session=2")

@@ -80,10 +80,11 @@ async fn a_token_lets_in_from_every_place_in_every_draft() {
             3 * spoken().len() as u64
         );
     }
-    common::until("the lines of all connections", || {
-        lines.with("user", "tv").len() >= opened
-    })
-    .await;
+    lines
+        .until("the lines of all connections", || {
+            lines.with("user", "tv").len() >= opened
+        })
+        .await;
     let log = serde_json::to_string(&lines.all()).unwrap();
     assert!(!log.contains("let-me-in"), "a token is in the log");
 }
@@ -139,7 +140,9 @@ async fn who_shows_what_is_in_the_log_by_name() {
             .await;
         client.close(None).await;
         client.end().await;
-        common::until(name, || !lines.with("user", name).is_empty()).await;
+        lines
+            .until(name, || !lines.with("user", name).is_empty())
+            .await;
     }
 }
 

@@ -2,15 +2,12 @@
 //! that writes and reads octets, and a client of any draft, which is the
 //! project's own codec in the client's role.
 #![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(unused_imports, reason = "and some look at no lines of the log")]
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
-use std::{
-    future::Future,
-    io,
-    net::SocketAddr,
-    sync::{Arc, LazyLock, Mutex},
-    time::Duration,
-};
+mod lines;
+
+use std::{future::Future, net::SocketAddr, time::Duration};
 
 use bytes::{Buf, BytesMut};
 use draftgate_core::{Close, Closing, Codec, Draft, Event, Limits, Message, Outbox, Outgoing};
@@ -26,7 +23,8 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
-use tracing_subscriber::fmt::MakeWriter;
+
+pub(crate) use lines::{Lines, captured};
 
 /// The drafts that are spoken, oldest first.
 pub(crate) fn spoken() -> Vec<Draft> {
@@ -108,10 +106,16 @@ pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     }
 }
 
-/// Waits until `condition` holds.
+/// Waits until `condition` holds. Counters tell nobody that they have changed, so
+/// they are looked at again and again.
 pub(crate) async fn until(what: &str, mut condition: impl FnMut() -> bool) {
+    until_so(what, async || condition()).await;
+}
+
+/// Waits until `condition`, which takes asking somebody, holds.
+pub(crate) async fn until_so(what: &str, mut condition: impl AsyncFnMut() -> bool) {
     soon(what, async {
-        while !condition() {
+        while !condition().await {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     })
@@ -434,63 +438,4 @@ impl Client {
             }
         }
     }
-}
-
-/// The lines of the log, as JSON.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl Lines {
-    pub(crate) fn all(&self) -> Vec<serde_json::Value> {
-        let octets = self.0.lock().unwrap().clone();
-        String::from_utf8(octets)
-            .unwrap()
-            .lines()
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect()
-    }
-
-    pub(crate) fn with(&self, key: &str, value: &str) -> Vec<serde_json::Value> {
-        let mut lines = self.all();
-        lines.retain(|line| line[key] == value);
-        lines
-    }
-}
-
-impl io::Write for Lines {
-    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(octets);
-        Ok(octets.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl MakeWriter<'_> for Lines {
-    type Writer = Self;
-
-    fn make_writer(&self) -> Self {
-        self.clone()
-    }
-}
-
-/// While a process has a single subscriber, tracing asks the one of the thread
-/// that happens to come first to a line, remembers the answer for every
-/// thread, and a test's lines are lost. This one stands beside it.
-static SECOND: LazyLock<tracing::Dispatch> =
-    LazyLock::new(|| tracing::Dispatch::new(tracing_subscriber::registry()));
-
-/// Keeps what this thread logs while the guard lives.
-pub(crate) fn captured() -> (Lines, tracing::subscriber::DefaultGuard) {
-    LazyLock::force(&SECOND);
-    let lines = Lines::default();
-    let subscriber = tracing_subscriber::fmt()
-        .json()
-        .flatten_event(true)
-        .with_max_level(tracing::Level::TRACE)
-        .with_writer(lines.clone())
-        .finish();
-    (lines, tracing::subscriber::set_default(subscriber))
 }

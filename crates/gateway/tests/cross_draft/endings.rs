@@ -12,7 +12,7 @@ use draftgate_gateway::{
 use draftgate_translate::table::Ending;
 
 use crate::{
-    common::{captured, config, until},
+    common::{captured, config},
     octets,
     peer::Peer,
 };
@@ -65,7 +65,7 @@ async fn every_code_reaches_every_draft_as_the_nearest_that_it_has() {
             peer.ends(&what).await;
             let here = peer.address.to_string();
             let line = || lines.with("peer", &here).pop();
-            until("the access line", || line().is_some()).await;
+            lines.until("the access line", || line().is_some()).await;
             // The one that was meant.
             assert_eq!(line().unwrap()["code"], code, "{what}");
         }

@@ -320,14 +320,15 @@ impl Stage {
     /// The access line of `peer`, which has ended.
     async fn line(&mut self, peer: &Peer) -> serde_json::Value {
         let mut found = None;
-        until("the access line", || {
-            let mut lines = self.lines.with("peer", &peer.address.to_string());
-            // A port may have been another's before.
-            lines.retain(|line| !self.ended.contains(line["id"].as_str().unwrap()));
-            found = lines.pop();
-            found.is_some()
-        })
-        .await;
+        self.lines
+            .until("the access line", || {
+                let mut lines = self.lines.with("peer", &peer.address.to_string());
+                // A port may have been another's before.
+                lines.retain(|line| !self.ended.contains(line["id"].as_str().unwrap()));
+                found = lines.pop();
+                found.is_some()
+            })
+            .await;
         let line = found.unwrap();
         self.ended.insert(line["id"].as_str().unwrap().to_owned());
         assert_eq!(line["draft"], peer.draft.name(), "{line}");

@@ -1,9 +1,10 @@
 //! `GET ?poll`: what a client has that asks again and again.
 
-use std::time::Duration;
+use std::sync::Arc;
 
 use draftgate_core::{Draft, Message};
 use serde_json::json;
+use tokio::sync::Notify;
 
 use crate::{
     client::{Answer, ask, get, publish},
@@ -64,11 +65,14 @@ async fn a_client_that_polls_in_a_loop_loses_nothing() {
     let first = poll(address, "poll=0").await;
     let mut after = first.field("last-event-id").unwrap().to_owned();
     let mut sender = Client::open(address, Draft::Hybi13, "/bus/chat").await;
+    let answered = Arc::new(Notify::new());
+    let polled = Arc::clone(&answered);
     let sending = tokio::spawn(async move {
         for number in 0..500 {
             sender.send(number.to_string().as_str()).await;
+            // However fast this machine sends, polls come in between.
             if number % 50 == 0 {
-                tokio::time::sleep(Duration::from_millis(5)).await;
+                polled.notified().await;
             }
         }
         sender.send(Message::Binary(vec![9].into())).await;
@@ -77,6 +81,7 @@ async fn a_client_that_polls_in_a_loop_loses_nothing() {
     let mut heard = Vec::new();
     loop {
         let answer = poll(address, &format!("poll=5&after={after}")).await;
+        answered.notify_one();
         assert_eq!(answer.status, 200);
         let json = answer.json();
         assert_eq!(json["missed"], 0);

@@ -181,10 +181,11 @@ async fn a_client_says_what_is_wrong_with_our_certificate_and_the_line_repeats_i
     let foreign = other.sign("foreign", &["localhost"]);
     let failure = verdict(&authority, &foreign).await;
     assert!(matches!(failure, TlsFailure::UnknownIssuer), "{failure}");
-    until("three lines", || {
-        lines.with("code", "tls-handshake").len() == 3
-    })
-    .await;
+    lines
+        .until("three lines", || {
+            lines.with("code", "tls-handshake").len() == 3
+        })
+        .await;
     let said: Vec<String> = lines
         .with("code", "tls-handshake")
         .iter()

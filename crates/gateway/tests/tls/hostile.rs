@@ -103,13 +103,14 @@ async fn versions_of_before_are_refused_with_a_sentence() {
     ] {
         let mut raw = Raw::say(address, &hello).await;
         assert_eq!(raw.rest().await, [0x15, 3, 1, 0, 2, 2, 70]);
-        until(told, || {
-            let lines = lines.with("code", "tls-handshake");
-            lines
-                .iter()
-                .any(|line| line["message"].to_string().contains(told))
-        })
-        .await;
+        lines
+            .until(told, || {
+                let lines = lines.with("code", "tls-handshake");
+                lines
+                    .iter()
+                    .any(|line| line["message"].to_string().contains(told))
+            })
+            .await;
     }
     refused(&running, "tls-handshake", 2).await;
 }
@@ -244,10 +245,11 @@ pub(crate) async fn reads_nothing(mut io: impl AsyncRead + AsyncWrite + Unpin) {
 
 /// Waits for the line of a connection that was ended because its peer took nothing.
 pub(crate) async fn takes_too_little(lines: &Lines) {
-    until("a line", || {
-        !lines.with("target", "draftgate::access").is_empty()
-    })
-    .await;
+    lines
+        .until("a line", || {
+            !lines.with("target", "draftgate::access").is_empty()
+        })
+        .await;
     let line = &lines.with("target", "draftgate::access")[0];
     assert_eq!(line["why"], "write-timeout", "{line}");
 }

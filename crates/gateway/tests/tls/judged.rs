@@ -17,7 +17,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::{
     authority::Authority,
-    common::{HYBI_13, captured, gateway, soon, until},
+    common::{HYBI_13, captured, gateway, soon},
     legacy::{client, config, connect},
 };
 
@@ -254,11 +254,12 @@ async fn both_libraries_judge_certificates_of_clients_alike() {
         "not accepted: it is malformed, or its signature is wrong",
         "not accepted: EE certificate key too weak",
     ] {
-        until(why, || {
-            let said = lines.with("code", "tls-handshake");
-            said.iter()
-                .any(|line| line["message"].to_string().contains(why))
-        })
-        .await;
+        lines
+            .until(why, || {
+                let said = lines.with("code", "tls-handshake");
+                said.iter()
+                    .any(|line| line["message"].to_string().contains(why))
+            })
+            .await;
     }
 }

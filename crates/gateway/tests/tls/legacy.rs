@@ -191,13 +191,13 @@ async fn the_log_tells_old_versions_from_clients_whom_rustls_does_not_suit() {
             context.set_groups_list("P-521").unwrap();
         }
         connect(&context.build(), address).await.unwrap();
-        until(told, || {
-            lines
-                .with("code", "tls-legacy")
-                .iter()
-                .any(|line| line["message"].to_string().contains(told) && line["level"] == level)
-        })
-        .await;
+        lines
+            .until(told, || {
+                lines.with("code", "tls-legacy").iter().any(|line| {
+                    line["message"].to_string().contains(told) && line["level"] == level
+                })
+            })
+            .await;
     }
 }
 
@@ -350,13 +350,14 @@ async fn what_no_library_speaks_any_more_is_refused_with_a_sentence() {
         let mut raw = Raw::say(address, &hello).await;
         let answer = raw.rest().await;
         assert_eq!((answer[0], answer[6]), (0x15, alert), "{told} {answer:?}");
-        until(told, || {
-            let lines = lines.with("code", "tls-handshake");
-            lines
-                .iter()
-                .any(|line| line["message"].to_string().contains(told))
-        })
-        .await;
+        lines
+            .until(told, || {
+                let lines = lines.with("code", "tls-handshake");
+                lines
+                    .iter()
+                    .any(|line| line["message"].to_string().contains(told))
+            })
+            .await;
     }
 }
 
@@ -459,11 +460,12 @@ async fn old_clients_show_certificates_where_the_listener_asks_for_them() {
     connect(&with.build(), address).await.unwrap();
     let without = client(SslVersion::TLS1, "ALL").build();
     connect(&without, address).await.unwrap_err();
-    until("a line", || {
-        let lines = lines.with("code", "tls-handshake");
-        lines
-            .iter()
-            .any(|line| line["message"].to_string().contains("shows no certificate"))
-    })
-    .await;
+    lines
+        .until("a line", || {
+            let lines = lines.with("code", "tls-handshake");
+            lines
+                .iter()
+                .any(|line| line["message"].to_string().contains("shows no certificate"))
+        })
+        .await;
 }

@@ -9,9 +9,7 @@ use tokio::{
 
 use crate::{
     authority::{Authority, config},
-    common::{
-        ANSWER, Client, HIXIE_76, HYBI_13, KEY3, Raw, captured, gateway, soon, spoken, until,
-    },
+    common::{ANSWER, Client, HIXIE_76, HYBI_13, KEY3, Raw, captured, gateway, soon, spoken},
     tunnel::{self, VERSIONS},
 };
 
@@ -71,10 +69,11 @@ async fn the_location_of_hixie_76_is_wss_and_the_line_names_the_version() {
     );
     assert_eq!(raw.exactly(16).await, ANSWER);
     drop(raw);
-    until("a line", || {
-        !lines.with("target", "draftgate::access").is_empty()
-    })
-    .await;
+    lines
+        .until("a line", || {
+            !lines.with("target", "draftgate::access").is_empty()
+        })
+        .await;
     assert_eq!(lines.with("target", "draftgate::access")[0]["tls"], "1.3");
 }
 
@@ -111,10 +110,11 @@ async fn a_client_that_ends_tcp_without_a_word_of_tls_has_gone() {
     let mut octet = [0];
     tls.read_exact(&mut octet).await.unwrap();
     tls.into_inner().0.shutdown().await.unwrap();
-    until("a line", || {
-        !lines.with("target", "draftgate::access").is_empty()
-    })
-    .await;
+    lines
+        .until("a line", || {
+            !lines.with("target", "draftgate::access").is_empty()
+        })
+        .await;
     assert_eq!(
         lines.with("target", "draftgate::access")[0]["why"],
         "peer-gone"
@@ -185,10 +185,11 @@ async fn the_proxy_protocol_comes_before_tls() {
     let mut raw = Raw::say(here, [HIXIE_76.as_bytes(), KEY3].concat()).await;
     assert!(raw.head().await.contains("wss://example.com/echo"));
     drop(raw);
-    until("a line", || {
-        !lines.with("target", "draftgate::access").is_empty()
-    })
-    .await;
+    lines
+        .until("a line", || {
+            !lines.with("target", "draftgate::access").is_empty()
+        })
+        .await;
     let line = &lines.with("target", "draftgate::access")[0];
     assert_eq!(line["peer"], "192.0.2.7:4321", "{line}");
 }

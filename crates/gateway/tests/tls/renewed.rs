@@ -19,7 +19,7 @@ use tokio_rustls::rustls::{ClientConfig, pki_types::CertificateDer};
 
 use crate::{
     authority::{Authority, Signed, config, write},
-    common::{Client, captured, gateway, soon, spoken, until},
+    common::{Client, captured, gateway, spoken, until, until_so},
     tunnel,
 };
 
@@ -82,19 +82,12 @@ async fn renewed_files_are_noticed_and_open_connections_go_on() {
     );
 
     renewed.write(&signed.files);
-    soon("the new certificate", async {
-        while shown(&client, address).await != renewed.der {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+    until_so("the new certificate", async || {
+        shown(&client, address).await == renewed.der
     })
     .await;
     assert!(running.counts().tls_reloads >= 1);
-    soon("the metric", async {
-        while !is_fresh(&running).await {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    })
-    .await;
+    until_so("the metric", async || is_fresh(&running).await).await;
     for client in &mut open {
         client.send("still here").await;
         assert_eq!(client.message().await, Message::from("still here"));
@@ -140,10 +133,8 @@ async fn a_renewal_of_the_same_time_and_length_is_one() {
             assert_eq!(shown(&client, address).await, second.der);
             continue;
         }
-        soon("the new certificate", async {
-            while shown(&client, address).await != second.der {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
+        until_so("the new certificate", async || {
+            shown(&client, address).await == second.der
         })
         .await;
     }

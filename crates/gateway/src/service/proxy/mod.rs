@@ -15,7 +15,7 @@ use std::{sync::Arc, time::Duration};
 
 use draftgate_client::{Options, Stream, Tls, TlsFailure};
 use draftgate_conn::{Conn, End, Handler, Overflow, Peer, Settings, Start};
-use draftgate_core::{Close, Message};
+use draftgate_core::{Close, Message, MessageRef};
 use draftgate_drafts::opening::LengthFrames;
 use draftgate_translate::{BASE64, Policy, Side};
 use draftgate_upstream::{Ask, BackOff, Failure, Link, Slot};
@@ -305,6 +305,14 @@ impl Handler for Client {
 
     fn message(&mut self, message: Message, peer: &mut Peer<'_>) {
         self.half.message(message, peer);
+    }
+
+    fn passed(&mut self, message: MessageRef<'_>, peer: &mut Peer<'_>) {
+        self.half.passed(message, peer);
+    }
+
+    fn is_light(&self) -> bool {
+        self.half.is_light()
     }
 
     fn closing(&mut self, close: Option<&Close>, peer: &mut Peer<'_>) {

@@ -12,7 +12,7 @@ use std::{
 };
 
 use draftgate_conn::{By, End, Handler, Peer, Queued, Sender, Why};
-use draftgate_core::{COPIED, Capabilities, Close, Closing, Draft, Message, Shared};
+use draftgate_core::{COPIED, Capabilities, Close, Closing, Draft, Message, MessageRef, Shared};
 use draftgate_translate::{self as translate, DropReason, Outcome, Policy, Side};
 use tracing::{debug, info};
 
@@ -152,6 +152,22 @@ impl Handler for Half {
                 other.sender.close(Some(close));
             }
         }
+    }
+
+    fn passed(&mut self, message: MessageRef<'_>, peer: &mut Peer<'_>) {
+        let other = &self.other;
+        let as_is = translate::goes_as_is(message.is_binary(), &other.capabilities, &other.policy);
+        if self.base64 || !as_is {
+            return self.message(message.to_message(), peer);
+        }
+        // One copy, in the queue.
+        if other.sender.send_ref(message).is_err() {
+            self.tally.lost();
+        }
+    }
+
+    fn is_light(&self) -> bool {
+        true
     }
 
     fn closing(&mut self, close: Option<&Close>, peer: &mut Peer<'_>) {

@@ -1,0 +1,77 @@
+//! What a connection keeps in memory while nothing is said over it, after it
+//! was used: octets asked of the allocator, so that the figure is the same on
+//! every machine. Alone in its file, because allocations are the whole
+//! process's.
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
+
+mod common;
+
+use std::net::{SocketAddr, TcpStream};
+
+use common::{Client, config, gateway, spoken};
+use draftgate_core::{Draft, Message};
+use peak_alloc::PeakAlloc;
+
+#[global_allocator]
+static ALLOCATOR: PeakAlloc = PeakAlloc;
+
+/// So many that what grows by doubling, and what tokio frees in batches, is
+/// little for each.
+const CLIENTS: usize = 200;
+
+/// The most for each connection of a path, tokio's task and socket included;
+/// 180 more than it is, because the slower they open the fewer share a timer.
+const PATHS: [(&str, usize); 2] = [("/echo", 1_600), ("/bus/a", 1_940)];
+
+#[tokio::test]
+async fn an_idle_connection_takes_little_memory_in_every_draft() {
+    let (_running, address) = gateway(config());
+    for (path, most) in PATHS {
+        for draft in spoken() {
+            // What is made once is made now.
+            drop(used(address, draft, path, 20).await);
+            let before = allocated().await;
+            let clients = used(address, draft, path, CLIENTS).await;
+            let each = allocated().await.saturating_sub(before) / CLIENTS;
+            println!("{path} {draft}: {each} octets");
+            assert!(each > 500, "{path} {draft}: {each} octets cannot be all");
+            assert!(
+                each <= most,
+                "{path} {draft}: {each} octets, {most} at most"
+            );
+            drop(clients);
+        }
+    }
+}
+
+/// Connections over which a message went to the client; at this end they hold
+/// no memory.
+async fn used(address: SocketAddr, draft: Draft, path: &str, count: usize) -> Vec<TcpStream> {
+    let mut clients = Vec::new();
+    for _ in 0..count {
+        clients.push(Client::open(address, draft, path).await);
+    }
+    // On the bus the first says it to all others.
+    let (speaking, deaf) = if path == "/echo" { (count, 0) } else { (1, 1) };
+    for client in &mut clients[..speaking] {
+        client.send("hello").await;
+    }
+    for client in &mut clients[deaf..] {
+        assert_eq!(client.message().await, Message::from("hello"));
+    }
+    let sockets = clients.into_iter().map(|client| client.into_octets().0);
+    sockets.map(|tcp| tcp.into_std().unwrap()).collect()
+}
+
+/// How much is allocated, once all that was to be done is done.
+async fn allocated() -> usize {
+    let mut steady = 0;
+    let mut last = PeakAlloc.current_usage();
+    while steady < 1_000 {
+        tokio::task::yield_now().await;
+        let now = PeakAlloc.current_usage();
+        steady = if now == last { steady + 1 } else { 0 };
+        last = now;
+    }
+    last
+}
