@@ -64,6 +64,9 @@ pub(crate) enum Command {
     Replay(crate::replay::Replay),
     /// Show one message in every draft, octet by octet
     Compare(crate::compare::Compare),
+    /// Put load on a server, in every draft: echo, fan-out, openings, storms, idle
+    /// connections
+    Load(crate::load::Load),
     /// Look after archived exchanges
     Vectors(crate::vectors::Vectors),
     /// Write the manual's pages, one for each command
@@ -157,6 +160,9 @@ pub(crate) struct Open {
     /// Accept browsers from pages of any origin
     #[arg(long)]
     pub(crate) any_origin: bool,
+    /// Move octets with so many threads (`threads`; one for each core)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub(crate) threads: Option<u32>,
 }
 
 /// What is written down, on standard error.

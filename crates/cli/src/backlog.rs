@@ -3,7 +3,9 @@
 //! A log is read by a terminal or a pipe, and both can stop: by Ctrl-S, by a
 //! pager, by a collector that hangs. Written in place, a line would then hold
 //! the thread that serves connections. So one thread of its own writes, what
-//! waits for it is bounded, and what finds no room is counted and told.
+//! waits for it is bounded, and what finds no room is counted and told. To wake
+//! that thread for each line would cost more than the line: it looks again a
+//! moment after it has written, and is woken only if it slept.
 
 use std::{
     collections::VecDeque,
@@ -20,6 +22,13 @@ use tracing_subscriber::fmt::MakeWriter;
 /// hundred octets and never more than a few thousand.
 const MOST: usize = 8192;
 
+/// What is written at once: as much as a pipe takes without another process's
+/// lines in between (PIPE_BUF).
+const AT_ONCE: usize = 4096;
+
+/// How long lines gather behind one that was written.
+const GATHER: Duration = Duration::from_millis(2);
+
 /// How long the end of the program waits for the last lines to be read.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -32,8 +41,10 @@ struct Inner {
     waiting: Mutex<Waiting>,
     /// Makes a line of how many were lost.
     told: fn(u64) -> String,
-    /// Lines came, or the last of them was written.
-    changed: Condvar,
+    /// For the writer: lines came, many of them, or the last ones.
+    came: Condvar,
+    /// Lines were written.
+    written: Condvar,
 }
 
 #[derive(Debug, Default)]
@@ -43,6 +54,10 @@ struct Waiting {
     lost: u64,
     /// A line is being written.
     writing: bool,
+    /// The writer waits until it is woken.
+    asleep: bool,
+    /// Nobody is to wait for more lines.
+    ending: bool,
 }
 
 /// When dropped, waits a moment for what was logged to be written.
@@ -57,7 +72,8 @@ impl Backlog {
         Self(Arc::new(Inner {
             waiting: Mutex::default(),
             told,
-            changed: Condvar::new(),
+            came: Condvar::new(),
+            written: Condvar::new(),
         }))
     }
 
@@ -74,7 +90,8 @@ impl Backlog {
                     // Nobody is there to be told of an error.
                     let _ = out.write_all(&inner.next());
                     inner.waiting().writing = false;
-                    inner.changed.notify_all();
+                    inner.written.notify_all();
+                    inner.gather();
                 }
             })
             .map(|_| Flush(Some(self.clone())))
@@ -94,8 +111,19 @@ impl Inner {
         } else {
             waiting.lost += 1;
         }
+        let is_to_wake = mem::take(&mut waiting.asleep) || waiting.lines.len() == MOST / 2;
         drop(waiting);
-        self.changed.notify_all();
+        if is_to_wake {
+            self.came.notify_all();
+        }
+    }
+
+    /// Waits a moment for more lines, unless there are many.
+    fn gather(&self) {
+        let few = |waiting: &mut Waiting| !waiting.ending && waiting.lines.len() < MOST / 2;
+        let waiting = self.waiting();
+        // Who comes late is seen all the same.
+        let _ = self.came.wait_timeout_while(waiting, GATHER, few);
     }
 
     fn tell(&self, waiting: &mut Waiting) {
@@ -103,19 +131,24 @@ impl Inner {
         waiting.lines.push_back((self.told)(lost).into_bytes());
     }
 
-    /// The next line, once there is one.
+    /// The next lines, as many as go at once, when there is one.
     fn next(&self) -> Vec<u8> {
         let mut waiting = self.waiting();
         loop {
             if waiting.lines.is_empty() && waiting.lost > 0 {
                 self.tell(&mut waiting);
             }
-            if let Some(line) = waiting.lines.pop_front() {
+            if let Some(mut lines) = waiting.lines.pop_front() {
                 waiting.writing = true;
-                return line;
+                let room = |held: usize| move |line: &mut Vec<u8>| held + line.len() <= AT_ONCE;
+                while let Some(line) = waiting.lines.pop_front_if(room(lines.len())) {
+                    lines.extend_from_slice(&line);
+                }
+                return lines;
             }
+            waiting.asleep = true;
             waiting = self
-                .changed
+                .came
                 .wait(waiting)
                 .unwrap_or_else(PoisonError::into_inner);
         }
@@ -141,9 +174,11 @@ impl Drop for Flush {
         let left = |waiting: &mut Waiting| {
             waiting.writing || !waiting.lines.is_empty() || waiting.lost > 0
         };
-        let waiting = inner.waiting();
+        let mut waiting = inner.waiting();
+        waiting.ending = true;
+        inner.came.notify_all();
         // Who does not read by then does not get the rest.
-        let _ = inner.changed.wait_timeout_while(waiting, PATIENCE, left);
+        let _ = inner.written.wait_timeout_while(waiting, PATIENCE, left);
     }
 }
 
@@ -173,7 +208,7 @@ mod tests {
 
     use super::*;
 
-    /// A reader that takes a line only when it is told to.
+    /// A reader that takes what is written only when it is told to.
     struct Slow {
         turn: Receiver<()>,
         read: Sender<String>,
@@ -192,7 +227,13 @@ mod tests {
     }
 
     fn told(lost: u64) -> String {
-        format!("{lost} lost")
+        format!("{lost} lost\n")
+    }
+
+    /// The lines that were written.
+    fn lines(written: &Receiver<String>) -> Vec<String> {
+        let written: String = written.try_iter().collect();
+        written.lines().map(str::to_owned).collect()
     }
 
     #[test]
@@ -201,43 +242,59 @@ mod tests {
         let (read, lines) = channel();
         let mut backlog = Backlog::new(told);
         let flush = backlog.start(Slow { turn, read }).unwrap();
-        // One of them may be in the writer's hand and leave room for another.
-        for number in 0..MOST + 10 {
-            backlog.write_all(number.to_string().as_bytes()).unwrap();
+        // Some may be in the writer's hand and leave room for others.
+        let more = AT_ONCE + 10;
+        for number in 0..MOST + more {
+            let line = format!("{number}\n");
+            backlog.write_all(line.as_bytes()).unwrap();
         }
-        let taken = backlog.0.waiting().lost;
-        assert!((9..=10).contains(&taken), "{taken}");
+        let taken = backlog.0.waiting().lost as usize;
+        assert!((10..=more).contains(&taken), "{taken}");
         drop(turns);
         drop(flush);
-        let lines: Vec<String> = lines.try_iter().collect();
+        let lines = self::lines(&lines);
         let (last, first) = lines.split_last().unwrap();
         assert_eq!(*last, format!("{taken} lost"));
         let numbers = (0..).map(|number: usize| number.to_string());
-        assert!(
-            first
-                .iter()
-                .cloned()
-                .eq(numbers.take(MOST + 10 - taken as usize))
-        );
+        assert!(first.iter().cloned().eq(numbers.take(MOST + more - taken)));
     }
 
     #[test]
     fn what_comes_when_there_is_room_again_stands_behind_the_gap() {
         let mut backlog = Backlog::new(told);
+        // Lines of which each goes alone.
+        let line = |what: &str| format!("{what:<0$}\n", AT_ONCE / 2).into_bytes();
         for number in 0..MOST + 3 {
-            backlog.write_all(number.to_string().as_bytes()).unwrap();
+            backlog.write_all(&line(&number.to_string())).unwrap();
         }
         for _ in 0..MOST / 2 - 1 {
             backlog.0.next();
         }
-        backlog.write_all(b"still lost").unwrap();
+        backlog.write_all(&line("still lost")).unwrap();
         backlog.0.next();
-        backlog.write_all(b"taken").unwrap();
-        for number in MOST / 2..MOST {
-            assert_eq!(backlog.0.next(), number.to_string().into_bytes());
+        backlog.write_all(&line("taken")).unwrap();
+        for number in MOST / 2..MOST - 1 {
+            assert_eq!(backlog.0.next(), line(&number.to_string()));
         }
-        assert_eq!(backlog.0.next(), b"4 lost");
-        assert_eq!(backlog.0.next(), b"taken");
+        let last = [line(&(MOST - 1).to_string()), b"4 lost\n".to_vec()].concat();
+        assert_eq!(backlog.0.next(), last);
+        assert_eq!(backlog.0.next(), line("taken"));
+    }
+
+    #[test]
+    fn lines_that_gathered_go_at_once_and_none_is_cut() {
+        let mut backlog = Backlog::new(told);
+        let line = vec![b'x'; AT_ONCE / 4];
+        for _ in 0..9 {
+            backlog.write_all(&line).unwrap();
+        }
+        let sizes = [(); 3].map(|()| backlog.0.next().len());
+        assert_eq!(sizes, [AT_ONCE, AT_ONCE, AT_ONCE / 4]);
+        // One that is longer than that goes alone.
+        let long = vec![b'x'; AT_ONCE + 1];
+        backlog.write_all(&long).unwrap();
+        backlog.write_all(&line).unwrap();
+        assert_eq!(backlog.0.next(), long);
     }
 
     #[test]

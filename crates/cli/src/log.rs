@@ -21,7 +21,10 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
-use crate::backlog::{Backlog, Flush};
+use crate::{
+    backlog::{Backlog, Flush},
+    json_lines::JsonLines,
+};
 
 /// Our crates are all called so.
 const OURS: &str = "draftgate";
@@ -52,7 +55,7 @@ pub(crate) fn start(log: &config::Log) -> io::Result<Flush> {
         true => log
             .with(layer.with_ansi(terminal).with_target(false))
             .try_init(),
-        false => log.with(layer.json().flatten_event(true)).try_init(),
+        false => log.with(layer.event_format(JsonLines)).try_init(),
     };
     match started {
         Ok(()) => {

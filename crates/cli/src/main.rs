@@ -23,6 +23,8 @@ mod exit;
 mod explain;
 mod facts;
 mod input;
+mod json_lines;
+mod load;
 mod log;
 mod manual;
 mod probe;
@@ -58,6 +60,7 @@ fn main() -> ExitCode {
         Command::Record(args) => record::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Compare(args) => compare::run(&args),
+        Command::Load(args) => load::run(&args),
         Command::Vectors(args) => vectors::run(&args),
         Command::Manual(args) => manual::pages(&args),
         Command::Completions(args) => manual::completions(&args),

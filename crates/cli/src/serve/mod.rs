@@ -81,7 +81,7 @@ pub(crate) fn gateway(
     for warning in warnings {
         warn!("{warning}");
     }
-    let runtime = runtime()
+    let runtime = runtime(config.threads)
         .map_err(|error| Failure::new(format_args!("cannot start the I/O threads: {error}")))?;
     let serves = serves(&config);
     let done = runtime.block_on(until_stopped(config, serves, &plan));
@@ -102,6 +102,7 @@ impl<R: Fn() -> Result<Config, Failure>> Plan<'_, R> {
         let mut config = (self.read)()?;
         config.log.level = self.log.level.unwrap_or(config.log.level);
         config.log.format = self.log.format.unwrap_or(config.log.format);
+        config.threads = self.open.threads.or(config.threads);
         if self.open.any_origin {
             config.any_origin();
         }
@@ -121,11 +122,16 @@ impl<R: Fn() -> Result<Config, Failure>> Plan<'_, R> {
 /// without end; a look costs a microsecond.
 const TURNS_A_LOOK: u32 = 8;
 
-fn runtime() -> io::Result<Runtime> {
-    Builder::new_multi_thread()
-        .enable_all()
-        .event_interval(TURNS_A_LOOK)
-        .build()
+/// One thread is this one, with no others to share tasks with.
+fn runtime(threads: Option<u32>) -> io::Result<Runtime> {
+    let mut builder = match threads {
+        Some(1) => Builder::new_current_thread(),
+        Some(_) | None => Builder::new_multi_thread(),
+    };
+    if let Some(threads) = threads {
+        builder.worker_threads(threads as usize);
+    }
+    builder.enable_all().event_interval(TURNS_A_LOOK).build()
 }
 
 /// A process that is to take this one's place: comes to an end when it is ready
@@ -279,6 +285,7 @@ fn reloaded<R: Fn() -> Result<Config, Failure>>(
         warn!("{warning}");
     }
     let unchanged = [
+        (before.threads != config.threads, "threads"),
         (before.record != config.record, "record"),
         (before.log.rate != config.log.rate, "log.rate"),
         (before.log.format != config.log.format, "log.format"),

@@ -7,23 +7,17 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{self, Command, Stdio},
-    thread::sleep,
-    time::Duration,
 };
 
 use crate::{
-    child::Child,
     gateway::{Gateway, draftgate},
     package::succeeds,
     programs::{curl, installed},
+    prometheus::Prometheus,
     proxy::{documents, free_address},
 };
 
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
-
-/// How often Prometheus is asked, five times a second: for longer than
-/// everything that is waited for.
-const ATTEMPTS: u32 = 300;
 
 /// A gateway with an admin listener, which wants the token if there is one.
 fn administered(name: &str, token: &str) -> (Gateway, String) {
@@ -92,50 +86,22 @@ fn foreign_prometheus_scrapes_with_the_token() {
         "global: {{ scrape_interval: 1s }}\nscrape_configs:\n  - job_name: draftgate\n    authorization: {{ credentials: {TOKEN} }}\n    static_configs: [{{ targets: ['{admin}'] }}]\n"
     );
     fs::write(&config, text).unwrap();
-    let web = free_address();
-    let mut prometheus = Command::new(installed("/usr/bin/prometheus"));
-    prometheus
-        .arg(format!("--config.file={}", config.display()))
-        .arg(format!(
-            "--storage.tsdb.path={}",
-            folder.join("data").display()
-        ))
-        .arg(format!("--web.listen-address={web}"));
-    let mut prometheus = Child::start("prometheus", &mut prometheus);
+    let mut prometheus = Prometheus::start(&config, &folder.join("data"));
     for draft in draftgate_drafts::spoken() {
-        let query = format!(
-            "query=draftgate_handshakes_total{{draft=\"{draft}\",result=\"accepted\"}} == 1"
-        );
-        holds(&web, &query, &mut prometheus);
+        prometheus.knows(&format!(
+            "draftgate_handshakes_total{{draft=\"{draft}\",result=\"accepted\"}} == 1"
+        ));
     }
     // As a gauge, a histogram and a name without ours: every type was understood.
     for query in [
-        "query=draftgate_ready == 1",
-        "query=histogram_quantile(0.5, sum by (le) (draftgate_handshake_duration_seconds_bucket)) > 0",
-        "query=process_open_fds > 3",
+        "draftgate_ready == 1",
+        "histogram_quantile(0.5, sum by (le) (draftgate_handshake_duration_seconds_bucket)) > 0",
+        "process_open_fds > 3",
     ] {
-        holds(&web, query, &mut prometheus);
+        prometheus.knows(query);
     }
-    prometheus.terminate();
     prometheus.end();
     fs::remove_dir_all(folder).unwrap();
-}
-
-/// Waits until Prometheus at `web` answers `query` with something.
-fn holds(web: &str, query: &str, prometheus: &mut Child) {
-    for _ in 0..ATTEMPTS {
-        let url = format!("http://{web}/api/v1/query");
-        let asked = curl()
-            .args(["--silent", "-G", "--data-urlencode", query, &url])
-            .output();
-        let asked = asked.unwrap();
-        let answer = String::from_utf8_lossy(&asked.stdout);
-        if answer.contains("\"value\":[") {
-            return;
-        }
-        sleep(Duration::from_millis(200));
-    }
-    prometheus.fail(&format!("{query} is never true"));
 }
 
 #[test]

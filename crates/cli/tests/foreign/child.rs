@@ -1,7 +1,9 @@
-//! A child process that is listened to line by line. Nothing here sleeps or
-//! polls: two threads read its output, and every wait has the same end. It is
-//! killed when it is dropped, whatever the test came to.
+//! A child process that is listened to line by line: two threads read its output,
+//! and every wait has the same end. Of what a process never says, above all that it
+//! listens, nothing can be awaited: that is looked at again and again, here and
+//! nowhere else. It is killed when it is dropped, whatever the test came to.
 
+use std::fmt::Display;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -9,10 +11,14 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio::time::Instant;
 
 /// The watchdog: longer than the scripts' own, which know better what they
 /// were waiting for.
 const PATIENCE: Duration = Duration::from_secs(150);
+
+/// Between two looks at what no line tells.
+const BETWEEN: Duration = Duration::from_millis(25);
 
 pub(crate) struct Child {
     name: String,
@@ -87,9 +93,25 @@ impl Child {
         }
     }
 
-    /// Whether the process is no more.
-    pub(crate) fn has_ended(&mut self) -> bool {
-        self.process.try_wait().unwrap().is_some()
+    /// Waits until `holds`, of which no line tells; until then that says why not.
+    pub(crate) fn until<E: Display>(
+        &mut self,
+        what: &str,
+        mut holds: impl FnMut() -> Result<(), E>,
+    ) {
+        let began = Instant::now();
+        while let Err(why) = holds() {
+            let ended = self.process.try_wait().unwrap().is_some();
+            if ended || began.elapsed() > PATIENCE {
+                self.fail(&format!("never came true: {what} ({why})"));
+            }
+            thread::sleep(BETWEEN);
+        }
+    }
+
+    /// The number of the process.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
     }
 
     /// Writes a line to stdin.

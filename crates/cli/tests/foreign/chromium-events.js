@@ -56,12 +56,16 @@ async function reads(browser, url, count) {
   const page = await visit(browser, 'http://localhost:3000/');
   await page.exposeFunction('tell', print);
   const done = page.evaluate(([address, wanted]) => new Promise((resolve) => {
-    let left = wanted;
-    const events = new EventSource(address);
-    const heard = (kind) => (event) => {
-      tell({ event: 'message', kind, data: event.data, id: event.lastEventId });
+    // The page closes when all was heard, and when the answer to its own
+    // publication is read: the event may come before that.
+    let left = wanted + 1;
+    const settled = () => {
       left -= 1;
       if (left === 0) { events.close(); resolve(); }
+    };
+    const events = new EventSource(address);
+    const heard = (kind) => (event) => {
+      tell({ event: 'message', kind, data: event.data, id: event.lastEventId }).then(settled);
     };
     events.onmessage = heard('message');
     events.addEventListener('binary', heard('binary'));
@@ -72,7 +76,8 @@ async function reads(browser, url, count) {
       const answer = await fetch(address, {
         method: 'POST', headers: { 'Content-Type': 'application/json' }, body: '"from the page"',
       });
-      tell({ event: 'published', status: answer.status, id: (await answer.json()).id });
+      await tell({ event: 'published', status: answer.status, id: (await answer.json()).id });
+      settled();
     };
   }), [url, count]);
   await done;

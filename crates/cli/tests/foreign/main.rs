@@ -30,6 +30,7 @@ mod package;
 mod peers;
 mod probe;
 mod programs;
+mod prometheus;
 mod proxied;
 mod proxies;
 mod proxy;

@@ -3,10 +3,8 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
 use draftgate_core::Draft;
 use serde_json::Value;
@@ -305,22 +303,17 @@ fn foreign_openssl_with_a_tls_of_the_time_is_too_old() {
 /// `openssl s_server` with these arguments, and where it listens.
 fn s_server(pem: &Path, arguments: &[&str]) -> (Child, String) {
     assert!(fs::metadata(pem).is_ok());
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    drop(listener);
     let mut command = Command::new(installed("/usr/bin/openssl"));
     command
-        .args(["s_server", "-quiet", "-www", "-accept", &address, "-cert"])
+        .args(["s_server", "-www", "-accept", "127.0.0.1:0", "-cert"])
         .arg(pem)
         .arg("-key")
         .arg(pem)
         .args(arguments);
     let mut server = Child::start("openssl s_server", &mut command);
-    while TcpStream::connect(&address).is_err() {
-        if server.has_ended() {
-            server.fail("it does not listen");
+    loop {
+        if let Some(address) = server.line().strip_prefix("ACCEPT ") {
+            return (server, address.to_owned());
         }
-        std::thread::sleep(Duration::from_millis(10));
     }
-    (server, address)
 }

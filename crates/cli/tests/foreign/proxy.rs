@@ -7,16 +7,10 @@ use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use std::time::Duration;
-use std::{fs, process, thread};
+use std::{fs, process};
 
 use crate::child::Child;
 use crate::programs::installed;
-
-/// How often it is looked whether a proxy listens, and how long in between: a
-/// minute in all.
-const LOOKS: u32 = 6000;
-const BETWEEN: Duration = Duration::from_millis(10);
 
 /// A proxy that runs.
 pub(crate) struct Proxy {
@@ -155,13 +149,7 @@ impl Drop for Proxy {
 
 /// Waits until `child` listens at `address`.
 pub(crate) fn listens(child: &mut Child, address: &str) {
-    let mut looks = 0..LOOKS;
-    while TcpStream::connect(address).is_err() {
-        if looks.next().is_none() || child.has_ended() {
-            child.fail("it does not listen");
-        }
-        thread::sleep(BETWEEN);
-    }
+    child.until("it listens", || TcpStream::connect(address).map(drop));
 }
 
 /// The block of docs/operating.md behind the mark of `recipe`.

@@ -7,10 +7,9 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
-use std::thread;
-use std::time::Duration;
+use std::process::Command;
 
+use crate::child::Child;
 use crate::package::succeeds;
 
 /// Everything of systemd that the scripts call, by the name it is called by, and
@@ -23,21 +22,19 @@ case "${0##*/} $1" in
 esac
 "#;
 
-/// The service: `main` holds its number, and 2 once it has handed over.
+/// The service, which tells when it is there: `main` holds its number, and 2 once it
+/// has handed over.
 const SERVICE: &str = "
 trap '[ -e keeps ] || { echo 2 > new; mv new main; }; : > signalled' USR2
-echo $$ > new; mv new main
+echo $$ > new; mv new main; echo there
 while :; do /bin/sleep 0.02; done";
-
-/// How often the service is looked for, and how long in between: a minute in all.
-const LOOKS: u32 = 3000;
-const BETWEEN: Duration = Duration::from_millis(20);
 
 const UNIT: &str = "lib/systemd/system/draftgate.service";
 
 /// A machine with the scripts, in a folder of its own.
 struct Machine {
     folder: PathBuf,
+    /// Ended with it.
     service: Option<Child>,
 }
 
@@ -79,13 +76,11 @@ impl Machine {
     fn serves(&mut self) {
         let mut service = Command::new("sh");
         service.args(["-c", SERVICE]).current_dir(&self.folder);
-        let service = self.service.insert(service.spawn().unwrap());
+        let mut service = Child::start("the service", &mut service);
+        assert_eq!(service.line(), "there");
         let number = format!("{}\n", service.id());
-        let mut looks = 0..LOOKS;
-        while self.read("main") != number {
-            assert!(looks.next().is_some(), "the service does not start");
-            thread::sleep(BETWEEN);
-        }
+        self.service = Some(service);
+        assert_eq!(self.read("main"), number);
     }
 
     /// Runs one of the scripts as dpkg does; what it complained about.
@@ -113,15 +108,6 @@ impl Machine {
 
     fn read(&self, name: &str) -> String {
         fs::read_to_string(self.folder.join(name)).unwrap_or_default()
-    }
-}
-
-impl Drop for Machine {
-    fn drop(&mut self) {
-        if let Some(mut service) = self.service.take() {
-            let _ = service.kill();
-            let _ = service.wait();
-        }
     }
 }
 

@@ -7,15 +7,13 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 use std::{env, fs, process, thread};
-
-use serde_json::Value;
 
 use crate::child::Child;
 use crate::gateway::clean;
 use crate::package::succeeds;
 use crate::programs::installed;
+use crate::prometheus::Prometheus;
 use crate::proxy::{block, documents, free_address, listens};
 
 /// The commands of the walk that only a machine with a service manager has.
@@ -29,11 +27,6 @@ const OF_THE_MACHINE: [&str; 4] = [
 /// The command that applies a configuration, which is a signal.
 const RELOAD: &str = "sudo systemctl reload draftgate";
 
-/// How often Prometheus is asked, which looks once a second itself, and how long in
-/// between: a minute in all.
-const LOOKS: u32 = 300;
-const BETWEEN: Duration = Duration::from_millis(200);
-
 /// Everything that runs, and where.
 struct Machine {
     folder: PathBuf,
@@ -42,9 +35,8 @@ struct Machine {
     gateway: Child,
     /// Where the gateway listens in the clear.
     inner: String,
-    prometheus: String,
+    prometheus: Prometheus,
     _haproxy: Child,
-    _prometheus: Child,
 }
 
 impl Machine {
@@ -52,7 +44,7 @@ impl Machine {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
         let folder = folder.join(format!("walk-{}", process::id()));
         fs::create_dir_all(folder.join("etc/draftgate")).unwrap();
-        let [inner, inner_tls, admin, plain, secure, prometheus] = [(); 6].map(|()| free_address());
+        let [inner, inner_tls, admin, plain, secure] = [(); 5].map(|()| free_address());
         make_certificate(&folder, secure.rsplit_once(':').unwrap().0);
         let text = |path: PathBuf| path.to_str().unwrap().to_owned();
         let changes = vec![
@@ -96,15 +88,7 @@ impl Machine {
 
         let file = folder.join("etc/prometheus.yml");
         fs::write(&file, machine(&block("walk prometheus"))).unwrap();
-        let mut program = Command::new(installed("/usr/bin/prometheus"));
-        program.arg(format!("--config.file={}", file.display()));
-        program.arg(format!(
-            "--storage.tsdb.path={}",
-            folder.join("tsdb").display()
-        ));
-        program.arg(format!("--web.listen-address={prometheus}"));
-        let mut watching = Child::start("prometheus", &mut program);
-        listens(&mut watching, &prometheus);
+        let prometheus = Prometheus::start(&file, &folder.join("tsdb"));
         Self {
             folder,
             changes,
@@ -112,7 +96,6 @@ impl Machine {
             inner,
             prometheus,
             _haproxy: haproxy,
-            _prometheus: watching,
         }
     }
 
@@ -132,30 +115,6 @@ impl Machine {
             }
         }
         printed
-    }
-
-    /// Waits until Prometheus knows this.
-    fn knows(&self, expression: &str) {
-        let mut looks = 0..LOOKS;
-        loop {
-            let mut curl = Command::new(installed("/usr/bin/curl"));
-            curl.args(["--silent", "--get", "--noproxy", "*", "--data-urlencode"]);
-            curl.arg(format!("query={expression}"));
-            curl.arg(format!("http://{}/api/v1/query", self.prometheus));
-            let answer: Value = serde_json::from_str(&succeeds(&mut curl)).unwrap();
-            assert_eq!(answer["status"], "success", "{answer}");
-            if answer["data"]["result"]
-                .as_array()
-                .is_some_and(|them| !them.is_empty())
-            {
-                return;
-            }
-            assert!(
-                looks.next().is_some(),
-                "Prometheus never knew {expression}: {answer}"
-            );
-            thread::sleep(BETWEEN);
-        }
     }
 }
 
@@ -186,7 +145,7 @@ fn foreign_the_walk_leads_to_a_service_for_old_and_new_that_is_watched() {
         "draftgate_tls_certificate_not_after_seconds - time() > 86400",
         "draftgate_max_connections > draftgate_tcp_connections",
     ] {
-        machine.knows(known);
+        machine.prometheus.knows(known);
     }
 
     // New connections get what was added; a wrong file changes nothing.
@@ -195,14 +154,20 @@ fn foreign_the_walk_leads_to_a_service_for_old_and_new_that_is_watched() {
     let added = "\n[[routes]]\npath = \"/added\"\nservice = \"echo\"\n";
     fs::write(&config, format!("{text}{added}")).unwrap();
     machine.walks("change");
-    machine.knows("draftgate_config_reloads_total{result=\"ok\"} == 2");
+    machine
+        .prometheus
+        .knows("draftgate_config_reloads_total{result=\"ok\"} == 2");
     let connect = "draftgate connect -x Hello --count 1 wss://push.example.com/added";
     let connect = changed(&machine.changes, connect);
     assert!(runs(&machine.folder, &connect).ends_with("Hello\n"));
     fs::write(&config, format!("{text}nonsense")).unwrap();
     machine.gateway.signal("HUP");
-    machine.knows("draftgate_config_last_reload_successful == 0");
-    machine.knows("ALERTS{alertname=\"DraftgateReloadFailed\"}");
+    machine
+        .prometheus
+        .knows("draftgate_config_last_reload_successful == 0");
+    machine
+        .prometheus
+        .knows("ALERTS{alertname=\"DraftgateReloadFailed\"}");
     assert!(runs(&machine.folder, &connect).ends_with("Hello\n"));
 
     // Who comes while it restarts waits in HAProxy.
@@ -213,12 +178,14 @@ fn foreign_the_walk_leads_to_a_service_for_old_and_new_that_is_watched() {
     let echo = connect.replace("/added", "/echo");
     thread::scope(|scope| {
         let waits = scope.spawn(|| runs(&machine.folder, &echo));
-        machine.knows("up{job=\"draftgate\"} == 0");
+        machine.prometheus.knows("up{job=\"draftgate\"} == 0");
         let again = started(&config, &machine.inner);
         assert!(waits.join().unwrap().ends_with("Hello\n"));
         drop(again);
     });
-    machine.knows("ALERTS{alertname=\"DraftgateDown\"}");
+    machine
+        .prometheus
+        .knows("ALERTS{alertname=\"DraftgateDown\"}");
 }
 
 /// `text` as it is for this machine. What a URL has for TLS is another address.

@@ -24,6 +24,7 @@ mod effective;
 mod ending;
 mod explain;
 mod hostile;
+mod load;
 mod messages;
 mod opening;
 mod over_http;

@@ -71,6 +71,24 @@ fn the_printed_port_serves_the_page() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn octets_are_moved_by_as_many_threads_as_were_asked_for() {
+    for (asked, workers) in [("1", 0), ("3", 3)] {
+        let gateway = gateway(&["serve", "--threads", asked]);
+        draftgate(["connect", &gateway.url("/echo")]).run_with("Hi");
+        let tasks = format!("/proc/{}/task", gateway.process.id());
+        let names = fs::read_dir(tasks).unwrap().map(|task| {
+            let name = task.unwrap().path().join("comm");
+            fs::read_to_string(name).unwrap_or_default()
+        });
+        let found = names.filter(|name| name.starts_with("tokio-rt-worker"));
+        // With one it is the first thread that does it.
+        assert_eq!(found.count(), workers, "--threads {asked}");
+        gateway.stop();
+    }
+}
+
+#[test]
 fn what_is_printed_leads_everywhere() {
     let mut process = draftgate(["serve", "--listen", "127.0.0.1:0"]).start();
     let printed: Vec<String> = (0..5).map(|_| process.stdout.line()).collect();

@@ -121,14 +121,16 @@ fn keys_that_take_a_restart_say_so() {
     let (mut gateway, file) = configured(&echoing("/one"));
     let directory = file.parent().unwrap().join("recordings");
     let text = format!(
-        "{}[record]\ndir = \"{}\"\n",
+        "threads = 3\n{}[record]\ndir = \"{}\"\n",
         echoing("/one"),
         directory.display()
     );
     fs::write(&file, text).unwrap();
     gateway.process.signal("HUP");
-    let told = gateway.process.stderr.line_with("takes a restart");
-    assert!(told.contains("\"keys\":\"record\""), "{told}");
+    for key in ["threads", "record"] {
+        let told = gateway.process.stderr.line_with("takes a restart");
+        assert!(told.contains(&format!("\"keys\":\"{key}\"")), "{told}");
+    }
     gateway.stop();
 }
 
