@@ -12,7 +12,7 @@ use draftgate_bench::{
     payload::{Copied, SIZES, Size, ascii, mixed},
 };
 use draftgate_core::{Codec, Draft, Message, Outbox};
-use draftgate_drafts::spoken;
+use draftgate_drafts::{RandomKeys, spoken};
 use draftgate_wire::{Utf8, mask};
 
 fn main() {
@@ -79,13 +79,13 @@ fn search_the_sentinel(bencher: Bencher<'_, '_>, size: &Size) {
 
 #[divan::bench(args = cases())]
 fn encode_as_client(bencher: Bencher<'_, '_>, case: &Case) {
-    let (mut client, _) = pair(case.0);
+    let (mut client, _) = pair(case.0, &mut RandomKeys);
     encode_text(bencher, &mut *client, case.1);
 }
 
 #[divan::bench(args = cases())]
 fn encode_as_server(bencher: Bencher<'_, '_>, case: &Case) {
-    let (_, mut server) = pair(case.0);
+    let (_, mut server) = pair(case.0, &mut RandomKeys);
     encode_text(bencher, &mut *server, case.1);
 }
 
@@ -99,14 +99,14 @@ fn encode_text(bencher: Bencher<'_, '_>, end: &mut dyn Codec, size: Size) {
 
 #[divan::bench(args = cases())]
 fn decode_as_client(bencher: Bencher<'_, '_>, case: &Case) {
-    let (mut client, mut server) = pair(case.0);
+    let (mut client, mut server) = pair(case.0, &mut RandomKeys);
     let octets = frame(&mut *server, mixed(case.1).into());
     decode_text(bencher, &mut *client, &octets);
 }
 
 #[divan::bench(args = cases())]
 fn decode_as_server(bencher: Bencher<'_, '_>, case: &Case) {
-    let (mut client, mut server) = pair(case.0);
+    let (mut client, mut server) = pair(case.0, &mut RandomKeys);
     let octets = frame(&mut *client, mixed(case.1).into());
     decode_text(bencher, &mut *server, &octets);
 }
@@ -122,7 +122,7 @@ fn decode_and_repair(bencher: Bencher<'_, '_>, size: &Size) {
         *octet = 0xfe;
     }
     octets.push(0xff);
-    let (_, mut server) = pair(Draft::Hixie76);
+    let (_, mut server) = pair(Draft::Hixie76, &mut RandomKeys);
     decode_text(bencher, &mut *server, &Bytes::from(octets));
 }
 

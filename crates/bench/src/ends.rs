@@ -4,21 +4,19 @@
 use bytes::{Buf, Bytes, BytesMut};
 use draftgate_core::{Codec, Draft, Event, Limits, Message, Outbox, Outgoing};
 use draftgate_drafts::{
-    RandomKeys, accept, offer,
-    opening::{Ask, LengthFrames, Terms, parts},
+    KeySource, accept, offer,
+    opening::{Ask, LengthFrames, Offer, Terms, parts},
 };
 use draftgate_testkit::codecs::hear;
 
 /// As much as the driver takes from a socket at once.
 pub const READ: usize = 64 << 10;
 
-/// The client's and the server's end of a connection in `draft`, ready for
-/// messages.
+/// What a client asks for in `draft`.
 ///
 /// # Panics
-/// If the draft's own halves do not agree.
-pub fn pair(draft: Draft) -> (Box<dyn Codec>, Box<dyn Codec>) {
-    let limits = Limits::default();
+/// If the draft does not offer.
+pub fn offered(draft: Draft, keys: &mut dyn KeySource) -> Offer {
     let ask = Ask {
         secure: false,
         host: "example.com",
@@ -26,27 +24,56 @@ pub fn pair(draft: Draft) -> (Box<dyn Codec>, Box<dyn Codec>) {
         origin: Some("http://example.com"),
         subprotocols: &[],
         fields: &[],
-        limits,
+        limits: Limits::default(),
         length_frames: LengthFrames::default(),
     };
-    let mut offered = offer(draft, &ask, &mut RandomKeys).expect("every draft offers");
-    let (request, head) = parts(&offered.request)
+    offer(draft, &ask, keys).expect("every draft offers")
+}
+
+/// The server's codec, and the octets of its whole answer to `request`.
+///
+/// # Panics
+/// If `request` is not one that [`offered`] makes in `draft`.
+pub fn answered(
+    draft: Draft,
+    request: &[u8],
+    keys: &mut dyn KeySource,
+) -> (Box<dyn Codec>, Vec<u8>) {
+    let (head, size) = parts(request)
         .expect("a well-formed request")
         .expect("a whole request");
     let terms = Terms {
         subprotocol: None,
         public_url: "ws://example.com/",
-        limits,
+        limits: Limits::default(),
         length_frames: LengthFrames::default(),
     };
-    let mut accepted =
-        accept(draft, &request, &terms, &mut RandomKeys).expect("its own offer is accepted");
-    let heard = hear(&mut *accepted.codec, [&offered.request[head..]]);
+    let mut accepted = accept(draft, &head, &terms, keys).expect("its own offer is accepted");
+    let heard = hear(&mut *accepted.codec, [&request[size..]]);
     let answer = [accepted.head.to_bytes(), heard.wrote].concat();
-    let client = offered.pending.answer(&mut BytesMut::from(&answer[..]));
+    (accepted.codec, answer)
+}
+
+/// The client's and the server's end of a connection in `draft`, ready for
+/// messages.
+///
+/// # Panics
+/// If the draft's own halves do not agree.
+pub fn pair(draft: Draft, keys: &mut dyn KeySource) -> (Box<dyn Codec>, Box<dyn Codec>) {
+    let offered = offered(draft, keys);
+    let (server, answer) = answered(draft, &offered.request, keys);
+    (connected(offered, &answer), server)
+}
+
+/// The client's end, from the whole answer to what it offered.
+///
+/// # Panics
+/// If it is no answer to that.
+pub fn connected(mut offered: Offer, answer: &[u8]) -> Box<dyn Codec> {
+    let client = offered.pending.answer(&mut BytesMut::from(answer));
     let mut client = client.expect("a good answer").expect("a whole answer");
     hear(&mut *client.codec, []);
-    (client.codec, accepted.codec)
+    client.codec
 }
 
 /// The octets of `message` as `end` sends it.
@@ -98,7 +125,7 @@ pub fn decode(
 
 #[cfg(test)]
 mod tests {
-    use draftgate_drafts::spoken;
+    use draftgate_drafts::{RandomKeys, spoken};
 
     use super::*;
     use crate::payload::{SIZES, mixed};
@@ -107,7 +134,7 @@ mod tests {
     fn what_one_end_of_any_draft_sends_the_other_decodes() {
         for draft in spoken() {
             for size in SIZES {
-                let (mut client, mut server) = pair(draft);
+                let (mut client, mut server) = pair(draft, &mut RandomKeys);
                 let message = Message::from(mixed(size));
                 let octets = frame(&mut *client, message.clone());
                 let mut out = Outbox::new();

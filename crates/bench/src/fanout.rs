@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::{Buf, Bytes};
 use draftgate_bus::{Channel, Delivery, Envelope, Hub, Reason, Subscription, Verdict};
 use draftgate_core::{Codec, Draft, Message, Outbox, Outgoing, SendError, Speaker};
+use draftgate_drafts::RandomKeys;
 use draftgate_translate::{self as translate, BinaryPolicy, Outcome, Policy};
 
 use crate::ends::pair;
@@ -45,14 +46,14 @@ impl Audience {
         let channel: Channel = "chat".parse().expect("a good name");
         let places = (0..count).map(|i| {
             let draft = drafts[i % drafts.len()];
-            let (_, codec) = pair(draft);
+            let (_, codec) = pair(draft, &mut RandomKeys);
             let out = Outbox::new();
             let seat = Seat {
                 encoding,
                 writer: Mutex::new(Writer { codec, out }),
             };
             let speaker = Speaker::new(format!("c{i}"), draft);
-            hub.subscribe(&channel, speaker, Arc::new(seat))
+            hub.subscribe(&channel, speaker, seat)
         });
         Self {
             _places: places.collect(),

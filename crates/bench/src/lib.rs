@@ -13,6 +13,7 @@ pub mod ends;
 pub mod fanout;
 pub mod payload;
 pub mod peers;
+pub mod servers;
 pub mod turns;
 
 /// Asks the allocator to keep what is given back: to be called first. glibc

@@ -94,6 +94,7 @@ pub fn fastwebsockets_encode(payload: &[u8], buffer: &mut Vec<u8>) -> usize {
 mod tests {
     use bytes::BytesMut;
     use draftgate_core::{Draft, Outbox};
+    use draftgate_drafts::RandomKeys;
 
     use super::*;
     use crate::{
@@ -103,7 +104,7 @@ mod tests {
 
     #[test]
     fn all_of_them_write_frames_of_one_length() {
-        let (mut client, _) = pair(Draft::Hybi13);
+        let (mut client, _) = pair(Draft::Hybi13, &mut RandomKeys);
         let mut tungstenite = Tungstenite::client();
         for size in SIZES {
             let payload = Bytes::from(ascii(size));
@@ -113,7 +114,7 @@ mod tests {
             let mut buffer = Vec::new();
             assert_eq!(fastwebsockets_encode(&payload, &mut buffer), ours, "{size}");
             // What it wrote is a frame that we read.
-            let (_, mut server) = pair(Draft::Hybi13);
+            let (_, mut server) = pair(Draft::Hybi13, &mut RandomKeys);
             let octets = &buffer[..ours];
             let mut out = Outbox::new();
             let message = decode(&mut *server, octets, &mut BytesMut::new(), &mut out);
@@ -123,7 +124,7 @@ mod tests {
 
     #[test]
     fn tungstenite_reads_our_frames_again_and_again() {
-        let (mut client, _) = pair(Draft::Hybi13);
+        let (mut client, _) = pair(Draft::Hybi13, &mut RandomKeys);
         for size in SIZES {
             let octets = frame(&mut *client, ascii(size).into());
             let mut server = Tungstenite::server(&octets);

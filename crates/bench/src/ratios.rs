@@ -21,7 +21,7 @@ use draftgate_bench::{
     turns::{Contender, Standing, compare},
 };
 use draftgate_core::{Draft, Message, Outbox};
-use draftgate_drafts::spoken;
+use draftgate_drafts::{RandomKeys, spoken};
 use draftgate_wire::{Utf8, mask};
 
 const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
@@ -193,7 +193,7 @@ fn encoding(size: Size) -> Vec<Standing> {
     let payloads: Vec<Bytes> = places.map(|at| octets.slice(at..at + size.0)).collect();
     let messages: Vec<Message> = payloads.iter().cloned().map(Message::Binary).collect();
     let (mut first, mut second, mut third) = (in_turn(), in_turn(), in_turn());
-    let (mut client, _) = pair(Draft::Hybi13);
+    let (mut client, _) = pair(Draft::Hybi13, &mut RandomKeys);
     let (mut out, mut buffer) = (Outbox::new(), Vec::new());
     let mut tungstenite = Tungstenite::client();
     compare(vec![
@@ -224,7 +224,7 @@ fn in_turn() -> impl FnMut() -> usize {
 }
 
 fn decoding(draft: Draft, size: Size) -> Vec<Standing> {
-    let (mut client, mut server) = pair(draft);
+    let (mut client, mut server) = pair(draft, &mut RandomKeys);
     let octets = frame(&mut *client, mixed(size).into());
     let (mut input, mut out) = (BytesMut::new(), Outbox::new());
     let mut contenders = vec![

@@ -55,6 +55,9 @@ pub(crate) enum Failure {
     /// A rule of ours is broken, once per line.
     #[error("{}", list(.0))]
     Findings(Vec<String>),
+    /// Instructions could not be counted, or are not those of the baseline.
+    #[error("{0}")]
+    Counts(String),
     /// What the tests need could not be installed.
     #[error("{0}")]
     Install(String),

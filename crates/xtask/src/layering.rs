@@ -21,7 +21,7 @@ enum Place {
 }
 
 /// Every crate of the workspace.
-const PLACES: [(&str, Place); 26] = [
+const PLACES: [(&str, Place); 27] = [
     (CORE, Place::Row(0)),
     (WIRE, Place::Row(1)),
     ("draftgate-translate", Place::Row(1)),
@@ -38,6 +38,7 @@ const PLACES: [(&str, Place); 26] = [
     ("draftgate-client", Place::Row(4)),
     ("draftgate-explain", Place::Row(4)),
     ("draftgate-compare", Place::Row(5)),
+    ("draftgate-load", Place::Row(5)),
     ("draftgate-probe", Place::Row(5)),
     ("draftgate-record", Place::Row(5)),
     ("draftgate-replay", Place::Row(5)),

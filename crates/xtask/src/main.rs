@@ -1,8 +1,8 @@
 //! The workspace's own commands: `cargo xtask test` runs every check there is, in
 //! one order, on a developer's machine and in continuous integration alike. A
 //! program rather than a script, so that its rules have tests of their own and
-//! need nothing but cargo. `cargo xtask dist` makes the packages, and `cargo xtask
-//! check-targets` compiles for the systems that the tests do not run on. Exit codes:
+//! need nothing but cargo. `cargo xtask dist` makes the packages, `cargo xtask
+//! bench` measures, and `cargo xtask check-targets` compiles for the systems that the tests do not run on. Exit codes:
 //! 0 all passed, 1 a step failed, 2 usage.
 #![allow(
     clippy::print_stdout,
@@ -11,8 +11,10 @@
 
 mod allowed;
 mod bans;
+mod bench;
 mod code;
 mod command;
+mod count;
 mod dist;
 mod failure;
 mod features;
@@ -50,6 +52,8 @@ enum Task {
     Test(TestArgs),
     /// Make the packages: a tarball, a Debian package, their checksums
     Dist(dist::DistArgs),
+    /// Measure draftgate next to other servers: a table with our goals
+    Bench(bench::BenchArgs),
     /// Compile for the systems that have every command but serve: macOS, Windows
     CheckTargets,
 }
@@ -68,6 +72,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().task {
         Task::Test(args) => return tested(&args),
         Task::Dist(args) => root().and_then(|root| dist::run(&root, &args)),
+        Task::Bench(args) => root().and_then(|root| bench::run(&root, &args)),
         Task::CheckTargets => targets::check(),
     };
     match done {

@@ -5,12 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::command::Command;
 use crate::failure::Failure;
-
-/// cargo's target folder.
-pub(super) fn target(root: &Path) -> PathBuf {
-    let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
-    root.join(target)
-}
+use crate::install::target;
 
 /// Builds the binary with these features, and says where it is.
 ///

@@ -83,7 +83,7 @@ struct Scene<'a> {
 pub(crate) fn run(root: &Path, args: &DistArgs) -> Result<(), Failure> {
     let out = match &args.out {
         Some(out) => root.join(out),
-        None => build::target(root).join("packages"),
+        None => crate::install::target(root).join("packages"),
     };
     stage::folder(&out)?;
     let scene = Scene {

@@ -39,33 +39,49 @@ const DEBIAN: [&str; 26] = [
 
 const APT_INSTALL: [&str; 4] = ["apt-get", "install", "--yes", "--no-install-recommends"];
 
-/// Installs those that are missing.
-///
-/// # Errors
-/// They cannot be installed; the error names them and the command.
-pub(super) fn install(python: &Python, shim: &Shim, netty: &Netty) -> Result<(), InstallError> {
+/// What measuring draftgate next to other servers needs; libuv1 is the loop
+/// of uWebSockets.
+pub(super) const PEERS: [&str; 5] = ["haproxy", "libssl-dev", "libuv1", "openssl", "pkg-config"];
+
+/// What the tests need on this machine.
+pub(super) fn for_tests(python: &Python, shim: &Shim, netty: &Netty) -> Vec<&'static str> {
     let mut needed = DEBIAN.to_vec();
+    needed.extend(interpreters(python, !shim.fresh()));
+    if !on_path("java") || (!netty.fresh() && !on_path("javac")) {
+        needed.push("default-jdk-headless");
+    }
+    needed
+}
+
+/// Node.js and Python, and where something is to be compiled a C compiler.
+pub(super) fn interpreters(python: &Python, compiles: bool) -> Vec<&'static str> {
+    let mut needed = Vec::new();
     if !(on_path("node") && on_path("npm")) {
         needed.extend(["nodejs", "npm"]);
     }
     if !python.fresh() && !python.can_make_venv() {
         needed.extend(["python3", "python3-venv"]);
     }
-    if !shim.fresh() && !on_path("cc") {
+    if compiles && !on_path("cc") {
         needed.extend(["gcc", "libc6-dev"]);
     }
-    if !on_path("java") || (!netty.fresh() && !on_path("javac")) {
-        needed.push("default-jdk-headless");
-    }
+    needed
+}
+
+/// Installs those that are missing.
+///
+/// # Errors
+/// They cannot be installed; the error names them and the command.
+pub(super) fn install(needed: &[&'static str]) -> Result<(), InstallError> {
     // dpkg-query fails when it does not know one, but still lists the others.
     let known = Command::new("dpkg-query")
         .args(["--show", "--showformat", "${Package} ${db:Status-Status}\n"])
-        .args(&needed)
+        .args(needed)
         .stderr(Stdio::null())
         .output()
         .map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
         .unwrap_or_default();
-    let missing = missing(&needed, &known);
+    let missing = missing(needed, &known);
     if missing.is_empty() {
         return Ok(());
     }

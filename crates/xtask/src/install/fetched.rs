@@ -51,7 +51,7 @@ pub(super) fn npm(sources: &Path, node: &Path) -> Result<(), InstallError> {
     lock.write()?;
     Stamp::new(&sources.join("package.json"), node.join("package.json"))?.write()?;
     run(
-        "npm's packages of crates/cli/tests/foreign/package.json",
+        "npm's packages of package.json",
         Command::new("npm")
             .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
             .current_dir(node),
@@ -90,14 +90,30 @@ impl Python {
         if self.fresh() {
             return Ok(());
         }
-        let what = "PyPI's packages of crates/cli/tests/foreign/requirements.txt";
-        let mut make = Command::new("python3");
-        run(what, make.args(["-m", "venv", "--clear"]).arg(&self.venv))?;
-        let mut pip = Command::new(self.venv.join("bin/python"));
-        pip.args(["-m", "pip", "install", "--quiet", "--only-binary", ":all:"]);
-        pip.args(["--disable-pip-version-check", "--requirement"]);
-        run(what, pip.arg(&self.requirements.source))?;
+        let mut pip = self.pip(&["install", "--only-binary", ":all:"])?;
+        run(Self::WHAT, pip.arg(&self.requirements.source))?;
         self.requirements.write()
+    }
+
+    /// Puts the packages as they are into `folder`, and installs nothing.
+    pub(super) fn download(&self, folder: &Path) -> Result<(), InstallError> {
+        let mut pip = self.pip(&["download", "--no-deps", "--no-binary", ":all:"])?;
+        pip.arg(&self.requirements.source);
+        run(Self::WHAT, pip.arg("--dest").arg(folder))?;
+        self.requirements.write()
+    }
+
+    const WHAT: &str = "PyPI's packages of requirements.txt";
+
+    /// A command of pip's in a new environment; the file of requirements follows.
+    fn pip(&self, words: &[&str]) -> Result<Command, InstallError> {
+        let mut make = Command::new("python3");
+        make.args(["-m", "venv", "--clear"]);
+        run(Self::WHAT, make.arg(&self.venv))?;
+        let mut pip = Command::new(self.venv.join("bin/python"));
+        pip.args(["-m", "pip"]).args(words);
+        pip.args(["--quiet", "--disable-pip-version-check", "--requirement"]);
+        Ok(pip)
     }
 }
 

