@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::Strictness;
+
 /// Which end of a connection a codec speaks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Role {
@@ -64,7 +66,8 @@ pub struct Capabilities {
     pub closing: Closing,
 }
 
-/// How much a peer may send. All sizes are octets of payload.
+/// How much a peer may send, and how strictly it is judged. All sizes are octets
+/// of payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// The longest frame.
@@ -73,6 +76,8 @@ pub struct Limits {
     pub message: u64,
     /// The most fragments one message may come in; 0 is taken for 1.
     pub fragments: u32,
+    /// What is let pass beyond the draft's own rules.
+    pub strictness: Strictness,
 }
 
 impl Default for Limits {
@@ -83,6 +88,7 @@ impl Default for Limits {
             frame: 16 << 20,
             message: 16 << 20,
             fragments: 65_536,
+            strictness: Strictness::default(),
         }
     }
 }

@@ -101,6 +101,9 @@ pub const WITHOUT_KEYS: Draft = Draft::Hixie75;
 /// The draft that travelled as Version 8 under all of its numbers up to 12.
 pub const VERSION_ALIASED: Draft = Draft::Hybi08;
 
+/// The draft whose texts are the first to demand the shortest form of lengths.
+pub const STRICTEST: Draft = Draft::Hybi13;
+
 /// Whether clients of `draft` mask what they send: hybi-04 on. hello-00 stands
 /// before it, in time, too.
 pub fn is_masked(draft: Draft) -> bool {

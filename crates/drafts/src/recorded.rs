@@ -18,6 +18,14 @@ use crate::{Detection, accept, acceptor, detect, offerer, subprotocols};
 /// # Errors
 /// Why it must be refused.
 pub fn answer(request: &Parts) -> Result<(Draft, Accepted), Refusal> {
+    answer_within(Limits::default(), request)
+}
+
+/// The same, with the client held to `limits`.
+///
+/// # Errors
+/// As [`answer`].
+pub fn answer_within(limits: Limits, request: &Parts) -> Result<(Draft, Accepted), Refusal> {
     let draft = detect(request, Detection::default())?;
     origin(&request.headers)?;
     let host = request.headers.get("host").and_then(|h| h.to_str().ok());
@@ -27,7 +35,7 @@ pub fn answer(request: &Parts) -> Result<(Draft, Accepted), Refusal> {
     let terms = Terms {
         subprotocol: asked.first().copied(),
         public_url: &url,
-        limits: Limits::default(),
+        limits,
         length_frames: LengthFrames::default(),
     };
     let accepted = accept(draft, request, &terms, &mut FixedKeys::new([0]))?;
@@ -46,9 +54,22 @@ pub fn resume(
     request: &[u8],
     keys: &mut dyn KeySource,
 ) -> Result<Box<dyn Pending>, Refusal> {
+    resume_within(Limits::default(), draft, request, keys)
+}
+
+/// The same, with the server held to `limits`.
+///
+/// # Errors
+/// As [`resume`].
+pub fn resume_within(
+    limits: Limits,
+    draft: Draft,
+    request: &[u8],
+    keys: &mut dyn KeySource,
+) -> Result<Box<dyn Pending>, Refusal> {
     let terms = Resume {
         secure: false,
-        limits: Limits::default(),
+        limits,
         length_frames: LengthFrames::default(),
     };
     let mut whole = BytesMut::from(request);

@@ -10,7 +10,7 @@ use common::{
     ROLES, end,
     frames::{octets, pieces},
 };
-use draftgate_core::{COPIED, Codec, Event, Limits, Message, Outbox, Outgoing, Role};
+use draftgate_core::{COPIED, Codec, Event, Limits, Message, Outbox, Outgoing, Role, Strictness};
 use draftgate_drafts::{Detection, FixedKeys, detect, offer, opening, spoken};
 use draftgate_testkit::codecs::{Heard, hear, hear_passing};
 use http::Request;
@@ -33,6 +33,7 @@ fn limits() -> impl Strategy<Value = Limits> {
         frame,
         message,
         fragments,
+        strictness: Strictness::STRICT,
     });
     prop_oneof![Just(Limits::default()), small]
 }

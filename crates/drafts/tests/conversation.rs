@@ -9,6 +9,7 @@ use bytes::{Bytes, BytesMut};
 use common::{ROLES, end};
 use draftgate_core::{
     Close, Closing, Codec, Draft, Event, Limits, Message, Outbox, Outgoing, Role, SendError, State,
+    Strictness,
 };
 use draftgate_drafts::spoken;
 
@@ -231,6 +232,7 @@ fn a_message_at_the_limit_passes_and_one_octet_more_fails() {
         frame: 3000,
         message: 3000,
         fragments: 4,
+        strictness: Strictness::STRICT,
     };
     everywhere_with(limits, |draft, _, ours, theirs| {
         let fits = send(ours, Outgoing::Message("x".repeat(3000).into())).unwrap();

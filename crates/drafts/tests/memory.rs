@@ -8,7 +8,7 @@ mod common;
 
 use bytes::{Buf, BytesMut};
 use common::{ROLES, end, pair_with};
-use draftgate_core::{Codec, Draft, Limits, Outbox, Role};
+use draftgate_core::{Codec, Draft, Limits, Outbox, Role, Strictness};
 use draftgate_drafts::spoken;
 use draftgate_testkit::forged::{Kind, announcing, frame, has_headers};
 use peak_alloc::PeakAlloc;
@@ -66,6 +66,7 @@ const LIMITS: Limits = Limits {
     frame: 4 << 20,
     message: 4 << 20,
     fragments: 65_536,
+    strictness: Strictness::STRICT,
 };
 
 /// What is tried on the end of `draft` that plays `role`.

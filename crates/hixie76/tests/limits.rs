@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
-use draftgate_core::{Codec, Event, Limits, Message, Notice, Rule};
+use draftgate_core::{Codec, Event, Limits, Message, Notice, Rule, Strictness};
 use draftgate_hixie76::ACCEPTOR;
 use draftgate_testkit::codecs::{hear, hear_every_cut};
 use draftgate_wire::{
@@ -20,6 +20,7 @@ const TINY: Limits = Limits {
     frame: 5,
     message: 3,
     fragments: 1,
+    strictness: Strictness::STRICT,
 };
 
 fn server(limits: Limits, length_frames: LengthFrames) -> Box<dyn Codec> {

@@ -35,6 +35,8 @@ static OPENING: Versioned = Versioned {
     dialect: &DIALECTS[0],
     layout: &LAYOUT,
     origin_field: "Sec-WebSocket-Origin",
+    earlier: None,
+    lenient: None,
 };
 
 /// hybi-06 §4.2; the fourth reserved bit is the top one of the second octet.

@@ -13,7 +13,7 @@
 use draftgate_core::{BadUtf8, Closing, Draft, WireClass};
 use draftgate_wire::{
     Breach, Dialect, Layout, Masked,
-    opening::{Acceptor, Offerer, Versioned},
+    opening::{Acceptor, Offerer, Rules, Versioned},
 };
 
 /// The rows of this crate in the table of drafts.
@@ -32,16 +32,29 @@ pub static OFFERER: &dyn Offerer = &OPENING;
 
 static OPENING: Versioned = Versioned {
     dialect: &DIALECTS[0],
-    layout: &LAYOUT,
+    layout: &STRICT,
     origin_field: "Origin",
+    earlier: None,
+    lenient: Some(Rules {
+        dialect: &DIALECTS[0],
+        layout: &LENIENT,
+    }),
 };
 
 /// RFC 6455 §5.2.
-static LAYOUT: Layout = Layout {
+const LAYOUT: Layout = Layout {
     opcodes: [0x0, 0x1, 0x2, 0x8, 0x9, 0xa],
     masked: Masked::Payload,
     reserved_bits: Breach::Fails,
     long_lengths: Breach::Fails,
     long_controls: Breach::Fails,
     class: WireClass::Hybi07,
+};
+
+static STRICT: Layout = LAYOUT;
+
+/// As until hybi-13, whose peers travelled as Version 13 too.
+static LENIENT: Layout = Layout {
+    long_lengths: Breach::Tolerated,
+    ..LAYOUT
 };

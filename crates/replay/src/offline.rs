@@ -5,11 +5,11 @@
 //! a stream what its file expects; the tests of the archive ask it as well.
 
 use bytes::{Bytes, BytesMut};
-use draftgate_core::{Codec, Draft, Event, Role};
+use draftgate_core::{Codec, Draft, Event, Limits, Role};
 use draftgate_drafts::{
     FixedKeys, acceptor, not_built,
     opening::{Accepted, Pending, Refusal, RefusalKind, parts},
-    recorded::{answer, resume},
+    recorded::{answer_within, resume_within},
 };
 use draftgate_vectors::{Action, Ends, Expectation, Refused, Stated, Vector};
 
@@ -23,6 +23,11 @@ const OF_ROUTES: [RefusalKind; 2] = [RefusalKind::DraftNotEnabled, RefusalKind::
 
 /// Runs `vector` as `role` in every cut that `split` wants.
 pub fn judge(vector: &Vector, role: Role, split: Split) -> Outcome {
+    judge_within(Limits::default(), vector, role, split)
+}
+
+/// The same, with the recorded peer held to `limits`.
+pub fn judge_within(limits: Limits, vector: &Vector, role: Role, split: Split) -> Outcome {
     let stated = match vector.expectation(role) {
         Expectation::Stated(stated) => stated,
         Expectation::Unstated(why) => return Outcome::Skipped(why.clone()),
@@ -31,8 +36,8 @@ pub fn judge(vector: &Vector, role: Role, split: Split) -> Outcome {
         return Outcome::Skipped(why);
     }
     match role {
-        Role::Server => as_server(vector, stated, split).into(),
-        Role::Client => as_client(vector, stated, split).into(),
+        Role::Server => as_server(limits, vector, stated, split).into(),
+        Role::Client => as_client(limits, vector, stated, split).into(),
     }
 }
 
@@ -70,7 +75,7 @@ pub(crate) fn gap(vector: &Vector, side: Role) -> bool {
     steps.any(|step| matches!(step.action, Action::Gap(_)))
 }
 
-fn as_server(vector: &Vector, stated: &Stated, split: Split) -> Compared {
+fn as_server(limits: Limits, vector: &Vector, stated: &Stated, split: Split) -> Compared {
     let octets = vector.octets(Role::Client);
     let (parts, head) = match parts(&octets) {
         Ok(Some(whole)) => whole,
@@ -90,7 +95,7 @@ fn as_server(vector: &Vector, stated: &Stated, split: Split) -> Compared {
             );
         }
     };
-    let answered = answer(&parts);
+    let answered = answer_within(limits, &parts);
     if stated.refused.is_some() {
         return refused(stated, answered.map_err(|refusal| told(&refusal)));
     }
@@ -104,7 +109,11 @@ fn as_server(vector: &Vector, stated: &Stated, split: Split) -> Compared {
     }
     facts(draft, stated, &accepted)?;
     let rest = octets.slice(head..);
-    let codec = || answer(&parts).ok().map(|(_, accepted)| accepted.codec);
+    let codec = || {
+        answer_within(limits, &parts)
+            .ok()
+            .map(|(_, accepted)| accepted.codec)
+    };
     for way in split.ways(rest.len()) {
         let Some(mine) = codec() else { continue };
         let mut hearing = Hearing::new(mine, &[]);
@@ -129,25 +138,37 @@ fn as_server(vector: &Vector, stated: &Stated, split: Split) -> Compared {
     Ok(())
 }
 
-fn as_client(vector: &Vector, stated: &Stated, split: Split) -> Compared {
+fn as_client(limits: Limits, vector: &Vector, stated: &Stated, split: Split) -> Compared {
     let octets = vector.octets(Role::Server);
     for way in split.ways(octets.len()) {
-        answered(vector, stated, &octets, &way.cut(&octets)).map_err(|mut mismatch| {
-            mismatch.how = way.named(octets.len());
-            mismatch
-        })?;
+        answered(limits, vector, stated, (&octets, &way.cut(&octets))).map_err(
+            |mut mismatch| {
+                mismatch.how = way.named(octets.len());
+                mismatch
+            },
+        )?;
     }
     Ok(())
 }
 
-fn pending(vector: &Vector) -> Result<Box<dyn Pending>, Refusal> {
+fn pending(limits: Limits, vector: &Vector) -> Result<Box<dyn Pending>, Refusal> {
     // The masks of a client that only listens do not matter.
     let keys = &mut FixedKeys::new([0]);
-    resume(vector.about.draft, &vector.octets(Role::Client), keys)
+    resume_within(
+        limits,
+        vector.about.draft,
+        &vector.octets(Role::Client),
+        keys,
+    )
 }
 
-fn answered(vector: &Vector, stated: &Stated, octets: &Bytes, pieces: &[&[u8]]) -> Compared {
-    let mut waiting = match pending(vector) {
+fn answered(
+    limits: Limits,
+    vector: &Vector,
+    stated: &Stated,
+    (octets, pieces): (&Bytes, &[&[u8]]),
+) -> Compared {
+    let mut waiting = match pending(limits, vector) {
         Ok(pending) => pending,
         Err(refusal) => return refused(stated, Err::<(), _>(told(&refusal))),
     };
@@ -181,7 +202,7 @@ fn answered(vector: &Vector, stated: &Stated, octets: &Bytes, pieces: &[&[u8]]) 
     }
     conclude(vector, stated, hearing).map_err(|mismatch| {
         let mut whole = BytesMut::from(&octets[..]);
-        let connected = pending(vector).and_then(|mut pending| pending.answer(&mut whole));
+        let connected = pending(limits, vector).and_then(|mut pending| pending.answer(&mut whole));
         let codec = connected.ok().flatten().map(|connected| connected.codec);
         let rest = (&whole.freeze(), 0);
         explained(vector, stated, Role::Client, codec, rest, mismatch)

@@ -8,18 +8,19 @@ use std::{
     thread,
 };
 
-use draftgate_core::Role;
+use draftgate_core::{Limits, Role};
 use draftgate_vectors::Vector;
 
-use crate::{Judged, Split, offline::judge};
+use crate::{Judged, Split, offline::judge_within};
 
 /// An exchange in one role.
 pub type Task<'a> = (&'a Vector, Role);
 
-/// Replays `tasks` against our own codecs in `jobs` threads; calls `done`
-/// after each.
+/// Replays `tasks` against our own codecs, which hold the recorded peers to
+/// `limits`, in `jobs` threads; calls `done` after each.
 pub fn offline(
     tasks: &[Task<'_>],
+    limits: Limits,
     split: Split,
     jobs: NonZeroUsize,
     done: &(dyn Fn() + Sync),
@@ -32,7 +33,7 @@ pub fn offline(
             let Some((vector, role)) = tasks.get(index) else {
                 return judged;
             };
-            let outcome = judge(vector, *role, split);
+            let outcome = judge_within(limits, vector, *role, split);
             judged.push((index, Judged::new(vector, *role, outcome)));
             done();
         }

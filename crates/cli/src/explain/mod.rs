@@ -12,7 +12,7 @@ use std::{
 
 use bytes::Bytes;
 use clap::builder::PossibleValuesParser;
-use draftgate_core::{Draft, Role};
+use draftgate_core::{Draft, Role, Strictness};
 use draftgate_drafts::dissect::{Dissecting, begins_with_head};
 use draftgate_explain::{Look, fault, unit};
 use draftgate_vectors::Action;
@@ -54,6 +54,9 @@ pub(crate) struct Explain {
     /// Who sent the octets; by default whoever could have
     #[arg(long, value_name = "SIDE", value_parser = PossibleValuesParser::new(["client", "server"]))]
     from: Option<String>,
+    /// What is let pass of both sides, as `strictness` of a route: hybi-08, lenient, or both with a comma
+    #[arg(long, value_name = "WORDS")]
+    strictness: Option<Strictness>,
     /// Take the octets of a file as they are, even if they look like hexadecimal
     #[arg(long)]
     raw: bool,
@@ -94,7 +97,16 @@ pub(crate) fn run(args: &Explain) -> Result<(), Failure> {
             let sides = args
                 .from()
                 .map_or_else(|| vec![Role::Client, Role::Server], |side| vec![side]);
-            (said, Dissecting::of(client, server, Some(draft)), sides)
+            (
+                said,
+                Dissecting::under(
+                    args.strictness.unwrap_or_default(),
+                    client,
+                    server,
+                    Some(draft),
+                ),
+                sides,
+            )
         }
         Input::Octets(octets) => {
             let (said, seen, side) = one_side(args, octets)?;
@@ -128,10 +140,11 @@ fn one_side(args: &Explain, octets: Bytes) -> Result<(Option<String>, Dissecting
             (Err(failure), None) => return Err(failure),
         },
     };
-    let seen = match from {
-        Role::Client => Dissecting::of(octets, Bytes::new(), draft),
-        Role::Server => Dissecting::of(Bytes::new(), octets, draft),
+    let (client, server) = match from {
+        Role::Client => (octets, Bytes::new()),
+        Role::Server => (Bytes::new(), octets),
     };
+    let seen = Dissecting::under(args.strictness.unwrap_or_default(), client, server, draft);
     Ok((said, seen, from))
 }
 

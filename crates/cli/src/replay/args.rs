@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use clap::ValueEnum;
-use draftgate_core::{Draft, Role};
+use draftgate_core::{Draft, Role, Strictness};
 use draftgate_gateway::config::units;
 use draftgate_replay::{Split, net::Timing};
 
@@ -35,6 +35,9 @@ pub(crate) struct Replay {
     /// Cut streams: `each` in two at each octet and octet by octet (over sockets octet by octet alone), `random:SEED`, or in pieces of N octets
     #[arg(long, value_name = "each|random:SEED|N")]
     pub(super) split: Option<Split>,
+    /// What our own codecs let pass, as `strictness` of a route: hybi-08, lenient, or both with a comma
+    #[arg(long, value_name = "WORDS", conflicts_with_all = ["target", "listen"])]
+    pub(super) strictness: Option<Strictness>,
     /// How many exchanges are replayed at once; by default as many as there are processors, 8 against a server
     #[arg(long, value_name = "N", value_parser = jobs)]
     pub(super) jobs: Option<NonZeroUsize>,

@@ -9,7 +9,7 @@ mod sockets;
 
 use std::{collections::BTreeSet, io, num::NonZeroUsize, thread};
 
-use draftgate_core::Role;
+use draftgate_core::{Limits, Role};
 use draftgate_replay::{Against, Judged, Outcome, Report, Selection, Task, run_offline};
 use draftgate_vectors::Vector;
 use tokio::time::Instant;
@@ -143,7 +143,11 @@ fn replay(tasks: &[Task<'_>], args: &Replay, progress: &Progress) -> Result<Play
     }
     let split = args.split.unwrap_or_default();
     let jobs = args.jobs.unwrap_or_else(processors);
-    let judged = run_offline(tasks, split, jobs, &|| progress.step());
+    let limits = Limits {
+        strictness: args.strictness.unwrap_or_default(),
+        ..Limits::default()
+    };
+    let judged = run_offline(tasks, limits, split, jobs, &|| progress.step());
     Ok(Played {
         against: Against::Codecs,
         judged,

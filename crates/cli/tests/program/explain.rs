@@ -96,6 +96,34 @@ fn what_holds_no_stream_is_told_what_to_do_with_it() {
 }
 
 #[test]
+fn what_strictness_lets_pass_is_no_fault() {
+    for (draft, words, rule, octets) in [
+        (
+            "hybi-08",
+            "hybi-08",
+            "reserved-bits",
+            "c1 81 00 00 00 00 61",
+        ),
+        ("hybi-08", "hybi-08", "not-utf8", "81 82 00 00 00 00 c3 28"),
+        (
+            "hybi-13",
+            "lenient",
+            "length-not-minimal",
+            "81 fe 00 01 00 00 00 00 61",
+        ),
+    ] {
+        let read = ["explain", "--draft", draft, "--from", "client", octets];
+        draftgate(read).run().expect(1, &[rule]);
+        for words in [words, "lenient,hybi-08"] {
+            let loosely = read.into_iter().chain(["--strictness", words]);
+            draftgate(loosely).run().expect(0, &[]);
+        }
+    }
+    let ended = draftgate(["explain", "--strictness", "strict", "81 00"]).run();
+    ended.expect(2, &["`strict` is neither `hybi-08` nor `lenient`"]);
+}
+
+#[test]
 fn a_refused_request_tells_why_and_what_to_do() {
     let squeezed = REQUEST.replace("Y3 1  .P00", "Y3 1 . P 00");
     let ended = draftgate(["explain", "-"]).run_with(squeezed);

@@ -277,6 +277,32 @@ fn who_is_stopped_reports_what_was_replayed_and_fails() {
     }
 }
 
+/// Exchanges that expect a breach to fail fail themselves, and no others do: what
+/// is let pass is looked for in no other draft.
+#[test]
+fn strictness_is_that_of_the_draft_it_is_about() {
+    let loosened = [
+        ("hybi-08", "hybi-08", &["reserved-bits", "not-utf8"][..]),
+        ("lenient", "hybi-13", &["length-not-minimal"]),
+    ];
+    for (words, draft, rules) in loosened {
+        let others = spoken().filter(|other| other.name() != draft);
+        let others = others.flat_map(|other| ["--draft", other.name()]);
+        passes(replay(others.chain(["--strictness", words])));
+        let ended = replay(["--draft", draft, "--strictness", words]);
+        ended.expect(1, &[]);
+        let mut mismatches = ended.stdout.lines().filter(|l| l.starts_with("mismatch: "));
+        let is_one = |line: &str| rules.iter().any(|rule| line.contains(rule));
+        assert!(mismatches.all(is_one), "{ended:#?}");
+        for rule in rules {
+            let malformed = format!("mismatch: {draft}/malformed.{rule}.by-client");
+            assert!(ended.stdout.contains(&malformed), "{ended:#?}");
+        }
+    }
+    let ended = replay(["--target", "ws://127.0.0.1:1/", "--strictness", "lenient"]);
+    ended.expect(2, &["cannot be used with"]);
+}
+
 #[test]
 fn nothing_passes_where_nothing_is_replayed() {
     let ended = replay(["--name", "no such name"]);

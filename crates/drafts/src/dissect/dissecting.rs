@@ -6,10 +6,10 @@
 use std::vec;
 
 use bytes::Bytes;
-use draftgate_core::{Draft, Role};
+use draftgate_core::{Draft, Role, Strictness};
 use draftgate_wire::dissect::{Kind, Stream, Unit, What};
 
-use super::{Refused, answer, begins_with_head, frames, newest, notes, request};
+use super::{Refused, answer, begins_with_head, frames_under, newest, notes, request};
 use crate::acceptor;
 
 /// What [`Dissected`](super::Dissected) is made of, read while it is asked for.
@@ -46,6 +46,16 @@ impl Iterator for Side {
 impl Dissecting {
     /// As [`Dissected::of`](super::Dissected::of).
     pub fn of(client: impl Into<Bytes>, server: impl Into<Bytes>, draft: Option<Draft>) -> Self {
+        Self::under(Strictness::STRICT, client, server, draft)
+    }
+
+    /// The same, with frames judged under `strictness`.
+    pub fn under(
+        strictness: Strictness,
+        client: impl Into<Bytes>,
+        server: impl Into<Bytes>,
+        draft: Option<Draft>,
+    ) -> Self {
         let (client, server) = (client.into(), server.into());
         let asked =
             begins_with_head(Role::Client, &client).then(|| request::Request::read(&client, draft));
@@ -55,6 +65,7 @@ impl Dissecting {
             .then(|| answer::Answer::read(&client, &server, draft));
         let mut sides = [Role::Client, Role::Server].map(|from| Reader {
             draft,
+            strictness,
             from,
             read: Vec::new(),
             frames: None,
@@ -108,6 +119,7 @@ const UNTOLD: &str = "of which draft it is cannot be told";
 /// A [`Side`] that becomes one.
 struct Reader {
     draft: Option<Draft>,
+    strictness: Strictness,
     from: Role,
     read: Vec<Unit>,
     frames: Option<Stream>,
@@ -152,7 +164,7 @@ impl Reader {
     fn frames(&mut self, offset: usize, octets: Bytes) {
         let stream = self
             .draft
-            .map(|draft| frames(draft, self.from, octets.clone()));
+            .map(|draft| frames_under(self.strictness, draft, self.from, octets.clone()));
         match stream {
             Some(Ok(stream)) => self.frames = Some(stream.starting_at(offset as u64)),
             Some(Err(refusal)) => self.unknown(offset, octets, &refusal.to_string()),

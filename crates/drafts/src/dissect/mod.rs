@@ -31,7 +31,7 @@ pub use guess::{Fit, Reading, readings};
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use draftgate_core::{Draft, Role};
+use draftgate_core::{Draft, Role, Strictness};
 pub use draftgate_wire::dissect::{Fault, Field, Kind, Stream, Unit, What};
 use draftgate_wire::{
     Dialect,
@@ -142,8 +142,25 @@ fn units(draft: Draft, from: Role, octets: Bytes) -> Side {
 /// # Errors
 /// The draft is not spoken, so that nothing is known of its frames.
 pub fn frames(draft: Draft, from: Role, octets: Bytes) -> Result<Stream, Refusal> {
-    let layout = acceptor(draft)?.frames();
-    Ok(Stream::new(layout, dialect(draft)?, from, octets))
+    frames_under(Strictness::STRICT, draft, from, octets)
+}
+
+/// The same, judged under `strictness`.
+///
+/// # Errors
+/// As [`frames`].
+pub fn frames_under(
+    strictness: Strictness,
+    draft: Draft,
+    from: Role,
+    octets: Bytes,
+) -> Result<Stream, Refusal> {
+    let acceptor = acceptor(draft)?;
+    let (frames, dialect) = match acceptor.judged(strictness) {
+        Some(rules) => rules,
+        None => (acceptor.frames(), dialect(draft)?),
+    };
+    Ok(Stream::new(frames, dialect, from, octets))
 }
 
 /// Whether `octets` begin with the head of `from`, or with so much of one as is

@@ -14,7 +14,7 @@ use common::{
     ROLES, end,
     frames::{masked_with, octets, pieces},
 };
-use draftgate_core::{Draft, Event, Limits, Notice, Role};
+use draftgate_core::{Draft, Event, Limits, Notice, Role, Strictness};
 use draftgate_drafts::{dissect, spoken};
 use draftgate_testkit::codecs::hear;
 use draftgate_vectors::load_dir;
@@ -25,6 +25,7 @@ const UNLIMITED: Limits = Limits {
     frame: u64::MAX,
     message: u64::MAX,
     fragments: u32::MAX,
+    strictness: Strictness::STRICT,
 };
 
 pub(crate) fn units(draft: Draft, from: Role, octets: &[u8]) -> Vec<Unit> {

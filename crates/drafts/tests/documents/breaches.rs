@@ -4,7 +4,7 @@
 
 use std::fmt::Write;
 
-use draftgate_core::{Draft, Event, Limits, Notice, Outbox, Outgoing};
+use draftgate_core::{Draft, Event, Limits, Notice, Outbox, Outgoing, Strictness};
 use draftgate_drafts::traits;
 use draftgate_testkit::codecs::hear;
 
@@ -68,6 +68,7 @@ const LIMITS: Limits = Limits {
     frame: 1000,
     message: 1000,
     fragments: 10,
+    strictness: Strictness::STRICT,
 };
 
 const BREACHES: [Breach; 13] = [

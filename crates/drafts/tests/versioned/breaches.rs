@@ -2,7 +2,9 @@
 //! the limits that are ours.
 
 use bytes::Bytes;
-use draftgate_core::{Close, Draft, Event, Limits, Outbox, Outgoing, Role, Rule, SendError};
+use draftgate_core::{
+    Close, Draft, Event, Limits, Outbox, Outgoing, Role, Rule, SendError, Strictness,
+};
 use draftgate_testkit::codecs::{hear, hear_every_cut, hex};
 
 use crate::{
@@ -80,6 +82,7 @@ fn limits_hold_before_the_octets_come_and_say_too_big() {
         frame: 10,
         message: 15,
         fragments: 3,
+        strictness: Strictness::STRICT,
     };
     everywhere(|draft, role| {
         for (octets, broken) in [

@@ -1,22 +1,24 @@
 //! Where the drafts differ in what they bear: one table, a row for each breach
-//! and a column for each draft, beside what `Draft`'s texts and the peers of
+//! and a column for each draft, with what a looser strictness makes of them,
+//! beside what `Draft`'s texts and the peers of
 //! 2011 say.
 
 use bytes::Bytes;
-use draftgate_core::{Close, Draft, Event, Notice, Role, Rule};
+use draftgate_core::{Close, Draft, Event, Limits, Notice, Role, Rule, Strictness};
+use draftgate_drafts::dissect::frames_under;
 use draftgate_testkit::codecs::{hear_every_cut, hex};
 
 use crate::{
-    codec,
+    codec, codec_with,
     common::{
         ROLES,
         frames::{from_peer, masked_with},
     },
-    drafts, hear_in_both_roles,
+    drafts,
 };
 
 /// What becomes of a breach.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 enum Fate {
     /// It fails with the rule, and is answered with the code.
     Fails(Rule, u16),
@@ -44,22 +46,47 @@ struct Row {
     event: Event,
     /// hybi-06, -07, -08 and RFC 6455.
     fates: [Fate; 4],
+    /// Where `hybi-08` or `lenient` is said: the draft that this changes, and to
+    /// what.
+    loose: Option<(Draft, Fate)>,
+}
+
+impl Row {
+    fn of(frames: Vec<u8>, event: Event, fates: [Fate; 4]) -> Self {
+        let loose = None;
+        Self {
+            frames,
+            event,
+            fates,
+            loose,
+        }
+    }
+
+    fn loose(self, draft: Draft, fate: Fate) -> Self {
+        let loose = Some((draft, fate));
+        Self { loose, ..self }
+    }
+
+    fn fate(&self, draft: Draft, strictness: Strictness) -> Fate {
+        let says = match draft {
+            Draft::Hybi08 => strictness.hybi_08,
+            Draft::Hybi13 => strictness.lenient,
+            _ => false,
+        };
+        match self.loose {
+            Some((of, fate)) if of == draft && says => fate,
+            _ => self.fates[column(draft)],
+        }
+    }
 }
 
 fn row(frames: &str, event: Event, fates: [Fate; 4]) -> Row {
-    Row {
-        frames: hex(frames),
-        event,
-        fates,
-    }
+    Row::of(hex(frames), event, fates)
 }
 
 fn long(head: &str, octets: usize, event: Event, fates: [Fate; 4]) -> Row {
-    Row {
-        frames: [&hex(head)[..], &vec![b'x'; octets]].concat(),
-        event,
-        fates,
-    }
+    let frames = [&hex(head)[..], &vec![b'x'; octets]].concat();
+    Row::of(frames, event, fates)
 }
 
 fn text(text: &str) -> Event {
@@ -85,7 +112,7 @@ fn reserved() -> Vec<Row> {
     ];
     ["c1 01 61", "a1 01 61", "91 01 61", "f1 01 61"]
         .into_iter()
-        .map(|frames| row(frames, text("a"), fates))
+        .map(|frames| row(frames, text("a"), fates).loose(Draft::Hybi08, Taken(RESERVED)))
         .collect()
 }
 
@@ -97,7 +124,7 @@ fn lengths() -> Vec<Row> {
         Taken(MINIMAL),
         Fails(MINIMAL, 1002),
     ];
-    vec![
+    let rows = vec![
         row("81 7e 00 01 61", text("a"), fates),
         row("81 7e 00 00", text(""), fates),
         long("81 7e 00 7d", 125, text(&"x".repeat(125)), fates),
@@ -108,7 +135,10 @@ fn lengths() -> Vec<Row> {
             text(&"x".repeat(126)),
             fates,
         ),
-    ]
+    ];
+    let rows = rows.into_iter();
+    rows.map(|row| row.loose(Draft::Hybi13, Taken(MINIMAL)))
+        .collect()
 }
 
 /// Control frames above 125 octets, which peers of 2011 send and answer.
@@ -130,10 +160,9 @@ fn codes() -> Vec<Row> {
         0_u16, 741, 999, 1005, 1006, 1015, 1016, 2999, 5000, 50361, 65535,
     ]
     .into_iter()
-    .map(|code| Row {
-        frames: [&[0x88, 2][..], &code.to_be_bytes()].concat(),
-        event: close(code, ""),
-        fates: undefined,
+    .map(|code| {
+        let frames = [&[0x88, 2][..], &code.to_be_bytes()].concat();
+        Row::of(frames, close(code, ""), undefined)
     })
     .collect();
     let fine = [Fine, Fine, Fine, Fine];
@@ -188,7 +217,7 @@ fn utf8() -> Vec<Row> {
         Fails(REASON, 1007),
         Fails(REASON, 1007),
     ];
-    vec![
+    let rows = vec![
         row("81 02 c3 28", text("\u{fffd}("), fates(1)),
         row("81 01 c3", text("\u{fffd}"), fates(1)),
         row("81 04 ff 61 ff 62", text("\u{fffd}a\u{fffd}b"), fates(2)),
@@ -212,7 +241,14 @@ fn utf8() -> Vec<Row> {
             close(741, "\u{fffd}"),
             [Taken(CODE), Taken(CODE), reason[2], reason[3]],
         ),
-    ]
+    ];
+    // What hybi-07 makes of it.
+    let rows = rows.into_iter();
+    rows.map(|row| {
+        let repaired = row.fates[1];
+        row.loose(Draft::Hybi08, repaired)
+    })
+    .collect()
 }
 
 fn column(draft: Draft) -> usize {
@@ -225,38 +261,85 @@ fn column(draft: Draft) -> usize {
     }
 }
 
-#[test]
-fn each_draft_bears_what_its_column_says() {
-    let rows = [reserved(), lengths(), controls(), codes(), utf8()];
-    for row in rows.into_iter().flatten() {
-        for draft in drafts() {
-            let heard = hear_in_both_roles(draft, &row.frames);
-            let seen = (heard.events, heard.violation.map(|v| v.rule));
-            let notice = |notice| vec![Event::Notice(notice), row.event.clone()];
-            let want = match row.fates[column(draft)] {
-                Fails(rule, code) => {
-                    for role in ROLES {
-                        answered(draft, role, &row.frames, code);
-                    }
-                    (Vec::new(), Some(rule))
-                }
-                Taken(rule) => (notice(Notice::Tolerated { rule }), None),
-                Repaired(replacements) => (notice(Notice::Repaired { replacements }), None),
-                Fine => (vec![row.event.clone()], None),
-            };
-            assert_eq!(seen, want, "{draft}: {:02x?}", row.frames);
-        }
+/// What can be said of strictness.
+const STRICTNESS: [Strictness; 4] = {
+    const fn of(hybi_08: bool, lenient: bool) -> Strictness {
+        Strictness { hybi_08, lenient }
+    }
+    [
+        of(false, false),
+        of(true, false),
+        of(false, true),
+        of(true, true),
+    ]
+};
+
+fn limits(strictness: Strictness) -> Limits {
+    Limits {
+        strictness,
+        ..Limits::default()
     }
 }
 
-/// What breaks a rule is answered with a Close of `code`.
-fn answered(draft: Draft, role: Role, frames: &[u8], code: u16) {
-    let heard = hear_every_cut(|| codec(draft, role), &from_peer(draft, role, frames));
-    let told = hear_every_cut(|| codec(draft, role.peer()), &heard.wrote);
+#[test]
+fn each_draft_bears_what_its_column_says_under_every_strictness() {
+    let rows = [reserved(), lengths(), controls(), codes(), utf8()];
+    let mut loosened = 0;
+    for row in rows.iter().flatten() {
+        for draft in drafts() {
+            for strictness in STRICTNESS {
+                let fate = row.fate(draft, strictness);
+                bears(draft, strictness, row, fate);
+                loosened += usize::from(fate != row.fates[column(draft)]);
+            }
+        }
+    }
+    // Four with reserved bits, five lengths and ten texts, each under two of the four.
+    assert_eq!(loosened, 2 * (4 + 5 + 10));
+}
+
+fn bears(draft: Draft, strictness: Strictness, row: &Row, fate: Fate) {
+    let notice = |notice| vec![Event::Notice(notice), row.event.clone()];
+    let want = match fate {
+        Fails(rule, _) => (Vec::new(), Some(rule)),
+        Taken(rule) => (notice(Notice::Tolerated { rule }), None),
+        Repaired(replacements) => (notice(Notice::Repaired { replacements }), None),
+        Fine => (vec![row.event.clone()], None),
+    };
+    for role in ROLES {
+        let octets = from_peer(draft, role, &row.frames);
+        let fresh = || codec_with(draft, role, limits(strictness));
+        let heard = hear_every_cut(fresh, &octets);
+        if let Fails(_, code) = fate {
+            answered(draft, role, &heard.wrote, code);
+        }
+        let seen = (heard.events, heard.violation.map(|v| v.rule));
+        let what = format_args!("{draft} {role:?} {strictness:?}: {:02x?}", row.frames);
+        assert_eq!(seen, want, "{what}");
+        explained(draft, strictness, role, &octets, fate);
+    }
+}
+
+/// What breaks a rule was answered with a Close of `code`.
+fn answered(draft: Draft, role: Role, wrote: &[u8], code: u16) {
+    let told = hear_every_cut(|| codec(draft, role.peer()), wrote);
     let [Event::Close(Some(close))] = &told.events[..] else {
         panic!("{draft}: {:?}", told.events);
     };
-    assert_eq!(close.code, code, "{draft}: {frames:02x?}");
+    assert_eq!(close.code, code, "{draft}: {wrote:02x?}");
+}
+
+/// Who explains the same octets finds the same rule broken, or none.
+fn explained(draft: Draft, strictness: Strictness, role: Role, octets: &[u8], fate: Fate) {
+    let octets = Bytes::copy_from_slice(octets);
+    let units = frames_under(strictness, draft, role.peer(), octets).unwrap();
+    let faults: Vec<_> = units.filter_map(|unit| unit.fault).collect();
+    let found = faults.first().map(|fault| fault.code);
+    let want = match fate {
+        Fails(rule, _) => Some(rule.code()),
+        _ => None,
+    };
+    assert_eq!(found, want, "{draft} {strictness:?}");
 }
 
 /// The top bit of the second octet is reserved, too, where no MASK stands there.

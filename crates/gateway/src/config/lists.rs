@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use draftgate_core::Draft;
+use draftgate_core::{Draft, STRICTNESS, Strictness};
 use toml::de::DeValue;
 
 use super::{
@@ -10,6 +10,7 @@ use super::{
     problem::{Place, Problem, listed, nearest},
     reader::{Said, Table, Wrong, element_place},
     shown::Shown,
+    values,
 };
 
 /// What was said about the drafts.
@@ -190,6 +191,40 @@ fn origin_rule(text: &str) -> Result<OriginRule, Wrong> {
             None => e.to_string(),
         })
     })
+}
+
+/// What a table lets pass of its peers: a word, or a list of them.
+pub(super) fn strictness(table: &mut Table<'_>, strictness: &mut Strictness) {
+    const WHAT: &str = "a list of \"hybi-08\" and \"lenient\", or one of them";
+    let said = table.said("strictness");
+    let read = |said: &Said<'_>| {
+        let word = values::text(said.value, WHAT)?;
+        Strictness::STRICT.and(word).map_err(|_| {
+            let wrong = Wrong::new(format!(
+                "has `{word}`, which is neither \"hybi-08\" nor \"lenient\""
+            ));
+            match nearest(word, STRICTNESS) {
+                Some(meant) => wrong.help(format!("did you mean `{meant}`?")),
+                None => wrong.help("leave it out for the drafts' own rules"),
+            }
+        })
+    };
+    let words = match &said {
+        None => Vec::new(),
+        Some(said) if said.value.is_array() => each(table, "strictness", said, WHAT, read),
+        Some(said) => match read(said) {
+            Ok(read) => vec![(read, said.place.clone())],
+            Err(wrong) => {
+                table.wrong_value("strictness", said, wrong);
+                Vec::new()
+            }
+        },
+    };
+    for (word, _) in words {
+        strictness.hybi_08 |= word.hybi_08;
+        strictness.lenient |= word.lenient;
+    }
+    table.shows("strictness", Shown::list(strictness.words()));
 }
 
 /// The subprotocols of a table.

@@ -134,6 +134,7 @@ fn one(
         &mut route.hixie_75_without_origin,
     );
     table.set("version-aliases", &mut route.version_aliases);
+    lists::strictness(&mut table, &mut route.limits.strictness);
     table.set("heartbeat-interval", &mut route.heartbeat_interval);
     heartbeat(&mut table, &mut route);
     let over_http = of_channels(&mut table, &mut route, service);

@@ -7,6 +7,7 @@ use std::{
 };
 
 use draftgate_core::Draft;
+use draftgate_drafts::{STRICTEST, VERSION_ALIASED};
 
 use super::{
     Address, Config, Drafts, Heartbeat, OriginRule, Service, Site, TlsWarning, Upstream,
@@ -108,13 +109,13 @@ pub enum Warning {
         network: ipnet::IpNet,
     },
     /// A key that does nothing without the draft that it is about.
-    #[error(
-        "route {path}: `version-aliases` has no effect, because the route does not speak {draft}"
-    )]
-    VersionAliasesHaveNoEffect {
+    #[error("route {path}: `{said}` has no effect, because the route does not speak {draft}")]
+    DraftNotSpoken {
         /// The route.
         path: String,
-        /// The draft that the versions stand for.
+        /// The key, or the word that stands in it.
+        said: &'static str,
+        /// The draft that it is about.
         draft: Draft,
     },
     /// A key that does nothing, because another one forbids it.
@@ -273,12 +274,16 @@ fn route_warnings(route: &super::Route, warnings: &mut Vec<Warning>) {
             queue,
         });
     }
-    let draft = draftgate_drafts::VERSION_ALIASED;
-    if route.version_aliases && !route.speaks(draft) {
-        warnings.push(Warning::VersionAliasesHaveNoEffect {
-            path: path(),
-            draft,
-        });
+    let strictness = route.limits.strictness;
+    for (on, said, draft) in [
+        (route.version_aliases, "version-aliases", VERSION_ALIASED),
+        (strictness.hybi_08, "strictness = hybi-08", VERSION_ALIASED),
+        (strictness.lenient, "strictness = lenient", STRICTEST),
+    ] {
+        if on && !route.speaks(draft) {
+            let path = path();
+            warnings.push(Warning::DraftNotSpoken { path, said, draft });
+        }
     }
     if route.hixie_75_without_origin {
         let missing = [OriginRule::Missing, OriginRule::Any]
@@ -417,6 +422,11 @@ mod tests {
                 "",
                 "version-aliases = true",
                 "route /bus/{channel}: `version-aliases` has no effect, because the route does not speak hybi-08",
+            ),
+            (
+                "",
+                "strictness = \"hybi-08\"",
+                "route /bus/{channel}: `strictness = hybi-08` has no effect, because the route does not speak hybi-08",
             ),
             (
                 "",

@@ -18,7 +18,7 @@ mod versioned;
 use std::fmt::Debug;
 
 use bytes::{Bytes, BytesMut};
-use draftgate_core::{Capabilities, Codec, Draft, Limits};
+use draftgate_core::{Capabilities, Codec, Draft, Limits, Strictness};
 use http::{HeaderValue, request::Parts};
 
 pub use answer::{Answer, MAX_HEAD};
@@ -29,9 +29,9 @@ pub use head::Head;
 pub use keyed::Keyed;
 pub use refusal::{Refusal, RefusalKind};
 pub use request::{HeadMalformed, echoed_origin, only_field, origin, parts, subprotocols, tokens};
-pub use versioned::Versioned;
+pub use versioned::{Rules, Versioned};
 
-use crate::{KeySource, dissect::Frames};
+use crate::{Dialect, KeySource, dissect::Frames};
 
 /// What the front end has decided before a draft answers.
 #[derive(Debug, Clone)]
@@ -68,6 +68,13 @@ pub trait Acceptor: Debug + Sync {
 
     /// How this draft lays out its frames, for who explains them.
     fn frames(&self) -> Frames;
+
+    /// Frames and rules by which a peer is judged under `strictness`; `None`
+    /// where that changes nothing.
+    fn judged(&self, strictness: Strictness) -> Option<(Frames, &'static Dialect)> {
+        let _ = strictness;
+        None
+    }
 
     /// Octets that belong to the request although they follow its empty line
     /// (key3 of hixie-76); some clients announce them with `Content-Length`.

@@ -5,7 +5,7 @@
 //! two values of it: the version and the name of the origin's field.
 
 use bytes::BytesMut;
-use draftgate_core::{Capabilities, Codec, Draft, Limits};
+use draftgate_core::{Capabilities, Codec, Draft, Limits, Strictness};
 use http::{HeaderValue, header, request::Parts};
 
 use super::{
@@ -24,12 +24,37 @@ pub struct Versioned {
     /// The field in which a client names its origin: `Sec-WebSocket-Origin`
     /// from hybi-04 to -10, `Origin` from -11 on. A server reads both.
     pub origin_field: &'static str,
+    /// The rules of the first texts, where those of one version differ among
+    /// themselves: for [`Strictness::hybi_08`], in Version 8.
+    pub earlier: Option<Rules>,
+    /// The rules for [`Strictness::lenient`], in Version 13.
+    pub lenient: Option<Rules>,
+}
+
+/// What a draft demands of its peers, above its frames and of them.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules {
+    /// Above the frames.
+    pub dialect: &'static Dialect,
+    /// Of the frames.
+    pub layout: &'static Layout,
 }
 
 impl Versioned {
     fn codec(&self, masking: Masking, limits: Limits) -> Box<dyn Codec> {
-        let framing = Hybi::new(self.layout, masking);
-        Box::new(Machine::new(self.dialect, framing, limits))
+        let rules = self.rules(limits.strictness);
+        let framing = Hybi::new(rules.layout, masking);
+        Box::new(Machine::new(rules.dialect, framing, limits))
+    }
+
+    fn rules(&self, strictness: Strictness) -> Rules {
+        let own = Rules {
+            dialect: self.dialect,
+            layout: self.layout,
+        };
+        let earlier = self.earlier.filter(|_| strictness.hybi_08);
+        let lenient = self.lenient.filter(|_| strictness.lenient);
+        earlier.or(lenient).unwrap_or(own)
     }
 }
 
@@ -40,6 +65,11 @@ impl Acceptor for Versioned {
 
     fn frames(&self) -> Frames {
         Frames::Hybi(self.layout)
+    }
+
+    fn judged(&self, strictness: Strictness) -> Option<(Frames, &'static Dialect)> {
+        let rules = self.rules(strictness);
+        Some((Frames::Hybi(rules.layout), rules.dialect))
     }
 
     fn capabilities(&self, _: LengthFrames) -> Capabilities {
