@@ -26,6 +26,7 @@ pub fn offered(draft: Draft, keys: &mut dyn KeySource) -> Offer {
         fields: &[],
         limits: Limits::default(),
         length_frames: LengthFrames::default(),
+        extensions: None,
     };
     offer(draft, &ask, keys).expect("every draft offers")
 }
@@ -47,6 +48,7 @@ pub fn answered(
         public_url: "ws://example.com/",
         limits: Limits::default(),
         length_frames: LengthFrames::default(),
+        extension: None,
     };
     let mut accepted = accept(draft, &head, &terms, keys).expect("its own offer is accepted");
     let heard = hear(&mut *accepted.codec, [&request[size..]]);

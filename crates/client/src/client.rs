@@ -264,6 +264,7 @@ impl Client {
             fields: &fields,
             limits: options.limits,
             length_frames: options.length_frames,
+            extensions: None,
         };
         let mut offer = draftgate_drafts::offer(draft, &ask, &mut RandomKeys)?;
         offer.pending.judge(options.answer_checks);

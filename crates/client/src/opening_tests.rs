@@ -35,6 +35,7 @@ fn offer(draft: Draft) -> (Offer, Bytes) {
         fields: &[],
         limits: Limits::default(),
         length_frames: LengthFrames::default(),
+        extensions: None,
     };
     let offer = draftgate_drafts::offer(draft, &ask, &mut keys).unwrap();
     let (request, head) = parts(&offer.request).unwrap().unwrap();
@@ -43,6 +44,7 @@ fn offer(draft: Draft) -> (Offer, Bytes) {
         public_url: "ws://example.com/demo",
         limits: Limits::default(),
         length_frames: LengthFrames::default(),
+        extension: None,
     };
     let mut accepted = draftgate_drafts::accept(draft, &request, &terms, &mut keys).unwrap();
     let heard = hear(&mut *accepted.codec, [&offer.request[head..]]);

@@ -96,6 +96,7 @@ impl Ends {
             fields: &[],
             limits,
             length_frames,
+            extensions: None,
         };
         let mut offered = offer(draft, &ask, &mut keys)?;
         let read = parts(&offered.request).ok().flatten();
@@ -105,6 +106,7 @@ impl Ends {
             public_url: "ws://server.example.com/chat",
             limits,
             length_frames,
+            extension: None,
         };
         let mut accepted = accept(draft, &request, &terms, &mut keys)?;
         let proof = hear(&mut *accepted.codec, &offered.request[head..]).1;

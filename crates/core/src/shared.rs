@@ -23,6 +23,16 @@ pub enum WireClass {
     Hybi06,
     /// Server to client in hybi-07 to RFC 6455.
     Hybi07,
+    /// The same, compressed without reference to what was sent before; those with
+    /// the same window, level and shortest compressed message.
+    Deflated {
+        /// The window's size, as the logarithm to base 2.
+        window_bits: u8,
+        /// The compression level.
+        level: u8,
+        /// Shorter payloads, in octets, go as they are.
+        least: u32,
+    },
 }
 
 /// In what form a message is put before it is encoded for a peer.

@@ -73,6 +73,9 @@ pub enum Rule {
     /// Text that should have been base64, on a connection that agreed on it.
     #[error("the text is not base64 although the subprotocol `base64` was agreed on")]
     NotBase64,
+    /// A compressed payload that does not inflate.
+    #[error("a compressed message does not inflate")]
+    NotDeflate,
     /// Text that is not UTF-8.
     #[error("a text message is not UTF-8")]
     NotUtf8,
@@ -89,7 +92,7 @@ pub enum Rule {
 
 impl Rule {
     /// Every rule, in alphabetical order of its code.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::CloseBodyTooShort,
         Self::CloseCode,
         Self::CloseReasonNotUtf8,
@@ -104,6 +107,7 @@ impl Rule {
         Self::MaskUnexpected,
         Self::MessageTooBig,
         Self::NotBase64,
+        Self::NotDeflate,
         Self::NotUtf8,
         Self::ReservedBits,
         Self::TooManyFragments,
@@ -127,6 +131,7 @@ impl Rule {
             Self::MaskUnexpected => "mask-unexpected",
             Self::MessageTooBig => "message-too-big",
             Self::NotBase64 => "not-base64",
+            Self::NotDeflate => "not-deflate",
             Self::NotUtf8 => "not-utf8",
             Self::ReservedBits => "reserved-bits",
             Self::TooManyFragments => "too-many-fragments",
@@ -139,7 +144,9 @@ impl Rule {
     pub fn close_code(self, draft: Draft) -> Option<u16> {
         let code = match self {
             Self::FrameTooBig | Self::MessageTooBig | Self::TooManyFragments => Close::TOO_BIG,
-            Self::NotUtf8 | Self::CloseReasonNotUtf8 | Self::NotBase64 => Close::INVALID_DATA,
+            Self::NotUtf8 | Self::CloseReasonNotUtf8 | Self::NotBase64 | Self::NotDeflate => {
+                Close::INVALID_DATA
+            }
             _ => Close::PROTOCOL_ERROR,
         };
         Close::nearest_code(code, draft)
@@ -154,6 +161,7 @@ impl Rule {
                 "a limit of this gateway's configuration"
             }
             Self::NotBase64 => "the subprotocol `base64`",
+            Self::NotDeflate => "the compression that was agreed on",
             Self::LengthNotMinimal
             | Self::LengthOutOfRange
             | Self::ReservedBits

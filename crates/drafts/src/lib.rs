@@ -18,6 +18,7 @@
 //! # Ok::<(), http::Error>(())
 //! ```
 
+pub mod compression;
 mod detect;
 pub mod dissect;
 mod random;

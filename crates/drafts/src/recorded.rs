@@ -37,6 +37,7 @@ pub fn answer_within(limits: Limits, request: &Parts) -> Result<(Draft, Accepted
         public_url: &url,
         limits,
         length_frames: LengthFrames::default(),
+        extension: None,
     };
     let accepted = accept(draft, request, &terms, &mut FixedKeys::new([0]))?;
     Ok((draft, accepted))
@@ -71,6 +72,7 @@ pub fn resume_within(
         secure: false,
         limits,
         length_frames: LengthFrames::default(),
+        extensions: None,
     };
     let mut whole = BytesMut::from(request);
     let behind = acceptor(draft)?.octets_after_head();

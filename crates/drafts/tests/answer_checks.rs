@@ -30,6 +30,7 @@ fn answered(
         fields: &[],
         limits: Limits::default(),
         length_frames: LengthFrames::default(),
+        extensions: None,
     };
     let mut offered = offer(draft, &ask, &mut keys).unwrap();
     let (request, head) = parts(&offered.request).unwrap().unwrap();
@@ -38,6 +39,7 @@ fn answered(
         public_url: "ws://example.com/demo",
         limits: Limits::default(),
         length_frames: LengthFrames::default(),
+        extension: None,
     };
     let mut accepted = accept(draft, &request, &terms, &mut keys).unwrap();
     let heard = hear(&mut *accepted.codec, [&offered.request[head..]]);
@@ -205,6 +207,7 @@ fn a_location_may_be_the_one_that_the_request_forwards() {
                 fields: if forwarding { &fields } else { &[] },
                 limits: Limits::default(),
                 length_frames: LengthFrames::default(),
+                extensions: None,
             };
             let mut offered = offer(draft, &ask, &mut keys).unwrap();
             let (request, head) = parts(&offered.request).unwrap().unwrap();
@@ -213,6 +216,7 @@ fn a_location_may_be_the_one_that_the_request_forwards() {
                 public_url: location,
                 limits: Limits::default(),
                 length_frames: LengthFrames::default(),
+                extension: None,
             };
             let mut accepted = accept(draft, &request, &terms, &mut keys).unwrap();
             let heard = hear(&mut *accepted.codec, [&offered.request[head..]]);

@@ -90,6 +90,7 @@ proptest! {
                 fields: &[],
                 limits: Limits::default(),
                 length_frames: opening::LengthFrames::default(),
+                extensions: None,
             };
             for answer in [&octets[..], fields.as_bytes()] {
                 let mut pending = offer(draft, &ask, &mut FixedKeys::new([1, 2, 3, 4, 5])).unwrap().pending;

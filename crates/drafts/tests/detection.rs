@@ -347,6 +347,7 @@ fn what_is_known_but_not_built_is_refused_as_such() {
         public_url: "ws://example.com/demo",
         limits: draftgate_core::Limits::default(),
         length_frames: draftgate_drafts::opening::LengthFrames::default(),
+        extension: None,
     };
     let spoken: Vec<_> = spoken().collect();
     let request = upgrade(&[version("8"), KEY]);
@@ -366,6 +367,7 @@ fn exactly_one_host_is_demanded() {
         public_url: "ws://example.com/demo",
         limits: draftgate_core::Limits::default(),
         length_frames: draftgate_drafts::opening::LengthFrames::default(),
+        extension: None,
     };
     for hosts in [0, 2] {
         let mut request = upgrade(&[ORIGIN]);

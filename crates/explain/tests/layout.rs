@@ -230,6 +230,7 @@ proptest! {
                         subprotocols: &[], fields: &[],
                         limits: draftgate_core::Limits::default(),
                         length_frames: LengthFrames::default(),
+                        extensions: None,
                     };
                     whole = offer(draft, &ask, &mut FixedKeys::new([1, 2, 3])).unwrap().request.to_vec();
                 }

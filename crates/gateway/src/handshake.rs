@@ -165,6 +165,7 @@ pub(crate) async fn decide(request: &Request, asked: Asked<'_>) -> Result<Opened
             public_url: &url,
             limits,
             length_frames,
+            extension: None,
         };
         draftgate_drafts::accept(draft, parts, &terms, &mut RandomKeys).map_err(refuse)
     };

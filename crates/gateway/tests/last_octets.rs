@@ -75,6 +75,7 @@ fn opening(address: SocketAddr, draft: Draft, path: &str) -> Bytes {
             send: false,
             accept: false,
         },
+        extensions: None,
     };
     let offer = draftgate_drafts::offer(draft, &ask, &mut RandomKeys).unwrap();
     Bytes::copy_from_slice(&offer.request)

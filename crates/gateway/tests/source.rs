@@ -133,6 +133,7 @@ async fn serve(mut tcp: TcpStream, draft: Draft, seen: &Arc<Mutex<Seen>>) {
         public_url: &format!("ws://{host}{}", request.uri),
         limits: Limits::default(),
         length_frames: LengthFrames::default(),
+        extension: None,
     };
     let accepted = draftgate_drafts::accept(draft, &request, &terms, &mut RandomKeys).unwrap();
     let start = Start {

@@ -76,6 +76,7 @@ async fn come_back(address: SocketAddr) -> TcpStream {
             send: false,
             accept: false,
         },
+        extensions: None,
     };
     let mut offer = draftgate_drafts::offer(Draft::Hixie76, &ask, &mut RandomKeys).unwrap();
     let mut tcp = TcpStream::connect(address).await.unwrap();

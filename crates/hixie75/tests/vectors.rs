@@ -36,6 +36,7 @@ fn accepted() -> Accepted {
         public_url: "ws://example.com/demo",
         limits: Limits::default(),
         length_frames: LengthFrames::default(),
+        extension: None,
     };
     ACCEPTOR
         .accept(
@@ -56,6 +57,7 @@ fn ask<'a>(subprotocols: &'a [&'a str]) -> Ask<'a> {
         fields: &[],
         limits: Limits::default(),
         length_frames: LengthFrames::default(),
+        extensions: None,
     }
 }
 
@@ -89,6 +91,7 @@ fn a_request_without_origin_is_told_null() {
         public_url: "ws://example.com/demo",
         limits: Limits::default(),
         length_frames: LengthFrames::default(),
+        extension: None,
     };
     let (request, _) = parts(request.as_bytes()).unwrap().unwrap();
     let head = ACCEPTOR.accept(&request, &terms, &mut keys()).unwrap().head;

@@ -29,6 +29,7 @@ fn server(limits: Limits, length_frames: LengthFrames) -> Box<dyn Codec> {
         public_url: "ws://example.com/",
         limits,
         length_frames,
+        extension: None,
     };
     let (request, _) = parts(REQUEST).unwrap().unwrap();
     let accepted = ACCEPTOR.accept(&request, &terms, &mut FixedKeys::new([0]));

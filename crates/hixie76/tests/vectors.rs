@@ -69,6 +69,7 @@ fn accept(request: &[u8]) -> Result<Accepted, Refusal> {
         public_url: "ws://example.com/demo",
         limits: Limits::default(),
         length_frames: LengthFrames::default(),
+        extension: None,
     };
     ACCEPTOR.accept(
         &parts(request).unwrap().unwrap().0,
@@ -87,6 +88,7 @@ fn resume(octets: &[u8], answer: &[u8]) -> Result<Option<Connected>, Refusal> {
         secure: false,
         limits: Limits::default(),
         length_frames: LengthFrames::default(),
+        extensions: None,
     };
     let mut pending = OFFERER.resume(octets, terms, &mut FixedKeys::new([0]))?;
     pending.answer(&mut BytesMut::from(answer))
@@ -140,10 +142,11 @@ fn the_four_worked_challenges_as_a_client() {
             secure: false,
             limits: Limits::default(),
             length_frames: LengthFrames::default(),
+            extensions: None,
         };
         for cut in 0..octets.len() {
             let mut pending = OFFERER
-                .resume(&asked, terms, &mut FixedKeys::new([0]))
+                .resume(&asked, terms.clone(), &mut FixedKeys::new([0]))
                 .unwrap();
             let mut input = BytesMut::from(&octets[..cut]);
             let early = pending.answer(&mut input).unwrap();
@@ -176,6 +179,7 @@ fn the_request_we_write_is_answered_by_our_server() {
             fields: &[],
             limits: Limits::default(),
             length_frames: LengthFrames::default(),
+            extensions: None,
         };
         let mut keys = FixedKeys::new([seed, 91, seed ^ 0x55, 7, 200, seed.wrapping_mul(37), 3]);
         let mut offer = OFFERER.offer(&ask, &mut keys).unwrap();
@@ -200,6 +204,7 @@ fn the_request_has_webkits_fields_and_8_octets_after_them() {
         fields: &[],
         limits: Limits::default(),
         length_frames: LengthFrames::default(),
+        extensions: None,
     };
     let mut keys = FixedKeys::new(*b"keys");
     let request = OFFERER.offer(&ask, &mut keys).unwrap().request;

@@ -1,7 +1,7 @@
 //! draft-ietf-hybi-thewebsocketprotocol-13 to -17 and RFC 6455 (Version 13).
 //!
-//! Two values of the tables in `draftgate-wire`; no mechanism of its own. No
-//! extension is negotiated here, so every reserved bit is a violation.
+//! Two values of the tables in `draftgate-wire`; no mechanism of its own. A
+//! reserved bit is a violation, unless an extension was negotiated that has it.
 //!
 //! ```
 //! use draftgate_core::Draft;

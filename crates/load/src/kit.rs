@@ -167,6 +167,7 @@ pub(crate) fn offer(draft: Draft, target: &Target) -> Result<Offer, LoadError> {
         fields: &[],
         limits: limits(),
         length_frames: LengthFrames::default(),
+        extensions: None,
     };
     draftgate_drafts::offer(draft, &ask, &mut RandomKeys).map_err(LoadError::Unspeakable)
 }
@@ -189,6 +190,7 @@ fn pair(draft: Draft, target: &Target) -> Result<Ends, LoadError> {
         public_url: &target.url.to_string(),
         limits: limits(),
         length_frames: LengthFrames::default(),
+        extension: None,
     };
     let accepted = draftgate_drafts::accept(draft, &request, &terms, &mut RandomKeys);
     let mut accepted = accepted.map_err(LoadError::Unspeakable)?;

@@ -278,6 +278,7 @@ impl Judges {
                 secure,
                 limits: Limits::default(),
                 length_frames: LengthFrames::default(),
+                extensions: None,
             };
             draftgate_drafts::offerer(draft)?.resume(request, terms, &mut RandomKeys)
         };

@@ -243,6 +243,7 @@ pub(crate) fn open(draft: Draft, role: Role, mask: [u8; 4]) -> Option<Box<dyn Co
         fields: &[] as &[(&str, HeaderValue)],
         limits: Limits::default(),
         length_frames,
+        extensions: None,
     };
     let mut keys = FixedKeys::new(mask);
     let offered = offer(draft, &ask, &mut keys).ok()?;
@@ -256,6 +257,7 @@ pub(crate) fn open(draft: Draft, role: Role, mask: [u8; 4]) -> Option<Box<dyn Co
         public_url: "ws://example.com/",
         limits: Limits::default(),
         length_frames,
+        extension: None,
     };
     let Accepted {
         head: answer,

@@ -48,6 +48,9 @@ pub struct Header {
     pub opcode: Opcode,
     /// Whether it ends its message.
     pub fin: bool,
+    /// The reserved bits that an extension gives a meaning, as they stand in the
+    /// first octet; none where there is no extension.
+    pub reserved: u8,
     /// Octets of payload, where the framing says so in front (hixie's text frame does not).
     pub length: Option<u64>,
 }
@@ -59,6 +62,8 @@ pub struct Frame {
     pub opcode: Opcode,
     /// Whether it ends its message.
     pub fin: bool,
+    /// As in [`Header::reserved`].
+    pub reserved: u8,
     /// The payload.
     pub payload: BytesMut,
 }

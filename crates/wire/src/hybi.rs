@@ -51,6 +51,8 @@ impl Masking {
 pub struct Hybi {
     pub(crate) layout: &'static Layout,
     pub(crate) masking: Masking,
+    /// The reserved bits of data frames that an extension judges.
+    extended: u8,
     place: Place,
 }
 
@@ -109,7 +111,17 @@ impl Hybi {
         Self {
             layout,
             masking,
+            extended: 0,
             place: START,
+        }
+    }
+
+    /// The same, where an extension gives the reserved bits `bits` of data
+    /// frames a meaning: they are handed on.
+    pub(crate) fn extended(self, bits: u8) -> Self {
+        Self {
+            extended: bits & RESERVED,
+            ..self
         }
     }
 
@@ -136,12 +148,16 @@ impl Hybi {
         let Some(first) = plain.get(0) else {
             return Ok(None);
         };
-        let mut reserved = first & RESERVED != 0;
+        let opcode = self.layout.opcode(first & 0x0f);
+        let extended = match opcode {
+            Some(opcode) if !opcode.is_control() => first & self.extended,
+            _ => 0,
+        };
+        let mut reserved = first & RESERVED & !extended != 0;
         if reserved {
             tolerated[0] = judge(self.layout.reserved_bits, Rule::ReservedBits)?;
         }
         let fin = first & FIN != 0;
-        let opcode = self.layout.opcode(first & 0x0f);
         let opcode = opcode.ok_or(Rule::UnknownOpcode)?;
         if opcode.is_control() && !fin {
             return Err(Rule::ControlFragmented.into());
@@ -200,6 +216,7 @@ impl Hybi {
             header: Header {
                 opcode,
                 fin,
+                reserved: extended,
                 length: Some(length),
             },
             length,
@@ -279,6 +296,7 @@ impl Framing for Hybi {
             return Ok(Some(Part::Whole(Frame {
                 opcode: parsed.header.opcode,
                 fin: parsed.header.fin,
+                reserved: parsed.header.reserved,
                 payload,
             })));
         }

@@ -30,6 +30,8 @@
 mod assembly;
 mod dialect;
 pub mod dissect;
+mod extended;
+mod extension;
 mod frame;
 mod glance;
 mod hybi;
@@ -43,6 +45,8 @@ mod utf8;
 mod writing;
 
 pub use dialect::Dialect;
+pub use extended::Extended;
+pub use extension::{Agreed, Extension, Offering, Rest};
 pub use frame::{Frame, Framing, Header, Opcode, Part};
 pub use hybi::{Hybi, Masking};
 pub use keys::{FixedKeys, KeySource};

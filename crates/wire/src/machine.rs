@@ -98,6 +98,7 @@ impl<F: Framing> Machine<F> {
         let header = Header {
             opcode: frame.opcode,
             fin: frame.fin,
+            reserved: frame.reserved,
             length: Some(frame.payload.len() as u64),
         };
         if frame.fin && frame.opcode != Opcode::Continuation && self.assembly.is_none() {

@@ -144,6 +144,7 @@ impl Sentinel {
                 return Ok(Some(Part::Begin(Header {
                     opcode: Opcode::Text,
                     fin: true,
+                    reserved: 0,
                     length: None,
                 })));
             };
@@ -215,6 +216,7 @@ impl Sentinel {
             return Ok(Some(Part::Begin(Header {
                 opcode: Opcode::Binary,
                 fin: true,
+                reserved: 0,
                 length: Some(octets),
             })));
         }
@@ -234,6 +236,7 @@ fn whole(opcode: Opcode, payload: BytesMut) -> Part {
     Part::Whole(Frame {
         opcode,
         fin: true,
+        reserved: 0,
         payload,
     })
 }
@@ -412,6 +415,7 @@ mod tests {
         let close = Part::Whole(Frame {
             opcode: Opcode::Close,
             fin: true,
+            reserved: 0,
             payload: BytesMut::new(),
         });
         for cut in 0..=2 {

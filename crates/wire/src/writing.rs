@@ -17,10 +17,25 @@ impl Hybi {
     /// like. The caller sees to it that a message begins with its own opcode,
     /// goes on with [`Opcode::Continuation`], and that control frames are whole.
     pub fn write_fragment(&mut self, opcode: Opcode, fin: bool, payload: &Bytes, out: &mut Outbox) {
+        self.write_first(self.first(opcode, fin), payload, out);
+    }
+
+    /// Writes a whole message in one frame, with an extension's `bits` set.
+    pub(crate) fn write_reserved(
+        &mut self,
+        opcode: Opcode,
+        bits: u8,
+        payload: &Bytes,
+        out: &mut Outbox,
+    ) {
+        self.write_first(self.first(opcode, true) | bits, payload, out);
+    }
+
+    fn write_first(&mut self, first: u8, payload: &Bytes, out: &mut Outbox) {
         if payload.len() <= COPIED || matches!(self.masking, Masking::Outgoing(_)) {
-            return self.write_copied_fragment(opcode, fin, payload, out);
+            return self.write_copied_first(first, payload, out);
         }
-        let (header, size) = self.bare(opcode, fin, payload.len());
+        let (header, size) = bare(first, payload.len());
         out.put(&header[..size]);
         out.put_shared(payload);
     }
@@ -32,12 +47,16 @@ impl Hybi {
         payload: &[u8],
         out: &mut Outbox,
     ) {
+        self.write_copied_first(self.first(opcode, fin), payload, out);
+    }
+
+    #[inline]
+    fn write_copied_first(&mut self, first: u8, payload: &[u8], out: &mut Outbox) {
         let incoming = matches!(self.masking, Masking::Incoming);
-        if let (true, true, short @ ..=125) = (incoming, fin, payload.len()) {
-            let first = FIN | self.layout.number(opcode);
+        if let (true, short @ ..=125) = (incoming, payload.len()) {
             return out.put_framed([first, short as u8], payload, []);
         }
-        let (mut header, size) = self.bare(opcode, fin, payload.len());
+        let (mut header, size) = bare(first, payload.len());
         let header = &mut header[..size];
         let Masking::Outgoing(keys) = &mut self.masking else {
             return out.put_all([header, payload]);
@@ -56,29 +75,39 @@ impl Hybi {
         }
     }
 
-    /// A header without a key, and how many octets of it count.
+    /// The first octet of a frame without an extension.
     #[inline]
-    fn bare(&self, opcode: Opcode, fin: bool, length: usize) -> ([u8; HEADER], usize) {
-        let mut header = [0; HEADER];
-        header[0] = if fin { FIN } else { 0 } | self.layout.number(opcode);
-        let size = match length {
-            ..=125 => {
-                header[1] = length as u8;
-                2
-            }
-            126..=0xffff => {
-                header[1] = 126;
-                BigEndian::write_u16(&mut header[2..], length as u16);
-                4
-            }
-            _ => {
-                header[1] = 127;
-                BigEndian::write_u64(&mut header[2..], length as u64);
-                10
-            }
-        };
-        (header, size)
+    fn first(&self, opcode: Opcode, fin: bool) -> u8 {
+        if fin {
+            FIN | self.layout.number(opcode)
+        } else {
+            self.layout.number(opcode)
+        }
     }
+}
+
+/// A header without a key, and how many octets of it count.
+#[inline]
+fn bare(first: u8, length: usize) -> ([u8; HEADER], usize) {
+    let mut header = [0; HEADER];
+    header[0] = first;
+    let size = match length {
+        ..=125 => {
+            header[1] = length as u8;
+            2
+        }
+        126..=0xffff => {
+            header[1] = 126;
+            BigEndian::write_u16(&mut header[2..], length as u16);
+            4
+        }
+        _ => {
+            header[1] = 127;
+            BigEndian::write_u64(&mut header[2..], length as u64);
+            10
+        }
+    };
+    (header, size)
 }
 
 /// Appends `length` in the groups that [`Sentinel`](crate::Sentinel) reads.

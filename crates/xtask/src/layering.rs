@@ -21,7 +21,7 @@ enum Place {
 }
 
 /// Every crate of the workspace.
-const PLACES: [(&str, Place); 27] = [
+const PLACES: [(&str, Place); 28] = [
     (CORE, Place::Row(0)),
     (WIRE, Place::Row(1)),
     ("draftgate-translate", Place::Row(1)),
@@ -34,6 +34,7 @@ const PLACES: [(&str, Place); 27] = [
     ("draftgate-hybi06", Place::Draft),
     ("draftgate-hybi07", Place::Draft),
     ("draftgate-hybi13", Place::Draft),
+    ("draftgate-deflate", Place::Draft),
     (DRAFTS, Place::Row(3)),
     ("draftgate-client", Place::Row(4)),
     ("draftgate-explain", Place::Row(4)),

@@ -41,6 +41,7 @@ pub(crate) fn ask<'a>(
             send: true,
             accept: true,
         },
+        extensions: None,
     }
 }
 

@@ -183,6 +183,7 @@ impl Client {
                 send: false,
                 accept: true,
             },
+            extensions: None,
         };
         let mut offer = draftgate_drafts::offer(draft, &ask, &mut RandomKeys).unwrap();
         octets.write(&offer.request);

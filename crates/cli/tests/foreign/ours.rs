@@ -33,6 +33,7 @@ pub(crate) fn offer(draft: Draft, host: &str, resource: &str, subprotocols: &[&s
         fields: &[],
         limits: Limits::default(),
         length_frames: LengthFrames::default(),
+        extensions: None,
     };
     draftgate_drafts::offer(draft, &ask, &mut RandomKeys).unwrap()
 }

@@ -309,6 +309,7 @@ async fn our_half_of_tls_ends_while_the_server_still_speaks() {
                 public_url: "",
                 limits: draftgate_core::Limits::default(),
                 length_frames: draftgate_drafts::opening::LengthFrames::default(),
+                extension: None,
             };
             let draft = draftgate_core::Draft::Hybi13;
             let keys = &mut draftgate_drafts::RandomKeys;

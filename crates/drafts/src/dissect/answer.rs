@@ -89,6 +89,7 @@ fn judge(client: &Bytes, server: &Bytes, draft: Draft) -> Option<Result<bool, Re
             secure,
             limits: Limits::default(),
             length_frames: LengthFrames::default(),
+            extensions: None,
         };
         let offerer = offerer(draft).ok()?;
         offerer

@@ -91,6 +91,7 @@ fn wanted(draft: Draft) -> Result<Head, Refusal> {
         fields: &[],
         limits,
         length_frames: LengthFrames::default(),
+        extensions: None,
     };
     let request = offer(draft, &ask, &mut keys)?.request;
     let terms = Terms {
@@ -98,6 +99,7 @@ fn wanted(draft: Draft) -> Result<Head, Refusal> {
         public_url: "ws://localhost/",
         limits,
         length_frames: LengthFrames::default(),
+        extension: None,
     };
     match opening::parts(&request) {
         Ok(Some((parts, _))) => Ok(accept(draft, &parts, &terms, &mut keys)?.head),

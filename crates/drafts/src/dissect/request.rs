@@ -59,6 +59,7 @@ fn judge(parts: &Parts, draft: Option<Draft>) -> Judged {
         public_url: "ws://localhost/",
         limits: Limits::default(),
         length_frames: LengthFrames::default(),
+        extension: None,
     };
     let accepted = |draft| {
         let accepted = opening::origin(&parts.headers)

@@ -4,10 +4,14 @@
 
 pub(crate) mod frames;
 
+use std::sync::Arc;
+
 use bytes::BytesMut;
 use draftgate_core::{Codec, Draft, Limits, Role};
 use draftgate_drafts::{
-    FixedKeys, accept, offer,
+    FixedKeys, accept,
+    compression::{self, Offering, Settings},
+    offer,
     opening::{Ask, LengthFrames, Terms, parts},
 };
 use draftgate_testkit::codecs::hear;
@@ -23,6 +27,17 @@ pub(crate) fn pair_with(
     limits: Limits,
     keys: &[u8],
 ) -> (Box<dyn Codec>, Box<dyn Codec>) {
+    pair_that(draft, limits, keys, None, None)
+}
+
+/// The same, where the client offers extensions, and the server compresses.
+pub(crate) fn pair_that(
+    draft: Draft,
+    limits: Limits,
+    keys: &[u8],
+    offers: Option<Arc<dyn Offering>>,
+    compresses: Option<Settings>,
+) -> (Box<dyn Codec>, Box<dyn Codec>) {
     let mut keys = FixedKeys::new(keys);
     let ask = Ask {
         secure: false,
@@ -33,14 +48,18 @@ pub(crate) fn pair_with(
         fields: &[],
         limits,
         length_frames: LengthFrames::default(),
+        extensions: offers,
     };
     let mut offered = offer(draft, &ask, &mut keys).unwrap();
     let (request, head) = parts(&offered.request).unwrap().unwrap();
+    let agreed =
+        compresses.and_then(|settings| compression::agree(draft, &request.headers, &settings));
     let terms = Terms {
         subprotocol: Some("sample"),
         public_url: "ws://example.com/demo",
         limits,
         length_frames: LengthFrames::default(),
+        extension: agreed.as_deref(),
     };
     let mut accepted = accept(draft, &request, &terms, &mut keys).unwrap();
     let heard = hear(&mut *accepted.codec, [&offered.request[head..]]);

@@ -36,6 +36,7 @@ fn opening_of(draft: Draft) -> (Bytes, Bytes) {
         fields: &[("Cookie", http::HeaderValue::from_static("a=b"))],
         limits: draftgate_core::Limits::default(),
         length_frames: LengthFrames::default(),
+        extensions: None,
     };
     let request = offer(draft, &ask, &mut keys).unwrap().request;
     let (parts, head) = opening::parts(&request).unwrap().unwrap();
@@ -44,6 +45,7 @@ fn opening_of(draft: Draft) -> (Bytes, Bytes) {
         public_url: "ws://example.com/demo",
         limits: ask.limits,
         length_frames: ask.length_frames,
+        extension: None,
     };
     let mut accepted = accept(draft, &parts, &terms, &mut keys).unwrap();
     let wrote = hear(&mut *accepted.codec, [&request[head..]]).wrote;

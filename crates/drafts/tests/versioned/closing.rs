@@ -175,6 +175,7 @@ fn what_never_opened_has_nothing_to_close() {
             fields: &[],
             limits: Limits::default(),
             length_frames: LengthFrames::default(),
+            extensions: None,
         };
         let keys = &mut FixedKeys::new(*b"the sample nonce");
         let mut pending = offer(draft, &ask, keys).unwrap().pending;

@@ -50,6 +50,7 @@ fn ask<'a>(origin: Option<&'a str>, fields: &'a [(&'a str, HeaderValue)]) -> Ask
         fields,
         limits: Limits::default(),
         length_frames: LengthFrames::default(),
+        extensions: None,
     }
 }
 
@@ -70,6 +71,7 @@ fn answer(request: &str, subprotocol: Option<&str>) -> Result<(Draft, Accepted),
         public_url: "ws://server.example.com/chat",
         limits: Limits::default(),
         length_frames: LengthFrames::default(),
+        extension: None,
     };
     let accepted = accept(draft, &request, &terms, &mut FixedKeys::new([0]))?;
     Ok((draft, accepted))
@@ -137,6 +139,7 @@ fn a_key_that_is_not_16_octets_is_refused() {
                 public_url: "ws://server.example.com/chat",
                 limits: Limits::default(),
                 length_frames: LengthFrames::default(),
+                extension: None,
             };
             let refusal = accept(draft, &request, &terms, &mut FixedKeys::new([0])).unwrap_err();
             let told = (refusal.kind, refusal.status());

@@ -46,6 +46,7 @@ impl Stage {
             fields: &[],
             limits: Limits::default(),
             length_frames: LengthFrames::default(),
+            extensions: None,
         };
         let mut offer = draftgate_drafts::offer(draft, &ask, &mut RandomKeys).unwrap();
         let at = memchr::memmem::find(&offer.request, b"\r\n\r\n").unwrap() + 4;
@@ -65,6 +66,7 @@ impl Stage {
             public_url: "ws://a/",
             limits: Limits::default(),
             length_frames: LengthFrames::default(),
+            extension: None,
         };
         let accepted = draftgate_drafts::accept(draft, &parts, &terms, &mut RandomKeys).unwrap();
         let (io, probe) = scripted();

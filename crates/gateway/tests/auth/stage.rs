@@ -102,6 +102,7 @@ impl Opening {
             fields: &fields,
             limits: Limits::default(),
             length_frames: LengthFrames::default(),
+            extensions: None,
         };
         let offer = draftgate_drafts::offer(self.draft, &ask, &mut RandomKeys).unwrap();
         offer.request.to_vec()

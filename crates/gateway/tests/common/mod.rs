@@ -292,6 +292,7 @@ impl Client {
                 send: false,
                 accept: true,
             },
+            extensions: None,
         };
         let mut offer = draftgate_drafts::offer(draft, &ask, &mut RandomKeys).unwrap();
         tcp.set_nodelay(true).unwrap();
@@ -344,6 +345,7 @@ impl Client {
                 send: false,
                 accept: true,
             },
+            extension: None,
         };
         let accepted = draftgate_drafts::accept(draft, &request, &terms, &mut RandomKeys).unwrap();
         let mut out = Outbox::new();

@@ -116,6 +116,7 @@ async fn client(address: SocketAddr, near: Draft, far: Draft, frames: Vec<u8>, c
         fields: &[],
         limits: Limits::default(),
         length_frames: LengthFrames::default(),
+        extensions: None,
     };
     let mut offer = draftgate_drafts::offer(near, &ask, &mut RandomKeys).unwrap();
     let octets = [&offer.request[..], &frames[..]].concat();
@@ -166,6 +167,7 @@ async fn upstream(mut tcp: TcpStream) {
         public_url: &format!("ws://{host}{}", request.uri),
         limits: Limits::default(),
         length_frames: LengthFrames::default(),
+        extension: None,
     };
     let accepted = draftgate_drafts::accept(draft, &request, &terms, &mut RandomKeys).unwrap();
     let (mut codec, mut out) = (accepted.codec, Outbox::new());

@@ -168,6 +168,7 @@ fn opening(
         public_url: &format!("ws://{host}{}", request.uri),
         limits: Limits::default(),
         length_frames: LengthFrames::default(),
+        extension: None,
     };
     let accepted = accept(draft, &request, &terms, &mut RandomKeys).unwrap();
     Ok(Some((accepted.head.to_bytes(), accepted.codec)))
@@ -187,6 +188,7 @@ fn encoder(stream: &TcpStream, codec: &dyn Codec) -> Option<Box<dyn Codec>> {
         fields: &[],
         limits: Limits::default(),
         length_frames: LengthFrames::default(),
+        extensions: None,
     };
     let offered = draftgate_drafts::offer(draft, &ask, &mut RandomKeys).unwrap();
     let (request, head) = parts(&offered.request).unwrap().unwrap();
@@ -195,6 +197,7 @@ fn encoder(stream: &TcpStream, codec: &dyn Codec) -> Option<Box<dyn Codec>> {
         public_url: "ws://localhost/",
         limits: Limits::default(),
         length_frames: LengthFrames::default(),
+        extension: None,
     };
     let mut codec = accept(draft, &request, &terms, &mut RandomKeys)
         .unwrap()

@@ -22,6 +22,7 @@ fn request(draft: Draft) -> Vec<u8> {
         fields: &[],
         limits: Limits::default(),
         length_frames: LengthFrames::default(),
+        extensions: None,
     };
     let offer = draftgate_drafts::offer(draft, &ask, &mut RandomKeys).unwrap();
     offer.request.to_vec()

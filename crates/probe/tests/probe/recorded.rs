@@ -22,6 +22,7 @@ fn request(draft: Draft) -> String {
         fields: &[],
         limits: Limits::default(),
         length_frames: LengthFrames::default(),
+        extensions: None,
     };
     let offer = draftgate_drafts::offer(draft, &ask, &mut Visible).unwrap();
     String::from_utf8(offer.request.to_vec()).unwrap()

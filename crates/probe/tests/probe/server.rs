@@ -156,6 +156,7 @@ pub(crate) fn accepted(
         public_url: &public_url,
         limits: Limits::default(),
         length_frames: LengthFrames::default(),
+        extension: None,
     };
     let accepted = draftgate_drafts::accept(draft, request, &terms, &mut RandomKeys).unwrap();
     let mut head = accepted.head;

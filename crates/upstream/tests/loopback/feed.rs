@@ -95,6 +95,7 @@ async fn saying(count: usize, then: Then) -> (Server, Arc<Record>) {
                 public_url: &format!("ws://{host}{}", request.uri),
                 limits: Limits::default(),
                 length_frames: LengthFrames::default(),
+                extension: None,
             };
             let accepted =
                 draftgate_drafts::accept(draft, &request, &terms, &mut RandomKeys).unwrap();

@@ -168,6 +168,7 @@ pub(crate) async fn echo(
         public_url: &public_url,
         limits: Limits::default(),
         length_frames: LengthFrames::default(),
+        extension: None,
     };
     let accepted = draftgate_drafts::accept(draft, &request, &terms, &mut RandomKeys).unwrap();
     let start = Start {

@@ -15,7 +15,7 @@ mod refusal;
 mod request;
 mod versioned;
 
-use std::fmt::Debug;
+use std::{fmt::Debug, sync::Arc};
 
 use bytes::{Bytes, BytesMut};
 use draftgate_core::{Capabilities, Codec, Draft, Limits, Strictness};
@@ -31,7 +31,7 @@ pub use refusal::{Refusal, RefusalKind};
 pub use request::{HeadMalformed, echoed_origin, only_field, origin, parts, subprotocols, tokens};
 pub use versioned::{Rules, Versioned};
 
-use crate::{Dialect, KeySource, dissect::Frames};
+use crate::{Agreed, Dialect, KeySource, Offering, dissect::Frames};
 
 /// What the front end has decided before a draft answers.
 #[derive(Debug, Clone)]
@@ -45,6 +45,8 @@ pub struct Terms<'a> {
     pub limits: Limits,
     /// What hixie's length-prefixed frames are taken for.
     pub length_frames: LengthFrames,
+    /// The extension chosen among those the client offered.
+    pub extension: Option<&'a dyn Agreed>,
 }
 
 /// hixie-75 and -76 define frames of type `80`–`FF` with a length, and tell
@@ -130,6 +132,8 @@ pub struct Ask<'a> {
     pub limits: Limits,
     /// What hixie's length-prefixed frames are taken for.
     pub length_frames: LengthFrames,
+    /// The extensions to offer.
+    pub extensions: Option<Arc<dyn Offering>>,
 }
 
 impl Ask<'_> {
@@ -154,6 +158,7 @@ impl Ask<'_> {
             secure: self.secure,
             limits: self.limits,
             length_frames: self.length_frames,
+            extensions: self.extensions.clone(),
         }
     }
 }
@@ -184,7 +189,7 @@ pub trait Offerer: Debug + Sync {
 }
 
 /// What a request does not say of itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Resume {
     /// Whether the connection is under TLS (`wss`).
     pub secure: bool,
@@ -192,6 +197,9 @@ pub struct Resume {
     pub limits: Limits,
     /// What hixie's length-prefixed frames are taken for.
     pub length_frames: LengthFrames,
+    /// What judges the extensions that the server agrees to, among those that the
+    /// request offers; none is agreed on if there is nobody to judge.
+    pub extensions: Option<Arc<dyn Offering>>,
 }
 
 /// A request and what waits for its answer.

@@ -4,6 +4,8 @@
 //! One implementation for all of them, since between them the texts changed
 //! two values of it: the version and the name of the origin's field.
 
+use std::sync::Arc;
+
 use bytes::BytesMut;
 use draftgate_core::{Capabilities, Codec, Draft, Limits, Strictness};
 use http::{HeaderValue, header, request::Parts};
@@ -12,10 +14,12 @@ use super::{
     Accepted, Acceptor, Answer, AnswerChecks, Ask, Asked, Connected, Head, Judge, Keyed,
     LengthFrames, Offer, Offerer, Pending, Refusal, RefusalKind, Resume, Terms, only_field,
 };
-use crate::{Dialect, Hybi, KeySource, Layout, Machine, Masking, dissect::Frames};
+use crate::{
+    Agreed, Dialect, Extended, Hybi, KeySource, Layout, Machine, Masking, Offering, dissect::Frames,
+};
 
 /// Both halves of the opening of one such draft.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Versioned {
     /// The draft's rules; the draft has a [`version`](Draft::version).
     pub dialect: &'static Dialect,
@@ -41,10 +45,25 @@ pub struct Rules {
 }
 
 impl Versioned {
-    fn codec(&self, masking: Masking, limits: Limits) -> Box<dyn Codec> {
+    fn codec(
+        &self,
+        masking: Masking,
+        limits: Limits,
+        agreed: Option<&dyn Agreed>,
+    ) -> Box<dyn Codec> {
         let rules = self.rules(limits.strictness);
         let framing = Hybi::new(rules.layout, masking);
-        Box::new(Machine::new(rules.dialect, framing, limits))
+        let codec: Box<dyn Codec> = match agreed.and_then(Agreed::extension) {
+            None => Box::new(Machine::new(rules.dialect, framing, limits)),
+            Some(extension) => {
+                let framing = Extended::new(framing, extension);
+                Box::new(Machine::new(rules.dialect, framing, limits))
+            }
+        };
+        match agreed {
+            None => codec,
+            Some(agreed) => agreed.carry(codec),
+        }
     }
 
     fn rules(&self, strictness: Strictness) -> Rules {
@@ -73,7 +92,7 @@ impl Acceptor for Versioned {
     }
 
     fn capabilities(&self, _: LengthFrames) -> Capabilities {
-        self.codec(Masking::Incoming, Limits::default())
+        self.codec(Masking::Incoming, Limits::default(), None)
             .capabilities()
     }
 
@@ -98,9 +117,12 @@ impl Acceptor for Versioned {
         if let Some(subprotocol) = terms.subprotocol {
             head.push_text("Sec-WebSocket-Protocol", subprotocol)?;
         }
+        if let Some(extension) = terms.extension {
+            head.push_text("Sec-WebSocket-Extensions", &extension.field())?;
+        }
         Ok(Accepted {
             head,
-            codec: self.codec(Masking::Incoming, terms.limits),
+            codec: self.codec(Masking::Incoming, terms.limits, terms.extension),
         })
     }
 }
@@ -132,6 +154,11 @@ impl Offerer for Versioned {
         if !subprotocols.is_empty() {
             fields.push(("Sec-WebSocket-Protocol", subprotocols.as_bytes()));
         }
+        let extensions = ask.extensions.as_ref();
+        let extensions = extensions.and_then(|it| it.field(self.dialect.draft));
+        if let Some(extensions) = &extensions {
+            fields.push(("Sec-WebSocket-Extensions", extensions.as_bytes()));
+        }
         fields.extend(ask.fields.iter().map(|(n, v)| (*n, v.as_bytes())));
         Offer::new(self, Asked::write(ask.resource, fields)?, ask, keys)
     }
@@ -144,8 +171,8 @@ impl Offerer for Versioned {
     ) -> Result<Box<dyn Pending>, Refusal> {
         let asked = Asked::read(request)?;
         let keyed = Keyed::from_key(asked.must("sec-websocket-key")?);
-        let masking = Masking::outgoing(keys.fork());
         Ok(Box::new(Waiting {
+            opening: *self,
             accept: keyed.ok_or(RefusalKind::AskUnspeakable)?.accept(),
             subprotocols: asked
                 .fields
@@ -154,7 +181,16 @@ impl Offerer for Versioned {
                 .flat_map(|(_, list)| list.split(','))
                 .map(|name| name.trim().to_owned())
                 .collect(),
-            codec: Some(self.codec(masking, terms.limits)),
+            offered: asked
+                .fields
+                .iter()
+                .filter(|(name, _)| name.eq_ignore_ascii_case("sec-websocket-extensions"))
+                .map(|(_, list)| list.as_str())
+                .collect::<Vec<_>>()
+                .join(", "),
+            extensions: terms.extensions,
+            limits: terms.limits,
+            masking: Some(Masking::outgoing(keys.fork())),
             judge: Judge::default(),
         }))
     }
@@ -163,10 +199,16 @@ impl Offerer for Versioned {
 /// A client that waits for the answer.
 #[derive(Debug)]
 struct Waiting {
+    opening: Versioned,
     accept: String,
     subprotocols: Vec<String>,
-    /// What speaks once the answer is accepted.
-    codec: Option<Box<dyn Codec>>,
+    /// The extensions as the request offers them.
+    offered: String,
+    /// Who judges what the server makes of them.
+    extensions: Option<Arc<dyn Offering>>,
+    limits: Limits,
+    /// How the client speaks once the answer is accepted.
+    masking: Option<Masking>,
     judge: Judge,
 }
 
@@ -180,12 +222,6 @@ impl Waiting {
             .forgive(answer.must_list("connection", "upgrade", connection))?;
         let accept = RefusalKind::AnswerAccept;
         answer.must_equal("sec-websocket-accept", &self.accept, accept)?;
-        // libwebsockets writes an empty line when it accepts none.
-        let mut extensions = answer.named("sec-websocket-extensions");
-        if let Some((_, value)) = extensions.find(|(_, value)| !value.is_empty()) {
-            let detail = String::from_utf8_lossy(value).into_owned();
-            return Err(Refusal::with(RefusalKind::AnswerExtension, detail));
-        }
         let chosen = answer.subprotocol("sec-websocket-protocol", &self.subprotocols);
         // A server that always names its only one; nothing was agreed on.
         if self.subprotocols.is_empty() {
@@ -193,6 +229,26 @@ impl Waiting {
             return Ok(None);
         }
         chosen
+    }
+
+    /// RFC 6455 §9.1: what the server uses must have been offered.
+    fn agreed(&mut self, answer: &Answer) -> Result<Option<Box<dyn Agreed>>, Refusal> {
+        // libwebsockets writes an empty line when it accepts none.
+        let answered: Vec<_> = answer
+            .named("sec-websocket-extensions")
+            .map(|(_, value)| String::from_utf8_lossy(value))
+            .filter(|value| !value.is_empty())
+            .collect();
+        if answered.is_empty() {
+            return Ok(None);
+        }
+        let answered = answered.join(", ");
+        match &self.extensions {
+            Some(extensions) => extensions
+                .agreed(&self.offered, &answered, &mut self.judge)
+                .map(Some),
+            None => Err(Refusal::with(RefusalKind::AnswerExtension, answered)),
+        }
     }
 }
 
@@ -206,13 +262,14 @@ impl Pending for Waiting {
             return Ok(None);
         };
         let subprotocol = self.check(&answer)?;
-        let Some(codec) = self.codec.take() else {
+        let agreed = self.agreed(&answer)?;
+        let Some(masking) = self.masking.take() else {
             return Ok(None);
         };
         Ok(Some(Connected {
             subprotocol,
             head: answer.head,
-            codec,
+            codec: self.opening.codec(masking, self.limits, agreed.as_deref()),
             forgiven: std::mem::take(&mut self.judge.forgiven),
         }))
     }

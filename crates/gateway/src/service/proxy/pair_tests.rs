@@ -88,6 +88,7 @@ fn offer(draft: Draft) -> Offer {
         fields: &[],
         limits: Limits::default(),
         length_frames: LengthFrames::default(),
+        extensions: None,
     };
     draftgate_drafts::offer(draft, &ask, &mut RandomKeys).unwrap()
 }
@@ -102,6 +103,7 @@ fn accept(request: &[u8]) -> (Accepted, BytesMut) {
         public_url: "ws://a/",
         limits: Limits::default(),
         length_frames: LengthFrames::default(),
+        extension: None,
     };
     let accepted = draftgate_drafts::accept(draft, &parts, &terms, &mut RandomKeys).unwrap();
     (accepted, BytesMut::from(&request[at..]))
