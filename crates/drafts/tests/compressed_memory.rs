@@ -22,6 +22,7 @@ const LIMITS: Limits = Limits {
     frame: 16 << 20,
     message: 1 << 20,
     fragments: 1000,
+    strictness: draftgate_core::Strictness::STRICT,
 };
 
 fn pair(takeover: bool) -> (Box<dyn Codec>, Box<dyn Codec>) {
