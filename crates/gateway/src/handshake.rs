@@ -157,6 +157,9 @@ pub(crate) async fn decide(request: &Request, asked: Asked<'_>) -> Result<Opened
         send: route.binary == BinaryPolicy::LengthFrame,
         accept: route.accept_length_frames,
     };
+    let extension = route.compression.as_ref();
+    let extension =
+        extension.and_then(|it| draftgate_drafts::compression::agree(draft, &parts.headers, it));
     // What the draft itself refuses reaches no service, no server behind it, and
     // nobody who is asked about the client.
     let accepted = |subprotocol: Option<&str>, limits: Limits| {
@@ -165,7 +168,7 @@ pub(crate) async fn decide(request: &Request, asked: Asked<'_>) -> Result<Opened
             public_url: &url,
             limits,
             length_frames,
-            extension: None,
+            extension: extension.as_deref(),
         };
         draftgate_drafts::accept(draft, parts, &terms, &mut RandomKeys).map_err(refuse)
     };

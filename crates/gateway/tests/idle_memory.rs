@@ -10,7 +10,10 @@ use std::net::{SocketAddr, TcpStream};
 
 use common::{Client, config, gateway, spoken};
 use draftgate_core::{Draft, Message};
+use draftgate_gateway::config::Compression;
+use http::HeaderValue;
 use peak_alloc::PeakAlloc;
+use tokio::net::TcpStream as TcpSocket;
 
 #[global_allocator]
 static ALLOCATOR: PeakAlloc = PeakAlloc;
@@ -21,11 +24,17 @@ const CLIENTS: usize = 200;
 
 /// The most for each connection of a path, tokio's task and socket included;
 /// 180 more than it is, because the slower they open the fewer share a timer.
-const PATHS: [(&str, usize); 2] = [("/echo", 1_600), ("/bus/a", 1_940)];
+/// The last one compresses: what was lent for a message is given back.
+const PATHS: [(&str, usize); 3] = [("/echo", 1_600), ("/bus/a", 1_940), ("/small/a", 2_140)];
 
 #[tokio::test]
 async fn an_idle_connection_takes_little_memory_in_every_draft() {
-    let (_running, address) = gateway(config());
+    let mut compressing = config();
+    let mut bus = compressing.routes[1].clone();
+    bus.path = "/small/{channel}".parse().unwrap();
+    bus.compression = Some(Compression::default());
+    compressing.routes.push(bus);
+    let (_running, address) = gateway(compressing);
     for (path, most) in PATHS {
         for draft in spoken() {
             // What is made once is made now.
@@ -49,15 +58,28 @@ async fn an_idle_connection_takes_little_memory_in_every_draft() {
 async fn used(address: SocketAddr, draft: Draft, path: &str, count: usize) -> Vec<TcpStream> {
     let mut clients = Vec::new();
     for _ in 0..count {
-        clients.push(Client::open(address, draft, path).await);
+        let tcp = TcpSocket::connect(address).await.unwrap();
+        let offers = [(
+            "Sec-WebSocket-Extensions",
+            HeaderValue::from_static("permessage-deflate, deflate-frame"),
+        )];
+        let offers = if draft >= Draft::Hybi04 {
+            &offers[..]
+        } else {
+            &[]
+        };
+        let host = address.to_string();
+        clients.push(Client::over_with(tcp, &host, draft, path, &[], offers).await);
     }
+    // Long enough to be compressed.
+    let said = "hello ".repeat(50);
     // On the bus the first says it to all others.
     let (speaking, deaf) = if path == "/echo" { (count, 0) } else { (1, 1) };
     for client in &mut clients[..speaking] {
-        client.send("hello").await;
+        client.send(said.clone()).await;
     }
     for client in &mut clients[deaf..] {
-        assert_eq!(client.message().await, Message::from("hello"));
+        assert_eq!(client.message().await, Message::from(said.clone()));
     }
     let sockets = clients.into_iter().map(|client| client.into_octets().0);
     sockets.map(|tcp| tcp.into_std().unwrap()).collect()

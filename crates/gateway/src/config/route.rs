@@ -11,7 +11,7 @@ use draftgate_core::{Draft, Limits};
 
 use draftgate_translate::BinaryPolicy;
 
-use super::{Allowed, Auth, HttpDoor, Origins, PathPattern, RateSaid, Upstream};
+use super::{Allowed, Auth, Compression, HttpDoor, Origins, PathPattern, RateSaid, Upstream};
 
 /// See [`Route::queue`].
 pub(super) const QUEUE: usize = 1 << 20;
@@ -62,6 +62,10 @@ pub struct Route {
     /// Whether a length-delimited frame of a hixie draft (`80` to `FE`) is a
     /// binary message. Off: the drafts say that it is discarded.
     pub accept_length_frames: bool,
+    /// How messages are compressed for clients that offer it; `None`: they are
+    /// not. Off: it costs memory or time, and the length of a compressed message
+    /// tells about what stands in it.
+    pub compression: Option<Compression>,
     /// What is sent to a silent connection whose draft has no ping.
     pub heartbeat: Heartbeat,
     /// The silence before each heartbeat. 25 s, as for pings: load balancers
@@ -103,6 +107,7 @@ impl Route {
             rate: RateSaid::UNLIMITED,
             binary: BinaryPolicy::default(),
             accept_length_frames: false,
+            compression: None,
             heartbeat: Heartbeat::default(),
             heartbeat_interval: Duration::from_secs(25),
             hixie_75_without_origin: false,
@@ -121,6 +126,7 @@ impl Route {
             publish: Allowed::default(),
             subscribe: Allowed::default(),
             rate: RateSaid::default(),
+            compression: None,
             ..route.clone()
         };
         self == other || bare(self) == bare(other)

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    Allowed, BinaryPolicy, Heartbeat, PathPattern, Route, Service, auth, census,
+    Allowed, BinaryPolicy, Heartbeat, PathPattern, Route, Service, auth, census, compression,
     file::{Shared, octets, route_limits},
     http,
     lists::{self, Chosen, names_of},
@@ -135,6 +135,7 @@ fn one(
     );
     table.set("version-aliases", &mut route.version_aliases);
     lists::strictness(&mut table, &mut route.limits.strictness);
+    route.compression = compression::read(&mut table);
     table.set("heartbeat-interval", &mut route.heartbeat_interval);
     heartbeat(&mut table, &mut route);
     let over_http = of_channels(&mut table, &mut route, service);

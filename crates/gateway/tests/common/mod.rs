@@ -6,8 +6,9 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
 mod lines;
+mod offered;
 
-use std::{future::Future, net::SocketAddr, time::Duration};
+use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::{Buf, BytesMut};
 use draftgate_core::{Close, Closing, Codec, Draft, Event, Limits, Message, Outbox, Outgoing};
@@ -25,6 +26,7 @@ use tokio::{
 };
 
 pub(crate) use lines::{Lines, captured};
+use offered::Offered;
 
 /// The drafts that are spoken, oldest first.
 pub(crate) fn spoken() -> Vec<Draft> {
@@ -292,7 +294,7 @@ impl Client {
                 send: false,
                 accept: true,
             },
-            extensions: None,
+            extensions: Some(Arc::new(Offered)),
         };
         let mut offer = draftgate_drafts::offer(draft, &ask, &mut RandomKeys).unwrap();
         tcp.set_nodelay(true).unwrap();
