@@ -7,6 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use draftgate_core::Limits;
 use draftgate_replay::{Judged, Outcome, Split, run_offline};
 use draftgate_vectors::{LoadError, Vector, load_dir};
 
@@ -31,7 +32,7 @@ pub fn judge(vectors: &[Vector]) -> Vec<Judged> {
         .iter()
         .flat_map(|vector| vector.about.roles.iter().map(move |role| (vector, *role)))
         .collect();
-    run_offline(&tasks, Split::Whole, THREADS, &|| ())
+    run_offline(&tasks, Limits::default(), Split::Whole, THREADS, &|| ())
 }
 
 /// How many exchanges were replayed, in one role or in both.

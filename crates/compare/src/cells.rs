@@ -49,14 +49,13 @@ pub(crate) fn unmasked(unit: &Unit) -> Vec<u8> {
     let Some(key) = key else {
         return octets;
     };
-    let key_octets = unit.octets_of(key).to_vec();
     let end = ((key.start_bit + key.len_bits) / 8) as usize;
-    if let Some(covered) = octets.get_mut(end..)
-        && !key_octets.is_empty()
-    {
-        for (octet, key) in covered.iter_mut().zip(key_octets.iter().cycle()) {
-            *octet ^= key;
-        }
+    if let Some(covered) = octets.get_mut(end..) {
+        let masks = unit.mask.iter().cycle();
+        covered
+            .iter_mut()
+            .zip(masks)
+            .for_each(|(o, mask)| *o ^= mask);
     }
     octets
 }

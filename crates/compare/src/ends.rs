@@ -11,7 +11,7 @@ use draftgate_drafts::{
     FixedKeys, KeySource, RandomKeys, accept, acceptor, offer,
     opening::{Ask, LengthFrames, Refusal, RefusalKind, Terms, parts},
 };
-use draftgate_wire::{Hybi, Layout, Masking, Opcode, dissect::Frames};
+use draftgate_wire::{Derived, Hybi, Layout, Masking, Opcode, dissect::Frames};
 
 /// With what clients mask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +30,18 @@ impl Default for Masks {
 }
 
 impl Masks {
+    /// What `role` masks with on a connection.
+    pub(crate) fn masking(self, role: Role, derived: Option<Derived>) -> Masking {
+        let masking = match role {
+            Role::Client => Masking::outgoing(self.source()),
+            Role::Server => Masking::incoming(),
+        };
+        match derived {
+            Some(derived) => masking.derived(derived),
+            None => masking,
+        }
+    }
+
     fn source(self) -> Box<dyn KeySource> {
         match self {
             Self::Fixed(key) => Box::new(FixedKeys::new(key)),
@@ -151,20 +163,15 @@ pub(crate) fn said(codec: &mut dyn Codec, what: Outgoing) -> Result<Bytes, SendE
     Ok(out.take_all())
 }
 
-/// The octets of `message` in `count` frames as `role` writes them; `None` if
-/// the draft has no fragments.
+/// The octets of `message` in `count` frames under `masking`; `None` if the draft
+/// has no fragments.
 pub(crate) fn fragments(
     draft: Draft,
-    role: Role,
-    masks: Masks,
+    masking: Masking,
     message: &Message,
     count: u16,
 ) -> Option<Bytes> {
     let layout = layout(draft)?;
-    let masking = match role {
-        Role::Client => Masking::outgoing(masks.source()),
-        Role::Server => Masking::Incoming,
-    };
     let mut framing = Hybi::new(layout, masking);
     let mut out = Outbox::new();
     let (payload, count) = (message.payload(), usize::from(count));

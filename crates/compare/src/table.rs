@@ -2,13 +2,16 @@
 //! model behind text, JSON, HTML and SVG.
 
 use bytes::Bytes;
-use draftgate_core::{Draft, Message, Role, SendError};
+use draftgate_core::{Codec, Draft, Message, Role, SendError};
 use draftgate_drafts::{
     dissect,
     opening::{LengthFrames, Refusal},
     spoken,
 };
-use draftgate_wire::dissect::{Field, Unit};
+use draftgate_wire::{
+    Derived,
+    dissect::{Field, Unit},
+};
 
 use crate::{
     ends::{Ends, Masks, fragments, said},
@@ -130,6 +133,12 @@ impl Said {
         let units = dissect::frames(draft, from, octets)?.collect();
         Ok(Self { units })
     }
+
+    /// The same on the connection of `codec`.
+    fn frames_of(codec: &dyn Codec, from: Role, octets: Bytes) -> Result<Self, Refusal> {
+        let units = dissect::frames_of(codec, from, octets)?.collect();
+        Ok(Self { units })
+    }
 }
 
 impl Table {
@@ -206,7 +215,7 @@ fn row(what: &What, draft: Draft, direction: Role, masks: Masks) -> Result<Row, 
         _ => said(ends.end(direction), what.outgoing()),
     };
     let said = match octets {
-        Ok(octets) => Ok(Said::frames(draft, direction, octets)?),
+        Ok(octets) => Ok(Said::frames_of(&*ends.client, direction, octets)?),
         Err(error) => Err(Unsaid {
             error,
             instead: match direction {
@@ -234,7 +243,11 @@ fn pieces(
 ) -> Result<Bytes, SendError> {
     let end = ends.end(direction);
     let cut = end.capabilities().fragments;
-    let cut = cut.then(|| fragments(draft, direction, masks, message, what.fragments));
+    let derived = end.connection_mask().map(Derived::of_connection);
+    let cut = cut.then(|| {
+        let masking = masks.masking(direction, derived);
+        fragments(draft, masking, message, what.fragments)
+    });
     match cut.flatten() {
         Some(octets) => Ok(octets),
         None => said(end, what.outgoing()),

@@ -4,11 +4,14 @@
 use std::{fmt, io};
 
 use bytes::Bytes;
-use draftgate_core::{Rule, Text};
+use draftgate_core::{Draft, Rule, Text};
 
 /// How a connection ended, and what went over it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Closed {
+    /// The draft that was spoken: where the opening heads leave a choice, the one
+    /// that the peer's first octet showed.
+    pub draft: Draft,
     /// Who ended it.
     pub by: By,
     /// The status code: the peer's if it ended the connection, else the one we
@@ -231,6 +234,7 @@ mod tests {
     #[test]
     fn a_closed_is_one_line_whatever_the_reason_holds() {
         let closed = Closed {
+            draft: Draft::Hybi13,
             by: By::Peer,
             code: Some(4000),
             reason: "bye\nfake line".into(),
@@ -254,6 +258,7 @@ mod tests {
     #[test]
     fn an_end_without_code_says_none() {
         let closed = Closed {
+            draft: Draft::Hybi13,
             by: By::Us,
             code: None,
             reason: "".into(),

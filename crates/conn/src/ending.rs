@@ -164,6 +164,7 @@ impl Session {
         let verdict = self.verdict.take();
         let verdict = verdict.unwrap_or_else(|| Verdict::new(By::Us, None, Why::Requested));
         Closed {
+            draft: self.codec.draft(),
             by: verdict.by,
             code: verdict.close.as_ref().map(|close| close.code),
             reason: verdict.close.map_or_else(Text::default, |c| c.reason),

@@ -44,6 +44,12 @@ pub trait Codec: Debug + Send {
     /// class, so that one encoding can be shared ([`Shared`](crate::Shared)).
     fn wire_class(&self) -> Option<WireClass>;
 
+    /// What both opening heads say the client masks with, for who shows its frames:
+    /// the key of a connection of hybi-04, from which that of each frame is made.
+    fn connection_mask(&self) -> Option<[u8; 20]> {
+        None
+    }
+
     /// Where the connection stands.
     fn state(&self) -> State;
 

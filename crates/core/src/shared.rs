@@ -19,7 +19,9 @@ pub enum WireClass {
     Sentinel,
     /// The same, where binary goes as a length-prefixed frame `80 …`.
     SentinelLengthFrames,
-    /// Server to client in hybi-04 to -06.
+    /// Server to client in hybi-01 to -03.
+    Hybi01,
+    /// Server to client in hybi-04 to -06, and hello-00.
     Hybi06,
     /// Server to client in hybi-07 to RFC 6455.
     Hybi07,

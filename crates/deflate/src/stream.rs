@@ -57,6 +57,10 @@ impl Codec for Carrier {
         None
     }
 
+    fn connection_mask(&self) -> Option<[u8; 20]> {
+        self.codec.connection_mask()
+    }
+
     fn state(&self) -> State {
         self.codec.state()
     }

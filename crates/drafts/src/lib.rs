@@ -29,8 +29,8 @@ use draftgate_core::{Closing, Draft, Traits};
 use draftgate_wire::{
     Dialect,
     opening::{
-        Accepted, Acceptor, Ask, LengthFrames, Offer, Offerer, Refusal, RefusalKind, Terms,
-        only_field,
+        Accepted, Acceptor, Ask, Challenged, LengthFrames, Offer, Offerer, Refusal, RefusalKind,
+        Terms, only_field,
     },
 };
 pub use draftgate_wire::{FixedKeys, KeySource, opening};
@@ -41,24 +41,88 @@ pub use random::RandomKeys;
 pub use table::{answer_refusal_table, capability_table, refusal_table};
 
 /// The server's half of every draft that is spoken, oldest first.
-pub static ACCEPTORS: [&dyn Acceptor; 6] = [
+pub static ACCEPTORS: [&dyn Acceptor; 11] = [
     draftgate_hixie75::ACCEPTOR,
     draftgate_hixie76::ACCEPTOR,
-    draftgate_hybi06::ACCEPTOR,
+    &draftgate_hybi06::CHALLENGED[0],
+    &draftgate_hybi06::CHALLENGED[1],
+    &draftgate_hybi06::CHALLENGED[2],
+    &draftgate_hybi06::VERSIONED[0],
+    &draftgate_hybi06::VERSIONED[1],
+    &draftgate_hybi06::VERSIONED[2],
     draftgate_hybi07::ACCEPTORS[0],
     draftgate_hybi07::ACCEPTORS[1],
     draftgate_hybi13::ACCEPTOR,
 ];
 
 /// The client's half of every draft that is spoken, oldest first.
-pub static OFFERERS: [&dyn Offerer; 6] = [
+pub static OFFERERS: [&dyn Offerer; 11] = [
     draftgate_hixie75::OFFERER,
     draftgate_hixie76::OFFERER,
-    draftgate_hybi06::OFFERER,
+    &draftgate_hybi06::CHALLENGED[0],
+    &draftgate_hybi06::CHALLENGED[1],
+    &draftgate_hybi06::CHALLENGED[2],
+    &draftgate_hybi06::VERSIONED[0],
+    &draftgate_hybi06::VERSIONED[1],
+    &draftgate_hybi06::VERSIONED[2],
     draftgate_hybi07::OFFERERS[0],
     draftgate_hybi07::OFFERERS[1],
     draftgate_hybi13::OFFERER,
 ];
+
+/// Heads that clients of two drafts may send: the draft that the head announces,
+/// and the other one, whose first octet is another. hixie-76 and hybi-01 ask
+/// alike; programs that announce hybi-02 or -03 may frame as hixie-76.
+static UNDECIDED: [Challenged; 4] = [
+    Challenged {
+        other: Some(&draftgate_hybi06::CHALLENGED[0]),
+        ..draftgate_hixie76::OPENING
+    },
+    undecided(draftgate_hybi06::CHALLENGED[0]),
+    undecided(draftgate_hybi06::CHALLENGED[1]),
+    undecided(draftgate_hybi06::CHALLENGED[2]),
+];
+
+const fn undecided(announced: Challenged) -> Challenged {
+    Challenged {
+        other: Some(&draftgate_hixie76::OPENING),
+        ..announced
+    }
+}
+
+/// The draft to answer in, where `enabled` ones are spoken and a request announces
+/// `draft`: another one if that is not enabled and asks with the same head.
+pub fn among(enabled: &[Draft], draft: Draft) -> Draft {
+    let announced = |one: &&Challenged| one.dialect.draft == draft;
+    let other = UNDECIDED.iter().find(announced).and_then(|one| one.other);
+    match other.map(|other| other.dialect.draft) {
+        Some(other) if !enabled.contains(&draft) && enabled.contains(&other) => other,
+        _ => draft,
+    }
+}
+
+/// Whether a client of `draft` may send a request that announces `announced`:
+/// hybi-01 asks as hixie-76, and the text of hybi-03 says 2 as that of -02 does.
+pub fn may_announce(draft: Draft, announced: Draft) -> bool {
+    let late = UNDECIDED.iter().any(|one| {
+        let other = one.other.map(|other| other.dialect.draft);
+        one.dialect.draft == announced && other == Some(draft)
+    });
+    late || draft == announced || (draft, announced) == (Draft::Hybi03, Draft::Hybi02)
+}
+
+/// The value of `Sec-WebSocket-Draft` in a request of `draft`, if it has one.
+pub(crate) fn number(draft: Draft) -> Option<&'static str> {
+    let announced = |one: &&Challenged| one.dialect.draft == draft;
+    UNDECIDED.iter().find(announced)?.number
+}
+
+/// The draft of a client whose request announces `draft`, and whose first octet
+/// behind the opening is `first`.
+pub fn decided(draft: Draft, first: u8) -> Draft {
+    let undecided = UNDECIDED.iter().find(|one| one.dialect.draft == draft);
+    undecided.map_or(draft, |one| one.decided(first))
+}
 
 /// Every draft that is spoken, oldest first.
 pub fn spoken() -> impl Iterator<Item = Draft> {
@@ -145,6 +209,32 @@ pub fn accept(
 ) -> Result<Accepted, Refusal> {
     only_field(&request.headers, &header::HOST, RefusalKind::HostMissing)?;
     acceptor(draft)?.accept(request, terms, keys)
+}
+
+/// The same on a port where `enabled` drafts are spoken, for a client whose first
+/// octet may show that it speaks another of them than its head announces:
+/// [`Codec::draft`](draftgate_core::Codec::draft) tells.
+///
+/// # Errors
+/// Those of [`accept`].
+pub fn accept_any_of(
+    enabled: &[Draft],
+    draft: Draft,
+    request: &Parts,
+    terms: &Terms<'_>,
+    keys: &mut dyn KeySource,
+) -> Result<Accepted, Refusal> {
+    let may_be = |one: &&Challenged| {
+        let other = one.other.map(|other| other.dialect.draft);
+        one.dialect.draft == draft && other.is_some_and(|other| enabled.contains(&other))
+    };
+    match UNDECIDED.iter().find(may_be) {
+        Some(undecided) => {
+            only_field(&request.headers, &header::HOST, RefusalKind::HostMissing)?;
+            undecided.accept(request, terms, keys)
+        }
+        None => accept(draft, request, terms, keys),
+    }
 }
 
 /// The server's half of `draft`.

@@ -2,30 +2,44 @@
 //! the request as a server reads it, the answer as a client. Where it went and
 //! under which name is taken from the request itself, for nobody else knows.
 
-use bytes::BytesMut;
-use draftgate_core::{Draft, Limits};
+use bytes::{Bytes, BytesMut};
+use draftgate_core::{Draft, Limits, Role};
 use draftgate_wire::{
     FixedKeys, KeySource,
-    opening::{Accepted, LengthFrames, Pending, Refusal, Resume, Terms, origin, parts},
+    dissect::Unit,
+    opening::{Accepted, Keyed, LengthFrames, Pending, Refusal, Resume, Terms, origin, parts},
 };
 use http::request::Parts;
 
-use crate::{Detection, accept, acceptor, detect, offerer, subprotocols};
+use crate::{
+    Detection, accept_any_of, acceptor, detect, dissect::newest, offerer, spoken, subprotocols,
+};
 
 /// Answers `request` with whatever subprotocol it asks for first, for a server
-/// that is known as the request's own `Host`.
+/// that is known as the request's own `Host`. Where its head leaves a choice, the
+/// draft is the one that it announces, and the codec takes either.
 ///
 /// # Errors
 /// Why it must be refused.
 pub fn answer(request: &Parts) -> Result<(Draft, Accepted), Refusal> {
-    answer_within(Limits::default(), request)
+    answer_within(Limits::default(), request, b"")
 }
 
-/// The same, with the client held to `limits`.
+/// The same, with the client held to `limits`, as it was answered then: with the
+/// nonce of `answered`, if that has one (hybi-04), for what follows is masked with
+/// it.
 ///
 /// # Errors
 /// As [`answer`].
-pub fn answer_within(limits: Limits, request: &Parts) -> Result<(Draft, Accepted), Refusal> {
+pub fn answer_within(
+    limits: Limits,
+    request: &Parts,
+    answered: &[u8],
+) -> Result<(Draft, Accepted), Refusal> {
+    let head = Unit::head(newest(), Role::Server, &Bytes::copy_from_slice(answered));
+    let nonce = head.head_field("sec-websocket-nonce");
+    let nonce = nonce.and_then(|field| Keyed::from_key(&field.value));
+    let octets = nonce.map_or_else(|| vec![0], |nonce| nonce.octets());
     let draft = detect(request, Detection::default())?;
     origin(&request.headers)?;
     let host = request.headers.get("host").and_then(|h| h.to_str().ok());
@@ -39,7 +53,8 @@ pub fn answer_within(limits: Limits, request: &Parts) -> Result<(Draft, Accepted
         length_frames: LengthFrames::default(),
         extension: None,
     };
-    let accepted = accept(draft, request, &terms, &mut FixedKeys::new([0]))?;
+    let all: Vec<Draft> = spoken().collect();
+    let accepted = accept_any_of(&all, draft, request, &terms, &mut FixedKeys::new(octets))?;
     Ok((draft, accepted))
 }
 

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use draftgate_core::{BadUtf8, Closing};
 use draftgate_wire::opening::RefusalKind;
 
-use crate::traits;
+use crate::{number, traits};
 
 /// What each draft that is spoken can say, as a Markdown table.
 pub fn capability_table() -> String {
@@ -18,7 +18,11 @@ pub fn capability_table() -> String {
         let told_by = match (it.draft.version(), able.closing) {
             (Some(version), _) => format!("`Sec-WebSocket-Version: {version}`"),
             (None, Closing::Absent) => "`Origin`, and no key of any kind".to_owned(),
-            (None, _) => "`Sec-WebSocket-Key1` and `-Key2`".to_owned(),
+            (None, closing) => match (number(it.draft), closing) {
+                (Some(number), _) => format!("`Sec-WebSocket-Draft: {number}`"),
+                (None, Closing::Marker) => "`Sec-WebSocket-Key1` and `-Key2`".to_owned(),
+                (None, _) => "the same, and its first octet".to_owned(),
+            },
         };
         let yes = |able| if able { "yes" } else { "–" };
         let closing = match able.closing {

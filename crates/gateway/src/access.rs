@@ -51,7 +51,7 @@ pub(crate) fn write(entry: &Entry, closed: &Closed, throttle: &Throttle) {
         %peer,
         via = peer.via.map(display),
         tls = peer.kind.map(|kind| kind.version),
-        draft = about.draft.name(),
+        draft = closed.draft.name(),
         origin = about.said.origin(),
         path = about.said.path(),
         subprotocol = about.said.subprotocol(),
@@ -70,8 +70,8 @@ pub(crate) fn write(entry: &Entry, closed: &Closed, throttle: &Throttle) {
         by = closed.by.code(),
         why = closed.why.code(),
         rule = rule.map(Rule::code),
-        section = rule.map(|rule| rule.section(about.draft)),
-        field = rule.and_then(|rule| field(rule, about.draft, &closed.unread)),
+        section = rule.map(|rule| rule.section(closed.draft)),
+        field = rule.and_then(|rule| field(rule, closed.draft, &closed.unread)),
         seconds = (entry.since.elapsed().as_secs_f64() * 1e3).round() / 1e3,
         "{closed}"
     );

@@ -128,6 +128,7 @@ pub(crate) async fn decide(request: &Request, asked: Asked<'_>) -> Result<Opened
     };
     let draft = draftgate_drafts::detect(parts, options)
         .map_err(|refusal| with_http(route, refuse(refusal)))?;
+    let draft = draftgate_drafts::among(&route.drafts, draft);
     let acceptor = draftgate_drafts::acceptor(draft).map_err(refuse)?;
     if !route.speaks(draft) {
         return Err(refuse(RefusalKind::DraftNotEnabled.into()).with(draft.with_alias()));
@@ -170,7 +171,8 @@ pub(crate) async fn decide(request: &Request, asked: Asked<'_>) -> Result<Opened
             length_frames,
             extension: extension.as_deref(),
         };
-        draftgate_drafts::accept(draft, parts, &terms, &mut RandomKeys).map_err(refuse)
+        let (enabled, keys) = (&route.drafts, &mut RandomKeys);
+        draftgate_drafts::accept_any_of(enabled, draft, parts, &terms, keys).map_err(refuse)
     };
     let limits = route.limits;
     let preferred = subprotocol::choose(route, &asked_for);

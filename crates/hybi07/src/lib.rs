@@ -17,7 +17,7 @@
 
 use draftgate_core::{BadUtf8, Closing, Draft, WireClass};
 use draftgate_wire::{
-    Breach, Dialect, Layout, Masked,
+    Breach, Dialect, Layout, Masked, TopBit,
     opening::{Acceptor, Offerer, Rules, Versioned},
 };
 
@@ -77,6 +77,7 @@ const fn opening(dialect: &'static Dialect, earlier: Option<Rules>) -> Versioned
 
 /// hybi-07 §4.2.
 const LAYOUT: Layout = Layout {
+    top_bit: TopBit::Fin,
     opcodes: [0x0, 0x1, 0x2, 0x8, 0x9, 0xa],
     masked: Masked::Payload,
     reserved_bits: Breach::Fails,

@@ -12,7 +12,7 @@
 
 use draftgate_core::{BadUtf8, Closing, Draft, WireClass};
 use draftgate_wire::{
-    Breach, Dialect, Layout, Masked,
+    Breach, Dialect, Layout, Masked, TopBit,
     opening::{Acceptor, Offerer, Rules, Versioned},
 };
 
@@ -43,6 +43,7 @@ static OPENING: Versioned = Versioned {
 
 /// RFC 6455 §5.2.
 const LAYOUT: Layout = Layout {
+    top_bit: TopBit::Fin,
     opcodes: [0x0, 0x1, 0x2, 0x8, 0x9, 0xa],
     masked: Masked::Payload,
     reserved_bits: Breach::Fails,

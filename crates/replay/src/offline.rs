@@ -7,7 +7,7 @@
 use bytes::{Bytes, BytesMut};
 use draftgate_core::{Codec, Draft, Event, Limits, Role};
 use draftgate_drafts::{
-    FixedKeys, acceptor, not_built,
+    FixedKeys, acceptor, may_announce, not_built,
     opening::{Accepted, Pending, Refusal, RefusalKind, parts},
     recorded::{answer_within, resume_within},
 };
@@ -95,7 +95,8 @@ fn as_server(limits: Limits, vector: &Vector, stated: &Stated, split: Split) -> 
             );
         }
     };
-    let answered = answer_within(limits, &parts);
+    let recorded = vector.octets(Role::Server);
+    let answered = answer_within(limits, &parts, &recorded);
     if stated.refused.is_some() {
         return refused(stated, answered.map_err(|refusal| told(&refusal)));
     }
@@ -103,14 +104,14 @@ fn as_server(limits: Limits, vector: &Vector, stated: &Stated, split: Split) -> 
         Ok(answered) => answered,
         Err(refusal) => return refused(stated, Err::<(), _>(told(&refusal))),
     };
-    if draft != vector.about.draft {
+    if !may_announce(vector.about.draft, draft) {
         let what = "the request is taken for another draft";
         return Err(Mismatch::of(what, vector.about.draft.name(), draft.name()));
     }
     facts(draft, stated, &accepted)?;
     let rest = octets.slice(head..);
     let codec = || {
-        answer_within(limits, &parts)
+        answer_within(limits, &parts, &recorded)
             .ok()
             .map(|(_, accepted)| accepted.codec)
     };

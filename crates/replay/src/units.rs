@@ -53,8 +53,8 @@ pub(crate) fn explain_to(
     mismatch: &mut Mismatch,
 ) {
     let proof = proof.min(octets.len());
+    let frames = dissect::frames_of(&*codec, from, octets.slice(proof..));
     let hearing = Hearing::new(codec, &octets[..proof]);
-    let frames = dissect::frames(draft, from, octets.slice(proof..));
     let (same, came) = first_strange(hearing, frames.into_iter().flatten(), due, counts);
     let mask = came.as_ref().and_then(mask_of).unwrap_or(MASK);
     let due = due.get(same);
@@ -228,7 +228,9 @@ fn written(draft: Draft, from: Role, event: &Event, mask: [u8; 4]) -> Option<Uni
     let mut codec = open(draft, from, mask)?;
     let mut out = Outbox::new();
     codec.send(what, &mut out).ok()?;
-    dissect::frames(draft, from, out.take_all()).ok()?.next()
+    dissect::frames_of(&*codec, from, out.take_all())
+        .ok()?
+        .next()
 }
 
 /// One end of an open connection in `draft`, which masks with `mask` alone.
@@ -309,9 +311,10 @@ mod tests {
             let wrong = [&[0xff; 40][..], &[0; 4000]].concat();
             let octets = Bytes::from([&one.octets[..], &wrong].concat());
             let mut looked = 0;
-            let frames = dissect::frames(draft, Role::Client, octets).unwrap();
+            let codec = open(draft, Role::Server, MASK).unwrap();
+            let frames = dissect::frames_of(&*codec, Role::Client, octets).unwrap();
             let frames = frames.inspect(|_| looked += 1);
-            let hearing = Hearing::new(open(draft, Role::Server, MASK).unwrap(), &[]);
+            let hearing = Hearing::new(codec, &[]);
             let (same, came) = first_strange(hearing, frames, &[text], |_| true);
             assert_eq!((same, looked), (1, 2), "{draft}");
             assert_eq!(came.unwrap().offset, one.octets.len() as u64, "{draft}");

@@ -1,14 +1,14 @@
 //! Frames that no codec writes: lengths that are not there, messages in pieces,
 //! octets under the wrong name. They are made from frames that a codec does
-//! write, so that nothing here knows how a draft lays out its header. That
-//! codec's masking keys must be zero (`FixedKeys::new([0])`), or none: then the
-//! octets of a header lie open.
+//! write, by turning bits of the header, so that nothing here knows how a draft
+//! masks. That codec's masking keys must be zero (`FixedKeys::new([0])`), or none:
+//! then a frame may be repeated.
 
 use bytes::Bytes;
-use draftgate_core::{Codec, Message, Outbox, Outgoing};
+use draftgate_core::{Codec, Draft, Message, Outbox, Outgoing};
 
-const FIN: u8 = 0x80;
-const OPCODE: u8 = 0x0f;
+/// FIN or MORE: whichever, it says the opposite when it is turned.
+const TOP_BIT: u8 = 0x80;
 
 /// What a forged frame says it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,20 +36,14 @@ pub fn has_headers(codec: &dyn Codec) -> bool {
 /// # Panics
 /// If the draft has no headers, or `codec` may not send.
 pub fn frame(codec: &mut dyn Codec, kind: Kind, payload: &[u8], last: bool) -> Vec<u8> {
-    let mut opcode = |what| {
-        let like = say(codec, what);
-        like[header(&like)] & OPCODE
+    let numbers = |draft| match draft < Draft::Hybi07 {
+        true => [0, 4, 5, 2, 3],
+        false => [0, 1, 2, 9, 10],
     };
-    let opcode = match kind {
-        Kind::Continuation => 0,
-        Kind::Text => opcode(Outgoing::Message("".into())),
-        Kind::Binary => opcode(Outgoing::Message(Message::Binary(Bytes::new()))),
-        Kind::Ping => opcode(Outgoing::Ping(Bytes::new())),
-        Kind::Pong => opcode(Outgoing::Pong(Bytes::new())),
-    };
+    let numbers: [u8; 5] = numbers(codec.draft());
     let mut octets = binary(codec, payload);
-    let at = header(&octets);
-    octets[at] = opcode | if last { FIN } else { 0 };
+    let turned = numbers[kind as usize] ^ numbers[Kind::Binary as usize];
+    octets[header(codec)] ^= turned | if last { 0 } else { TOP_BIT };
     octets
 }
 
@@ -66,18 +60,22 @@ pub fn announcing(codec: &mut dyn Codec, length: u64) -> Vec<u8> {
     // 64 KiB is the least that takes the long form.
     const LEAST: usize = 0x1_0000;
     let mut octets = binary(codec, &[0; LEAST]);
-    let from = header(&octets) + 2;
+    let from = header(codec) + 2;
     octets.truncate(from + 8 + 4);
-    let field = &mut octets[from..from + 8];
-    assert_eq!(field, (LEAST as u64).to_be_bytes(), "the 64-bit length");
-    field.copy_from_slice(&length.to_be_bytes());
+    let turned = (LEAST as u64 ^ length).to_be_bytes();
+    let field = octets[from..from + 8].iter_mut();
+    field.zip(turned).for_each(|(octet, bits)| *octet ^= bits);
     octets
 }
 
-/// Where the header begins: behind a key of zeros, if that comes first.
-fn header(octets: &[u8]) -> usize {
-    let at = octets.iter().position(|octet| *octet != 0);
-    at.expect("FIN is set in a whole frame")
+/// Where the header begins: behind the key, where a client's stands in front.
+fn header(codec: &dyn Codec) -> usize {
+    let in_front = (Draft::Hybi04..=Draft::Hybi06).contains(&codec.draft());
+    if in_front && codec.wire_class().is_none() {
+        4
+    } else {
+        0
+    }
 }
 
 /// Seven bits an octet, the highest first.

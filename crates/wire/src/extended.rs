@@ -6,7 +6,7 @@
 //! appears, and no more than one chunk is ever made beyond them.
 
 use bytes::{Bytes, BytesMut};
-use draftgate_core::{Limits, Outbox, Passed, Violation, WireClass};
+use draftgate_core::{Limits, Outbox, Passed, Role, Violation, WireClass};
 
 use crate::{Extension, Frame, Framing, Header, Hybi, Opcode, Part, Rest};
 
@@ -179,6 +179,14 @@ impl Framing for Extended {
 
     fn filler(&self) -> Option<&'static [u8]> {
         self.framing.filler()
+    }
+
+    fn role(&self) -> Option<Role> {
+        self.framing.role()
+    }
+
+    fn connection_mask(&self) -> Option<[u8; 20]> {
+        self.framing.connection_mask()
     }
 
     fn class(&self) -> Option<WireClass> {

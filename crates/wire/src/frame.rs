@@ -3,7 +3,9 @@
 use std::fmt::Debug;
 
 use bytes::{Bytes, BytesMut};
-use draftgate_core::{Limits, Notice, Outbox, Passed, Violation, WireClass};
+use draftgate_core::{Limits, Notice, Outbox, Passed, Role, Violation, WireClass};
+
+use crate::Dialect;
 
 /// What a frame is for, whatever number the draft gives it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -88,6 +90,8 @@ pub enum Part {
     },
     /// Something about the frame that comes next which the draft lets pass.
     Noticed(Notice),
+    /// The first octet showed which of two drafts the peer speaks: this one.
+    Decided(&'static Dialect),
 }
 
 /// How a draft lays frames on the wire. Looks at every octet once and keeps its
@@ -124,4 +128,12 @@ pub trait Framing: Debug + Send {
 
     /// The class of peers that are sent the same octets for the same message.
     fn class(&self) -> Option<WireClass>;
+
+    /// Which end it writes for; `None` where the frames of both ends are the same.
+    fn role(&self) -> Option<Role>;
+
+    /// [`Codec::connection_mask`](draftgate_core::Codec::connection_mask).
+    fn connection_mask(&self) -> Option<[u8; 20]> {
+        None
+    }
 }

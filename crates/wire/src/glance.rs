@@ -9,9 +9,10 @@ use draftgate_core::{MessageRef, Passed, TextRef};
 
 use crate::{
     Layout, Masked, Opcode,
-    hybi::{FIN, KEY, MASKED},
+    hybi::{KEY, MASKED},
     mask,
     mask::unmask_ascii,
+    masking::FrameKey,
     sentinel::{END, TEXT},
     utf8::{ascii_run, is_utf8},
 };
@@ -31,10 +32,10 @@ struct Glance {
 pub(crate) fn passed_frame<'i>(
     input: &'i mut [u8],
     layout: &Layout,
-    incoming: bool,
+    masked: Masked,
     most: usize,
 ) -> Option<Passed<'i>> {
-    let glance = glance(input, layout, incoming)?;
+    let glance = glance(input, layout, masked)?;
     if glance.length > most {
         return None;
     }
@@ -48,6 +49,36 @@ pub(crate) fn passed_frame<'i>(
         if let Some((key, phase)) = glance.key {
             mask(payload, key, phase);
         }
+        return None;
+    }
+    let message = match glance.binary {
+        true => MessageRef::Binary(payload),
+        false => MessageRef::Text(TextRef::from_validated(payload)),
+    };
+    Some(Passed { message, octets })
+}
+
+/// The same, where the whole frame behind its first four octets is below `key`
+/// (hybi-04).
+pub(crate) fn passed_derived<'i>(
+    input: &'i mut [u8],
+    layout: &Layout,
+    key: &FrameKey,
+    most: usize,
+) -> Option<Passed<'i>> {
+    let mut header = [0; 4];
+    let there = input.len().saturating_sub(KEY).min(header.len());
+    header[..there].copy_from_slice(&input[KEY..KEY + there]);
+    key.mask(&mut header[..there], 0);
+    let glance = glance(&header[..there], layout, Masked::Never)?;
+    if glance.length > most {
+        return None;
+    }
+    let octets = KEY + glance.from + glance.length;
+    let payload = input.get_mut(KEY + glance.from..octets)?;
+    key.mask(payload, glance.from);
+    if !glance.binary && !is_utf8(payload) {
+        key.mask(payload, glance.from);
         return None;
     }
     let message = match glance.binary {
@@ -86,22 +117,22 @@ fn whole_text(near: &[u8], ascii: usize) -> Option<&[u8]> {
 /// Reads the header in one load. Octets that are not there yet count as zeros:
 /// then the payload is not there either.
 #[inline]
-fn glance(input: &[u8], layout: &Layout, incoming: bool) -> Option<Glance> {
+fn glance(input: &[u8], layout: &Layout, masked: Masked) -> Option<Glance> {
     let front = match input.first_chunk() {
         Some(whole) => *whole,
         None => padded(input),
     };
     let front = u64::from_be_bytes(front);
     let (high, low) = ((front >> 32) as u32, front as u32);
-    let in_front = layout.masked == Masked::WholeFrame;
-    let header = match (incoming, in_front) {
-        (true, true) => low ^ high,
+    let header = match masked {
+        Masked::WholeFrame => low ^ high,
         _ => high,
     };
     let [first, second, ..] = header.to_be_bytes();
-    let binary = first == FIN | layout.number(Opcode::Binary);
-    let whole = binary || first == FIN | layout.number(Opcode::Text);
-    if !whole || (second & MASKED != 0) != (incoming && !in_front) {
+    let top_bit = layout.top_bit(true);
+    let binary = first == top_bit | layout.number(Opcode::Binary);
+    let whole = binary || first == top_bit | layout.number(Opcode::Text);
+    if !whole || (second & MASKED != 0) != (masked == Masked::Payload) {
         return None;
     }
     let (length, size) = match second & !MASKED {
@@ -113,24 +144,16 @@ fn glance(input: &[u8], layout: &Layout, incoming: bool) -> Option<Glance> {
         127 => return None,
         short => (usize::from(short), 2),
     };
-    if !incoming {
-        let (from, key) = (size, None);
-        return Some(Glance {
-            binary,
-            length,
-            from,
-            key,
-        });
-    }
-    let (key, phase) = match in_front {
-        true => (high, size),
-        false => ((front >> (32 - 8 * size)) as u32, 0),
+    let key = match masked {
+        Masked::Never | Masked::Derived => None,
+        Masked::WholeFrame => Some((high, size)),
+        Masked::Payload => Some(((front >> (32 - 8 * size)) as u32, 0)),
     };
     Some(Glance {
         binary,
         length,
-        from: size + KEY,
-        key: Some((key.to_be_bytes(), phase)),
+        from: size + key.map_or(0, |_| KEY),
+        key: key.map(|(key, phase)| (key.to_be_bytes(), phase)),
     })
 }
 

@@ -1,19 +1,20 @@
-//! The framing of hybi-05 to RFC 6455: opcode, length, masking key, payload
+//! The framing of hybi-01 to RFC 6455: opcode, length, masking key, payload
 //! (RFC 6455 §5.2). In which order and under which numbers is the
 //! [`Layout`]'s to say.
 
 use byteorder::{BigEndian, ByteOrder};
 use bytes::{Buf, Bytes, BytesMut};
-use draftgate_core::{Limits, Notice, Outbox, Passed, Rule, Violation, WireClass};
+use draftgate_core::{Limits, Notice, Outbox, Passed, Role, Rule, Violation, WireClass};
 
 use crate::{
-    Breach, Frame, Framing, Header, KeySource, Layout, Masked, Opcode, Part, glance::passed_frame,
-    mask,
+    Breach, Frame, Framing, Header, Layout, Masked, Masking, Opcode, Part,
+    glance::{passed_derived, passed_frame},
+    masking::PERIOD,
 };
 
 pub(crate) const FIN: u8 = 0x80;
 const RESERVED: u8 = 0x70;
-/// The top bit of the second octet: MASK, or RSV4 where the whole frame is masked.
+/// The top bit of the second octet: MASK, or RSV4 until hybi-06.
 pub(crate) const MASKED: u8 = 0x80;
 
 /// Octets of a masking key.
@@ -28,23 +29,6 @@ pub(crate) const CONTROL_MAX: usize = 125;
 /// The longest that is taken where that is [`Breach::Tolerated`]. A control
 /// frame is gathered whole before it counts, so it needs a limit of its own.
 pub(crate) const CONTROL_TOLERATED: u64 = 0xffff;
-
-/// Which side masks: always the client (RFC 6455 §5.1).
-#[derive(Debug)]
-pub enum Masking {
-    /// We are the server: what comes must be masked, what goes is not.
-    Incoming,
-    /// We are the client: a fresh masking key for every frame that goes. A box in
-    /// a box, for servers are many and have none.
-    Outgoing(Box<Box<dyn KeySource>>),
-}
-
-impl Masking {
-    /// We are the client, whose keys come from `keys`.
-    pub fn outgoing(keys: Box<dyn KeySource>) -> Self {
-        Self::Outgoing(Box::new(keys))
-    }
-}
 
 /// Frames with a header, a length in front and a mask.
 #[derive(Debug)]
@@ -73,7 +57,7 @@ const START: Place = Place::Between { told: 0 };
 struct Open {
     left: u64,
     key: Option<[u8; KEY]>,
-    /// Octets that the key has covered so far, modulo 4.
+    /// Octets that the key has covered so far, modulo its period.
     phase: u8,
 }
 
@@ -127,13 +111,10 @@ impl Hybi {
 
     /// The key that covers a whole frame which comes; `Err` until it is there.
     fn key_in_front(&self, input: &[u8]) -> Result<Option<[u8; KEY]>, Missing> {
-        match (self.layout.masked, &self.masking) {
-            (Masked::WholeFrame, Masking::Incoming) => match input.first_chunk() {
-                Some(key) => Ok(Some(*key)),
-                None => Err(Missing),
-            },
-            _ => Ok(None),
+        if !self.layout.key_in_front() || self.masking.is_outgoing() {
+            return Ok(None);
         }
+        input.first_chunk().copied().map(Some).ok_or(Missing)
     }
 
     /// Checks every octet of the header that is there, so that a peer is
@@ -143,7 +124,7 @@ impl Hybi {
             return Ok(None);
         };
         let from = in_front.map_or(0, |key| key.len());
-        let plain = plain(&input[from..], in_front);
+        let plain = self.plain(&input[from..], in_front);
         let mut tolerated = Tolerated::default();
         let Some(first) = plain.get(0) else {
             return Ok(None);
@@ -157,7 +138,7 @@ impl Hybi {
         if reserved {
             tolerated[0] = judge(self.layout.reserved_bits, Rule::ReservedBits)?;
         }
-        let fin = first & FIN != 0;
+        let fin = self.layout.is_last(first);
         let opcode = opcode.ok_or(Rule::UnknownOpcode)?;
         if opcode.is_control() && !fin {
             return Err(Rule::ControlFragmented.into());
@@ -167,13 +148,11 @@ impl Hybi {
         };
         let flag = second & MASKED != 0;
         let mut masked = false;
-        match (self.layout.masked, &self.masking) {
-            (Masked::WholeFrame, _) => reserved |= flag,
-            (Masked::Payload, Masking::Incoming) if !flag => return Err(Rule::MaskMissing.into()),
-            (Masked::Payload, Masking::Outgoing(_)) if flag => {
-                return Err(Rule::MaskUnexpected.into());
-            }
+        match (self.layout.masked, self.masking.is_outgoing()) {
+            (Masked::Payload, false) if !flag => return Err(Rule::MaskMissing.into()),
+            (Masked::Payload, true) if flag => return Err(Rule::MaskUnexpected.into()),
             (Masked::Payload, _) => masked = flag,
+            _ => reserved |= flag,
         }
         if reserved {
             tolerated[0] = judge(self.layout.reserved_bits, Rule::ReservedBits)?;
@@ -227,6 +206,21 @@ impl Hybi {
         }))
     }
 
+    /// The front of a frame, below the key in front of it.
+    fn plain(&self, input: &[u8], key: Option<[u8; KEY]>) -> Plain {
+        let mut octets = [0; HEADER];
+        let there = input.len().min(HEADER);
+        octets[..there].copy_from_slice(&input[..there]);
+        self.unmask(&mut octets[..there], key, 0);
+        Plain { octets, there }
+    }
+
+    fn unmask(&self, octets: &mut [u8], key: Option<[u8; KEY]>, phase: usize) {
+        if let Some(key) = key {
+            self.masking.of_frame(self.layout, key).mask(octets, phase);
+        }
+    }
+
     fn payload(&mut self, mut open: Open, input: &mut BytesMut) -> Option<Part> {
         if open.left == 0 {
             self.place = START;
@@ -236,11 +230,9 @@ impl Hybi {
             return None;
         }
         let mut run = input.split_to(open.left.min(input.len() as u64) as usize);
-        if let Some(key) = open.key {
-            mask(&mut run, key, usize::from(open.phase));
-        }
+        self.unmask(&mut run, open.key, usize::from(open.phase));
         open.left -= run.len() as u64;
-        open.phase = ((usize::from(open.phase) + run.len()) % KEY) as u8;
+        open.phase = ((usize::from(open.phase) + run.len()) % PERIOD) as u8;
         self.place = Place::Within(open);
         Some(Part::Data(run))
     }
@@ -248,17 +240,6 @@ impl Hybi {
 
 /// More octets are needed.
 struct Missing;
-
-/// The front of a frame, below its `key` if that covers it.
-fn plain(input: &[u8], key: Option<[u8; KEY]>) -> Plain {
-    let mut octets = [0; HEADER];
-    let there = input.len().min(HEADER);
-    octets[..there].copy_from_slice(&input[..there]);
-    if let Some(key) = key {
-        mask(&mut octets[..there], key, 0);
-    }
-    Plain { octets, there }
-}
 
 fn judge(breach: Breach, rule: Rule) -> Result<Option<Rule>, Violation> {
     match breach {
@@ -290,9 +271,7 @@ impl Framing for Hybi {
             self.place = START;
             input.advance(parsed.size);
             let mut payload = input.split_to(parsed.length as usize);
-            if let Some(key) = parsed.key {
-                mask(&mut payload, key, parsed.phase);
-            }
+            self.unmask(&mut payload, parsed.key, parsed.phase);
             return Ok(Some(Part::Whole(Frame {
                 opcode: parsed.header.opcode,
                 fin: parsed.header.fin,
@@ -307,7 +286,7 @@ impl Framing for Hybi {
         self.place = Place::Within(Open {
             left: parsed.length,
             key: parsed.key,
-            phase: (parsed.phase % KEY) as u8,
+            phase: parsed.phase as u8,
         });
         Ok(Some(Part::Begin(parsed.header)))
     }
@@ -316,8 +295,16 @@ impl Framing for Hybi {
         if !matches!(self.place, Place::Between { told: 0 }) {
             return None;
         }
-        let incoming = matches!(self.masking, Masking::Incoming);
-        passed_frame(input, self.layout, incoming, most)
+        match (self.layout.masked, self.masking.is_outgoing()) {
+            (Masked::Derived, false) => {
+                let key = self.masking.of_frame(self.layout, *input.first_chunk()?);
+                passed_derived(input, self.layout, &key, most)
+            }
+            (masked, outgoing) => {
+                let masked = if outgoing { Masked::Never } else { masked };
+                passed_frame(input, self.layout, masked, most)
+            }
+        }
     }
 
     fn write(&mut self, opcode: Opcode, payload: &Bytes, out: &mut Outbox) {
@@ -345,7 +332,15 @@ impl Framing for Hybi {
     }
 
     fn class(&self) -> Option<WireClass> {
-        matches!(self.masking, Masking::Incoming).then_some(self.layout.class)
+        (!self.masking.is_outgoing()).then_some(self.layout.class)
+    }
+
+    fn role(&self) -> Option<Role> {
+        Some(self.masking.role())
+    }
+
+    fn connection_mask(&self) -> Option<[u8; PERIOD]> {
+        self.masking.connection()
     }
 }
 
@@ -354,11 +349,11 @@ mod tests {
     use super::*;
     use crate::{
         FixedKeys,
-        layout::tests::{OLD, STRICT},
+        layout::tests::{MORE, OLD, STRICT},
     };
 
     fn rule(octets: &[u8]) -> Option<Rule> {
-        let mut framing = Hybi::new(&STRICT, Masking::Incoming);
+        let mut framing = Hybi::new(&STRICT, Masking::incoming());
         let mut input = BytesMut::from(octets);
         framing
             .read(&mut input, &Limits::default())
@@ -397,7 +392,7 @@ mod tests {
 
     /// What an old server makes of a client's frames, read to the end of `octets`.
     fn old(octets: &[u8]) -> Result<Vec<Part>, Rule> {
-        let mut framing = Hybi::new(&OLD, Masking::Incoming);
+        let mut framing = Hybi::new(&OLD, Masking::incoming());
         let mut input = BytesMut::from(octets);
         let mut parts = Vec::new();
         let limits = Limits::default();
@@ -431,6 +426,39 @@ mod tests {
         assert_eq!(old(b"\0\0\0\0\x86"), Err(Rule::UnknownOpcode));
         assert_eq!(old(b"\0\0\0\0\x03"), Err(Rule::ControlFragmented));
         assert_eq!(old(b"\0\0\0\0"), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn where_the_top_bit_is_more_it_says_the_opposite_and_nobody_masks() {
+        for role in [Role::Client, Role::Server] {
+            let keys = Box::new(FixedKeys::new([1]));
+            let masking = match role {
+                Role::Client => Masking::outgoing(keys),
+                Role::Server => Masking::incoming(),
+            };
+            let mut framing = Hybi::new(&MORE, masking);
+            let mut out = Outbox::new();
+            let part = Bytes::from_static;
+            framing.write(Opcode::Text, &part(b"Hello"), &mut out);
+            framing.write(Opcode::Ping, &part(b"Hello"), &mut out);
+            framing.write_fragment(Opcode::Text, false, &part(b"Hel"), &mut out);
+            framing.write_fragment(Opcode::Continuation, true, &part(b"lo"), &mut out);
+            let octets = out.take_all();
+            let want = b"\x04\x05Hello\x02\x05Hello\x84\x03Hel\0\x02lo";
+            assert_eq!(&octets[..], want, "{role}");
+            let mut input = BytesMut::from(&octets[..]);
+            let mut ends = Vec::new();
+            while let Some(part) = framing.read(&mut input, &Limits::default()).unwrap() {
+                let Part::Whole(frame) = part else {
+                    panic!("{part:?}");
+                };
+                ends.push(frame.fin);
+            }
+            assert_eq!(ends, [true, true, false, true], "{role}");
+            let mut cut = BytesMut::from(&b"\x82\x05Hello"[..]);
+            let broken = framing.read(&mut cut, &Limits::default());
+            assert_eq!(broken.unwrap_err().rule, Rule::ControlFragmented);
+        }
     }
 
     #[test]

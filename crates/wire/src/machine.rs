@@ -10,7 +10,7 @@ use byteorder::{BigEndian, ByteOrder};
 use bytes::{Bytes, BytesMut};
 use draftgate_core::{
     BadUtf8, COPIED, Capabilities, Close, Closing, Codec, Draft, Event, Limits, Message,
-    MessageRef, Notice, Outbox, Outgoing, Passed, Rule, SendError, State, Text, Violation,
+    MessageRef, Notice, Outbox, Outgoing, Passed, Role, Rule, SendError, State, Text, Violation,
     WireClass,
 };
 
@@ -40,6 +40,8 @@ enum Aside {
     Proof(Box<dyn Proof>),
     /// What a notice was told of, until its turn comes.
     Waiting(Event),
+    /// The body of the peer's Close, which ours is to repeat.
+    Echo(Bytes),
 }
 
 /// A [`Codec`] for any draft.
@@ -150,7 +152,7 @@ impl<F: Framing> Machine<F> {
         let waits = |aside: &mut Box<Aside>| matches!(**aside, Aside::Waiting(_));
         match *self.aside.take_if(waits)? {
             Aside::Waiting(event) => Some(event),
-            Aside::Proof(_) => None,
+            Aside::Proof(_) | Aside::Echo(_) => None,
         }
     }
 
@@ -185,6 +187,10 @@ impl<F: Framing> Machine<F> {
             }
             _ => {
                 let (close, notice) = self.parse_close(&body)?;
+                if self.dialect.closing == Closing::Echoed && self.state == State::Open {
+                    let body = Bytes::copy_from_slice(&body);
+                    self.aside = Some(Box::new(Aside::Echo(body)));
+                }
                 self.assembly = None;
                 self.state = match self.state {
                     State::ClosingByUs => State::Closed,
@@ -253,17 +259,31 @@ impl<F: Framing> Machine<F> {
     }
 
     fn write_close(&mut self, close: Option<&Close>, out: &mut Outbox) {
-        let body = close.map_or_else(Bytes::new, |close| {
-            let mut body = BytesMut::zeroed(2);
-            BigEndian::write_u16(&mut body, close.code);
-            body.extend_from_slice(close.reason.as_bytes());
-            body.freeze()
-        });
+        let body = self.close_body(close);
         self.framing.write(Opcode::Close, &body, out);
         self.state = match (self.state, self.dialect.closing) {
             (State::ClosingByPeer, _) | (_, Closing::Absent) => State::Closed,
             _ => State::ClosingByUs,
         };
+    }
+
+    /// What the draft says in a Close: a code and a reason, which end sends it
+    /// (hybi-05), what the peer said in its own (hybi-03), or nothing.
+    fn close_body(&mut self, close: Option<&Close>) -> Bytes {
+        if let Some(close) = close {
+            let mut body = BytesMut::zeroed(2);
+            BigEndian::write_u16(&mut body, close.code);
+            body.extend_from_slice(close.reason.as_bytes());
+            return body.freeze();
+        }
+        match (self.dialect.closing, self.framing.role()) {
+            (Closing::Lettered, Some(Role::Client)) => Bytes::from_static(b"C"),
+            (Closing::Lettered, Some(Role::Server)) => Bytes::from_static(b"S"),
+            _ => match self.aside.take().map(|aside| *aside) {
+                Some(Aside::Echo(body)) => body,
+                _ => Bytes::new(),
+            },
+        }
     }
 
     fn may_say(&self) -> Result<(), SendError> {
@@ -312,6 +332,10 @@ impl<F: Framing> Codec for Machine<F> {
 
     fn wire_class(&self) -> Option<WireClass> {
         self.framing.class()
+    }
+
+    fn connection_mask(&self) -> Option<[u8; 20]> {
+        self.framing.connection_mask()
     }
 
     fn state(&self) -> State {
@@ -365,6 +389,10 @@ impl<F: Framing> Codec for Machine<F> {
                     Some(Event::Notice(Notice::Discarded { frame_type, octets }))
                 }
                 Some(Part::Noticed(notice)) => Some(Event::Notice(notice)),
+                Some(Part::Decided(dialect)) => {
+                    self.dialect = dialect;
+                    None
+                }
             };
             if event.is_some() {
                 return Ok(event);

@@ -5,7 +5,7 @@
 
 use byteorder::ReadBytesExt;
 use bytes::{Buf, Bytes, BytesMut};
-use draftgate_core::{COPIED, Closing, Limits, Outbox, Passed, Rule, Violation, WireClass};
+use draftgate_core::{COPIED, Closing, Limits, Outbox, Passed, Role, Rule, Violation, WireClass};
 
 use crate::{
     Frame, Framing, Header, Opcode, Part, glance::passed_text, opening::LengthFrames,
@@ -324,6 +324,10 @@ impl Framing for Sentinel {
         discarded.then_some(&[BINARY, 0x00])
     }
 
+    fn role(&self) -> Option<Role> {
+        None
+    }
+
     fn class(&self) -> Option<WireClass> {
         Some(if self.length_frames.send {
             WireClass::SentinelLengthFrames
@@ -452,7 +456,7 @@ mod tests {
                 match part {
                     Part::Whole(frame) => payload = frame.payload,
                     Part::Data(run) => payload.extend_from_slice(&run),
-                    Part::Begin(_) | Part::End | Part::Skipped { .. } | Part::Noticed(_) => {}
+                    _ => {}
                 }
             }
             assert_eq!(&payload[..], b"abc", "cut at {cut}");

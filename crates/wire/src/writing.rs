@@ -6,8 +6,8 @@ use bytes::Bytes;
 use draftgate_core::{COPIED, Outbox};
 
 use crate::{
-    Hybi, Masked, Masking, Opcode,
-    hybi::{FIN, HEADER, KEY, MASKED},
+    Hybi, Masked, Opcode,
+    hybi::{HEADER, MASKED},
     mask,
 };
 
@@ -32,7 +32,7 @@ impl Hybi {
     }
 
     fn write_first(&mut self, first: u8, payload: &Bytes, out: &mut Outbox) {
-        if payload.len() <= COPIED || matches!(self.masking, Masking::Outgoing(_)) {
+        if payload.len() <= COPIED || self.masks() {
             return self.write_copied_first(first, payload, out);
         }
         let (header, size) = bare(first, payload.len());
@@ -52,37 +52,35 @@ impl Hybi {
 
     #[inline]
     fn write_copied_first(&mut self, first: u8, payload: &[u8], out: &mut Outbox) {
-        let incoming = matches!(self.masking, Masking::Incoming);
-        if let (true, short @ ..=125) = (incoming, payload.len()) {
+        let masks = self.masks();
+        if let (false, short @ ..=125) = (masks, payload.len()) {
             return out.put_framed([first, short as u8], payload, []);
         }
         let (mut header, size) = bare(first, payload.len());
         let header = &mut header[..size];
-        let Masking::Outgoing(keys) = &mut self.masking else {
+        let key = if masks { self.masking.fresh() } else { None };
+        let Some(key) = key else {
             return out.put_all([header, payload]);
         };
-        let mut key = [0; KEY];
-        keys.fill(&mut key);
-        match self.layout.masked {
-            Masked::WholeFrame => {
-                mask(header, key, 0);
-                out.put_with([&key, header, payload], |octets| mask(octets, key, size));
-            }
-            Masked::Payload => {
-                header[1] |= MASKED;
-                out.put_with([header, &key, payload], |octets| mask(octets, key, 0));
-            }
+        if self.layout.masked == Masked::Payload {
+            header[1] |= MASKED;
+            return out.put_with([header, &key, payload], |octets| mask(octets, key, 0));
         }
+        let of_frame = self.masking.of_frame(self.layout, key);
+        of_frame.mask(header, 0);
+        out.put_with([&key, header, payload], |octets| {
+            of_frame.mask(octets, size)
+        });
+    }
+
+    fn masks(&self) -> bool {
+        self.layout.masked != Masked::Never && self.masking.is_outgoing()
     }
 
     /// The first octet of a frame without an extension.
     #[inline]
     fn first(&self, opcode: Opcode, fin: bool) -> u8 {
-        if fin {
-            FIN | self.layout.number(opcode)
-        } else {
-            self.layout.number(opcode)
-        }
+        self.layout.top_bit(fin) | self.layout.number(opcode)
     }
 }
 
@@ -122,7 +120,7 @@ pub(crate) fn put_length(length: u64, out: &mut Outbox) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{FixedKeys, Framing, layout::tests::STRICT};
+    use crate::{FixedKeys, Framing, Masking, layout::tests::STRICT};
 
     #[test]
     fn a_client_masks_every_frame_with_the_next_key() {
@@ -148,7 +146,7 @@ mod tests {
         ] {
             let mut out = Outbox::new();
             let payload = Bytes::from(vec![7; length]);
-            Hybi::new(&STRICT, Masking::Incoming).write(Opcode::Binary, &payload, &mut out);
+            Hybi::new(&STRICT, Masking::incoming()).write(Opcode::Binary, &payload, &mut out);
             assert_eq!(&out.take_all()[..], [head, &payload].concat());
         }
     }
@@ -156,7 +154,7 @@ mod tests {
     #[test]
     fn fragments_say_whether_they_are_the_last() {
         let mut out = Outbox::new();
-        let mut framing = Hybi::new(&STRICT, Masking::Incoming);
+        let mut framing = Hybi::new(&STRICT, Masking::incoming());
         framing.write_fragment(Opcode::Text, false, &Bytes::from_static(b"Hel"), &mut out);
         framing.write_fragment(
             Opcode::Continuation,

@@ -10,8 +10,8 @@ use std::{
 
 use anstream::{AutoStream, ColorChoice};
 use bytes::Bytes;
-use draftgate_core::{Draft, Role};
-use draftgate_drafts::dissect::{Stream, Unit, frames};
+use draftgate_core::{Codec, Role};
+use draftgate_drafts::dissect::{Stream, Unit, frames_of};
 use draftgate_explain::{Look, unit};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -57,10 +57,10 @@ impl std::fmt::Debug for Frames {
 }
 
 impl Frames {
-    /// Frames in `draft`, which `follow` what was shown before or do not; `None`
-    /// if nothing is known of the draft's frames.
-    pub(crate) fn new(draft: Draft, screen: Screen, follow: bool) -> Option<Self> {
-        let side = |from| frames(draft, from, Bytes::new()).ok();
+    /// Frames of the connection of `codec`, which `follow` what was shown before or
+    /// do not; `None` if nothing is known of the draft's frames.
+    pub(crate) fn new(codec: &dyn Codec, screen: Screen, follow: bool) -> Option<Self> {
+        let side = |from| frames_of(codec, from, Bytes::new()).ok();
         Some(Self {
             client: side(Role::Client)?,
             server: side(Role::Server)?,

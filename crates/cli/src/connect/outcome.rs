@@ -161,6 +161,7 @@ mod tests {
             (Why::Aborted, None, false),
         ] {
             let closed = Closed {
+                draft: Draft::Hybi13,
                 by: By::Peer,
                 code,
                 reason: "".into(),

@@ -7,7 +7,11 @@ use std::vec;
 
 use bytes::Bytes;
 use draftgate_core::{Draft, Role, Strictness};
-use draftgate_wire::dissect::{Kind, Stream, Unit, What};
+use draftgate_wire::{
+    Derived,
+    dissect::{Kind, Stream, Unit, What},
+    opening,
+};
 
 use super::{Refused, answer, begins_with_head, frames_under, newest, notes, request};
 use crate::acceptor;
@@ -60,7 +64,7 @@ impl Dissecting {
         let asked =
             begins_with_head(Role::Client, &client).then(|| request::Request::read(&client, draft));
         let told = asked.as_ref().and_then(|asked| asked.told.clone());
-        let draft = draft.or_else(|| told.clone()?.ok());
+        let draft = draft.or_else(|| decided(told.clone()?.ok()?, &client));
         let answer = begins_with_head(Role::Server, &server)
             .then(|| answer::Answer::read(&client, &server, draft));
         let mut sides = [Role::Client, Role::Server].map(|from| Reader {
@@ -96,6 +100,12 @@ impl Dissecting {
             }
             None => sides[1].frames(0, server),
         }
+        if let [Some(asked), Some(answered)] = [&sides[0], &sides[1]].map(|side| side.read.first())
+            && let derived @ Some(_) = derived(asked, answered)
+        {
+            let frames = sides[0].frames.take();
+            sides[0].frames = frames.map(|frames| frames.derived(derived));
+        }
         let [client, server] = sides.map(Reader::done);
         Self {
             draft,
@@ -112,6 +122,22 @@ impl Dissecting {
             Role::Server => self.server,
         }
     }
+}
+
+/// The draft of the client, whose head announces `told` and whose first octet may
+/// show another.
+fn decided(told: Draft, client: &Bytes) -> Option<Draft> {
+    let (_, head) = opening::parts(client).ok()??;
+    let behind = acceptor(told).map_or(0, |acceptor| acceptor.octets_after_head());
+    let first = client.get(head + behind);
+    Some(first.map_or(told, |first| crate::decided(told, *first)))
+}
+
+/// What is masked with where the answer has a nonce for it (hybi-04 §5.2).
+fn derived(asked: &Unit, answered: &Unit) -> Option<Derived> {
+    let key = asked.head_field("sec-websocket-key")?;
+    let nonce = answered.head_field("sec-websocket-nonce")?;
+    Some(Derived::new(&key.value, &nonce.value))
 }
 
 const UNTOLD: &str = "of which draft it is cannot be told";

@@ -31,10 +31,10 @@ pub use guess::{Fit, Reading, readings};
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use draftgate_core::{Draft, Role, Strictness};
+use draftgate_core::{Codec, Draft, Role, Strictness};
 pub use draftgate_wire::dissect::{Fault, Field, Kind, Stream, Unit, What};
 use draftgate_wire::{
-    Dialect,
+    Derived, Dialect,
     opening::{HeadMalformed, Refusal},
 };
 
@@ -163,6 +163,16 @@ pub fn frames_under(
     Ok(Stream::new(frames, dialect, from, octets))
 }
 
+/// The frames in `octets`, which `from` sent on the connection of which `codec` is
+/// an end, its own or the other.
+///
+/// # Errors
+/// Those of [`frames`].
+pub fn frames_of(codec: &dyn Codec, from: Role, octets: Bytes) -> Result<Stream, Refusal> {
+    let derived = codec.connection_mask().map(Derived::of_connection);
+    Ok(frames(codec.draft(), from, octets)?.derived(derived))
+}
+
 /// Whether `octets` begin with the head of `from`, or with so much of one as is
 /// there: with a method, or with `HTTP/`. A server that answers with a request
 /// has a head, if a wrong one. No frame of hybi begins like that, but for a
@@ -182,6 +192,6 @@ fn dialect(draft: Draft) -> Result<&'static Dialect, Refusal> {
         .ok_or_else(|| not_built(draft))
 }
 
-fn newest() -> Draft {
+pub(crate) fn newest() -> Draft {
     spoken().last().unwrap_or(Draft::ALL[Draft::ALL.len() - 1])
 }

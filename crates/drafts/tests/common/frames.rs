@@ -1,13 +1,21 @@
-//! Frames of hybi-05 to RFC 6455 as a peer sends them, laid out by hand from
+//! Frames of hybi-01 to RFC 6455 as a peer sends them, laid out by hand from
 //! the texts: tests write each frame once, unmasked and under RFC 6455's
 //! opcodes, and here it becomes that of every draft. Shares nothing with the
 //! codecs, which it judges.
 
 use draftgate_core::{Draft, Role};
 use proptest::prelude::*;
+use sha1::{Digest, Sha1};
 
 /// The masking key of the drafts' examples.
 pub(crate) const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
+
+/// The connection's key in hybi-04, of the opening in [`pair`](super::pair): the
+/// SHA-1 of the texts of "the sample nonce", of four times [`KEY`], and of the GUID.
+const CONNECTION_KEY: [u8; 20] = [
+    0x42, 0x5a, 0xaa, 0xc7, 0x61, 0x40, 0x53, 0x3e, 0xf3, 0x44, 0xa2, 0x2c, 0xad, 0x2a, 0x72, 0xf8,
+    0x53, 0x62, 0x91, 0xe1,
+];
 
 /// Opcodes of RFC 6455 and what they were until hybi-06. What RFC 6455
 /// reserves is told to what hybi-06 reserves.
@@ -52,17 +60,27 @@ fn frame(draft: Draft, reader: Role, key: [u8; 4], front: &[u8], payload: &[u8])
     if draft < Draft::Hybi07 {
         front[0] = front[0] & 0xf0 | OLD[usize::from(front[0] & 0x0f)];
     }
-    if reader == Role::Client {
+    if (Draft::Hybi01..=Draft::Hybi03).contains(&draft) {
+        // MORE in the place of FIN, and nobody masks.
+        front[0] ^= 0x80;
         return [&front[..], payload].concat();
     }
+    if reader == Role::Client || draft == Draft::Hello00 {
+        return [&front[..], payload].concat();
+    }
+    let whole = [&front[..], payload].concat();
+    if draft == Draft::Hybi04 {
+        let of_frame = Sha1::new().chain_update(key).chain_update(CONNECTION_KEY);
+        return [&key[..], &xor(&whole, &of_frame.finalize())].concat();
+    }
     if draft < Draft::Hybi07 {
-        return [&key[..], &xor(&[&front[..], payload].concat(), key)].concat();
+        return [&key[..], &xor(&whole, &key)].concat();
     }
     let Some(second) = front.get_mut(1) else {
         return front;
     };
     *second |= 0x80;
-    [&front[..], &key, &xor(payload, key)].concat()
+    [&front[..], &key, &xor(payload, &key)].concat()
 }
 
 /// A piece of what a peer sends.
@@ -114,7 +132,7 @@ pub(crate) fn octets(draft: Draft, role: Role, pieces: &[Piece]) -> Vec<u8> {
     octets.collect::<Vec<_>>().concat()
 }
 
-fn xor(octets: &[u8], key: [u8; 4]) -> Vec<u8> {
-    let keys = key.into_iter().cycle();
+fn xor(octets: &[u8], key: &[u8]) -> Vec<u8> {
+    let keys = key.iter().cycle();
     octets.iter().zip(keys).map(|(o, key)| o ^ key).collect()
 }

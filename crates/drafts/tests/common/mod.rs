@@ -15,10 +15,19 @@ use draftgate_drafts::{
     opening::{Ask, LengthFrames, Terms, parts},
 };
 use draftgate_testkit::codecs::hear;
+use draftgate_wire::Derived;
+
+/// What a client of [`pair`] masks with in hybi-04.
+pub(crate) fn derived() -> Derived {
+    Derived::new("dGhlIHNhbXBsZSBub25jZQ==", "N/ohPTf6IT03+iE9N/ohPQ==")
+}
 
 /// Both ends of a connection in `draft`, ready for messages.
 pub(crate) fn pair(draft: Draft, limits: Limits) -> (Box<dyn Codec>, Box<dyn Codec>) {
-    pair_with(draft, limits, b"a fixed run of octets for keys..")
+    // The first ones are those of the keys in the heads.
+    let begin = [&b"the sample nonce"[..], &frames::KEY.repeat(4)].concat();
+    let keys = [&begin[..], b"a fixed run of octets for keys.."].concat();
+    pair_with(draft, limits, &keys)
 }
 
 /// The same, with `keys` repeated as the octets of all keys.

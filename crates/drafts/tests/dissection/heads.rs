@@ -68,9 +68,14 @@ fn an_opening_is_told_from_its_octets_alone() {
         let (request, answer) = opening_of(draft);
         let seen = Dissected::of(request.clone(), answer.clone(), None);
         both(&seen, &request, &answer);
+        // hybi-01 asks as hixie-76 does; its first frame tells.
+        let told = match draft {
+            Draft::Hybi01 => Draft::Hixie76,
+            draft => draft,
+        };
         assert_eq!(
             (seen.draft, seen.told.clone()),
-            (Some(draft), Some(Ok(draft)))
+            (Some(told), Some(Ok(told)))
         );
         assert_eq!(seen.faults().count(), 0, "{draft}: {seen:?}");
         let proof = acceptor(draft).unwrap().octets_after_head() > 0;
@@ -87,7 +92,7 @@ fn an_opening_is_told_from_its_octets_alone() {
         let secret = seen.client[0].head_field("cookie").unwrap();
         assert_eq!(secret.kind, Kind::Secret);
         assert_eq!(seen.client[0].value_octets(secret), b"a=b");
-        assert_eq!(stream(draft, Role::Client, request), seen.client);
+        assert_eq!(stream(told, Role::Client, request), seen.client);
     }
 }
 
@@ -143,8 +148,13 @@ fn every_recorded_exchange_is_told_by_its_request() {
                     );
                     refused += 1;
                 }
-                (None, Some(Ok(draft))) => {
-                    assert_eq!(*draft, vector.about.draft, "{name}");
+                (None, Some(Ok(_))) => {
+                    // The text of -03 has its clients say 2, as -02 does.
+                    let said = match (seen.draft, vector.about.draft) {
+                        (Some(Draft::Hybi02), Draft::Hybi03) => Some(Draft::Hybi03),
+                        (said, _) => said,
+                    };
+                    assert_eq!(said, Some(vector.about.draft), "{name}");
                     told += 1;
                 }
                 (None, None) => {}
@@ -349,7 +359,8 @@ fn octets_that_do_not_say_their_draft_are_read_in_those_that_fit() {
         let best = readings.into_iter().filter(|reading| reading.fit == fit);
         (fit, best.map(|r| (r.draft, r.from)).collect::<Vec<_>>())
     };
-    let keyed = |draft: &&Draft| draft.version().is_some();
+    // The answer of hybi-04 has a nonce as well.
+    let keyed = |draft: &&Draft| draft.version().is_some_and(|version| version > 4);
     // Text, masked: three of them have the same frames.
     let (fit, read) = best(b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58");
     assert_eq!(fit, Fit::Whole);
@@ -361,7 +372,8 @@ fn octets_that_do_not_say_their_draft_are_read_in_those_that_fit() {
     assert!(read.iter().all(|(draft, _)| draft.version().is_none()));
     // A close by the old numbers; by the new ones text that is not UTF-8, which
     // hybi-07 repairs.
-    let close = (Fit::Whole, vec![(Draft::Hybi06, Role::Server)]);
+    let closing = [Draft::Hybi06, Draft::Hybi05, Draft::Hybi04].map(|d| (d, Role::Server));
+    let close = (Fit::Whole, closing.to_vec());
     assert_eq!(best(b"\x81\x02\x03\xe8"), close);
     // An answer is told by its fields.
     let (fit, read) = best(

@@ -11,7 +11,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 use common::{
-    ROLES, end,
+    ROLES, derived, end,
     frames::{masked_with, octets, pieces},
 };
 use draftgate_core::{Draft, Event, Limits, Notice, Role, Strictness};
@@ -30,7 +30,13 @@ const UNLIMITED: Limits = Limits {
 
 pub(crate) fn units(draft: Draft, from: Role, octets: &[u8]) -> Vec<Unit> {
     let octets = Bytes::copy_from_slice(octets);
-    dissect::frames(draft, from, octets).unwrap().collect()
+    stream(draft, from, octets).collect()
+}
+
+/// The frames of the connection that [`end`] opens.
+fn stream(draft: Draft, from: Role, octets: Bytes) -> dissect::Stream {
+    let frames = dissect::frames(draft, from, octets).unwrap();
+    frames.derived(Some(derived()))
 }
 
 /// That `units` are `octets` again, and that the fields of each cover it.
@@ -75,7 +81,7 @@ fn told(units: &[Unit]) -> (Vec<(String, Vec<u8>)>, Option<&'static str>) {
             }
             _ => continue,
         };
-        let fin = field(Kind::Flag).is_none_or(|fin| fin.value == "1");
+        let fin = field(Kind::Flag).is_none_or(|flag| (flag.value == "1") == (flag.name == "FIN"));
         match &*name {
             "text" | "binary" => message = Some((name, unit.payload.to_vec())),
             "continuation" => message.as_mut().unwrap().1.extend(&unit.payload),
@@ -203,7 +209,7 @@ fn fed(draft: Draft, from: Role, octets: &[u8]) -> Result<(), TestCaseError> {
     let whole = units(draft, from, octets);
     // Octet by octet, but for what is long.
     for size in [1.max(octets.len() / 1000), 7 + octets.len() / 500] {
-        let mut stream = dissect::frames(draft, from, Bytes::new()).unwrap();
+        let mut stream = stream(draft, from, Bytes::new());
         let mut seen = Vec::new();
         for piece in octets.chunks(size) {
             stream.feed(piece);
@@ -298,14 +304,14 @@ fn every_recorded_stream_of_frames_is_dissected_as_the_codec_hears_it() {
 fn a_length_beyond_what_follows_is_cut_off_and_costs_nothing() {
     for draft in spoken() {
         for from in ROLES {
-            let endless = match draft.version() {
-                Some(_) => masked_with(
+            let endless = match draft > Draft::Hixie76 {
+                true => masked_with(
                     draft,
                     from.peer(),
                     [0; 4],
                     b"\x82\x7f\x7f\xff\xff\xff\xff\xff\xff\xffab",
                 ),
-                None => b"\x80\xff\xff\xff\xff\xff\xff\xff\xff\x7fab".to_vec(),
+                false => b"\x80\xff\xff\xff\xff\xff\xff\xff\xff\x7fab".to_vec(),
             };
             let units = units(draft, from, &endless);
             assert_eq!(units.len(), 1, "{draft}");

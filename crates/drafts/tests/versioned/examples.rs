@@ -6,7 +6,7 @@ use draftgate_core::{Close, Draft, Event, Message, Notice, Outbox, Outgoing, Rol
 use draftgate_testkit::codecs::{hear, hear_every_cut, hex};
 
 use crate::{
-    codec,
+    close_of, codec,
     common::frames::{from_peer, masked_with},
     drafts, events, everywhere, written,
 };
@@ -28,18 +28,40 @@ fn close() -> Close {
 }
 
 /// In the order text, ping, pong, close, close without a code.
-fn said() -> [Outgoing; 5] {
+fn said(draft: Draft) -> [Outgoing; 5] {
     [
         Outgoing::Message("Hello".into()),
         Outgoing::Ping(hello()),
         Outgoing::Pong(hello()),
-        Outgoing::Close(Some(close())),
+        Outgoing::Close(close_of(draft, close())),
         Outgoing::Close(None),
     ]
 }
 
 fn examples(draft: Draft) -> Vec<Example> {
     let client_and_server = match draft {
+        Draft::Hybi01 | Draft::Hybi02 | Draft::Hybi03 => [
+            ("04 05 48 65 6c 6c 6f", "04 05 48 65 6c 6c 6f"),
+            ("02 05 48 65 6c 6c 6f", "02 05 48 65 6c 6c 6f"),
+            ("03 05 48 65 6c 6c 6f", "03 05 48 65 6c 6c 6f"),
+            ("01 00", "01 00"),
+            ("01 00", "01 00"),
+        ],
+        // Under the key of the connection in `common::frames`.
+        Draft::Hybi04 => [
+            ("37 fa 21 3d 5b 4b d6 a7 38 a0 31", "84 05 48 65 6c 6c 6f"),
+            ("37 fa 21 3d 5d 4b d6 a7 38 a0 31", "82 05 48 65 6c 6c 6f"),
+            ("37 fa 21 3d 5c 4b d6 a7 38 a0 31", "83 05 48 65 6c 6c 6f"),
+            ("37 fa 21 3d 5e 4e", "81 00"),
+            ("37 fa 21 3d 5e 4e", "81 00"),
+        ],
+        Draft::Hybi05 => [
+            ("37 fa 21 3d b3 ff 69 58 5b 96 4e", "84 05 48 65 6c 6c 6f"),
+            ("37 fa 21 3d b5 ff 69 58 5b 96 4e", "82 05 48 65 6c 6c 6f"),
+            ("37 fa 21 3d b4 ff 69 58 5b 96 4e", "83 05 48 65 6c 6c 6f"),
+            ("37 fa 21 3d b6 fb 62", "81 01 53"),
+            ("37 fa 21 3d b6 fb 62", "81 01 53"),
+        ],
         Draft::Hybi06 => [
             ("37 fa 21 3d b3 ff 69 58 5b 96 4e", "84 05 48 65 6c 6c 6f"),
             ("37 fa 21 3d b5 ff 69 58 5b 96 4e", "82 05 48 65 6c 6c 6f"),
@@ -56,7 +78,7 @@ fn examples(draft: Draft) -> Vec<Example> {
         ],
         draft => panic!("write down the examples of {draft}"),
     };
-    said()
+    said(draft)
         .into_iter()
         .zip(client_and_server)
         .map(|(what, (client, server))| Example {
@@ -133,12 +155,20 @@ fn the_examples_are_what_the_tests_take_for_a_peers_frames() {
 #[test]
 fn a_message_in_two_fragments_is_one() {
     for draft in drafts() {
-        let (client, server) = match draft < Draft::Hybi07 {
-            true => (
+        let (client, server) = match draft {
+            Draft::Hybi01 | Draft::Hybi02 | Draft::Hybi03 => {
+                ("84 03 48 65 6c 00 02 6c 6f", "84 03 48 65 6c 00 02 6c 6f")
+            }
+            Draft::Hybi04 => (
+                "37 fa 21 3d db 4d d6 a7 38 \
+                 37 fa 21 3d 5f 4c f2 ad",
+                "04 03 48 65 6c 80 02 6c 6f",
+            ),
+            Draft::Hybi05 | Draft::Hybi06 => (
                 "37 fa 21 3d 33 f9 69 58 5b 37 fa 21 3d b7 f8 4d 52",
                 "04 03 48 65 6c 80 02 6c 6f",
             ),
-            false => (
+            _ => (
                 "01 83 37 fa 21 3d 7f 9f 4d 80 82 37 fa 21 3d 5b 95",
                 "01 03 48 65 6c 80 02 6c 6f",
             ),
@@ -153,7 +183,7 @@ fn a_message_in_two_fragments_is_one() {
 
 /// em-websocket's tests use a key that leaves all but every fourth octet alone.
 #[test]
-fn hybi_06_under_the_key_of_em_websockets_tests() {
+fn hybi_05_and_06_under_the_key_of_em_websockets_tests() {
     for (octets, event) in [
         (
             "00 00 01 00 84 05 49 65 6c 6c 6e",
@@ -168,6 +198,9 @@ fn hybi_06_under_the_key_of_em_websockets_tests() {
         let heard = hear_every_cut(|| codec(Draft::Hybi06, Role::Server), &hex(octets));
         assert_eq!(heard.events, [event], "{octets}");
     }
+    let octets = hex("00 00 01 00 84 05 49 65 6c 6c 6e");
+    let heard = hear_every_cut(|| codec(Draft::Hybi05, Role::Server), &octets);
+    assert_eq!(heard.events, [Event::Message("Hello".into())]);
 }
 
 #[test]

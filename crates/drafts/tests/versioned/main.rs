@@ -1,6 +1,7 @@
-//! What the drafts with a `Sec-WebSocket-Version` say in their texts: every
-//! worked example, every breach, the closing handshake and the opening, over
-//! all of them and in both roles, whole and cut at each octet.
+//! What the drafts whose frames have a header say in their texts: every worked
+//! example, every breach and the closing handshake, over all of them and in both
+//! roles, whole and cut at each octet; and the opening of those that have a
+//! `Sec-WebSocket-Version`.
 //!
 //! One suite and not one for each draft's crate, so that a rule is written
 //! down once and what differs stands side by side in one table.
@@ -17,7 +18,7 @@ mod examples;
 mod opening;
 mod round_trip;
 
-use draftgate_core::{Codec, Draft, Event, Limits, Outbox, Outgoing, Role, Rule};
+use draftgate_core::{Close, Codec, Draft, Event, Limits, Outbox, Outgoing, Role, Rule};
 use draftgate_drafts::spoken;
 use draftgate_testkit::codecs::{Heard, hear_every_cut};
 
@@ -29,7 +30,22 @@ use common::{
 
 /// The drafts under test.
 fn drafts() -> impl Iterator<Item = Draft> {
-    spoken().filter(|draft| draft.version().is_some())
+    spoken().filter(|draft| *draft > Draft::Hixie76)
+}
+
+/// Those that open with a version and a key.
+fn keyed() -> impl Iterator<Item = Draft> {
+    drafts().filter(|draft| draft.version().is_some())
+}
+
+/// Whether a Close of `draft` has a code.
+fn has_codes(draft: Draft) -> bool {
+    draft >= Draft::Hybi06
+}
+
+/// What is heard of `close`.
+fn close_of(draft: Draft, close: Close) -> Option<Close> {
+    has_codes(draft).then_some(close)
 }
 
 /// Runs `check` for every draft and role.

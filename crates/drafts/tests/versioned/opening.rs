@@ -10,17 +10,33 @@ use draftgate_drafts::{
 };
 use http::HeaderValue;
 
-use crate::drafts;
+use crate::keyed;
 
 const ANSWER: &str = "HTTP/1.1 101 Switching Protocols\r\n\
     Upgrade: websocket\r\n\
     Connection: Upgrade\r\n\
     Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\
+    Sec-WebSocket-Nonce: H+cNj5elaybfGIQv1esl2w==\r\n\
     Sec-WebSocket-Protocol: chat\r\n\r\n";
+
+/// The octets of the nonce.
+const NONCE: [u8; 16] = [
+    0x1f, 0xe7, 0x0d, 0x8f, 0x97, 0xa5, 0x6b, 0x26, 0xdf, 0x18, 0x84, 0x2f, 0xd5, 0xeb, 0x25, 0xdb,
+];
+
+/// The worked answer of `draft`: in hybi-04 with a nonce.
+fn worked(draft: Draft) -> String {
+    match draft {
+        Draft::Hybi04 => ANSWER.to_owned(),
+        _ => ANSWER.replace("Sec-WebSocket-Nonce: H+cNj5elaybfGIQv1esl2w==\r\n", ""),
+    }
+}
 
 /// The worked request, under a version and an origin's name.
 fn request(draft: Draft) -> String {
     let (version, origin) = match draft {
+        Draft::Hybi04 => (4, "Sec-WebSocket-Origin"),
+        Draft::Hybi05 => (5, "Sec-WebSocket-Origin"),
         Draft::Hybi06 => (6, "Sec-WebSocket-Origin"),
         Draft::Hybi07 => (7, "Sec-WebSocket-Origin"),
         Draft::Hybi08 => (8, "Sec-WebSocket-Origin"),
@@ -73,14 +89,14 @@ fn answer(request: &str, subprotocol: Option<&str>) -> Result<(Draft, Accepted),
         length_frames: LengthFrames::default(),
         extension: None,
     };
-    let accepted = accept(draft, &request, &terms, &mut FixedKeys::new([0]))?;
+    let accepted = accept(draft, &request, &terms, &mut FixedKeys::new(NONCE))?;
     Ok((draft, accepted))
 }
 
 #[test]
 fn the_request_is_written_with_every_field_once() {
     let cookie = [("Cookie", HeaderValue::from_static("a=b"))];
-    for draft in drafts() {
+    for draft in keyed() {
         let mut keys = FixedKeys::new(*b"the sample nonce");
         let ask = ask(Some("http://example.com"), &cookie);
         let offer = offer(draft, &ask, &mut keys).unwrap();
@@ -91,7 +107,7 @@ fn the_request_is_written_with_every_field_once() {
 
 #[test]
 fn a_program_names_no_origin_and_no_subprotocol() {
-    for draft in drafts() {
+    for draft in keyed() {
         let mut keys = FixedKeys::new(*b"the sample nonce");
         let ask = Ask {
             subprotocols: &[],
@@ -110,11 +126,15 @@ fn a_program_names_no_origin_and_no_subprotocol() {
 
 #[test]
 fn the_worked_request_is_answered_octet_for_octet() {
-    for draft in drafts() {
+    for draft in keyed() {
         let (found, accepted) = answer(&request(draft), Some("chat")).unwrap();
         assert_eq!((found, accepted.codec.draft()), (draft, draft));
         let head = accepted.head.to_bytes();
-        assert_eq!(std::str::from_utf8(&head).unwrap(), ANSWER, "{draft}");
+        assert_eq!(
+            std::str::from_utf8(&head).unwrap(),
+            worked(draft),
+            "{draft}"
+        );
         for (key, accept) in [
             ("AQIDBAUGBwgJCgsMDQ4PEC==", "OfS0wDaT5NoxF2gqm7Zj2YtetzM="),
             ("AQIDBAUGBwgJCgsMDQ4PEA==", "C/0nmHhBztSRGR1CwL6Tf4ZjwpY="),
@@ -129,7 +149,7 @@ fn the_worked_request_is_answered_octet_for_octet() {
 
 #[test]
 fn a_key_that_is_not_16_octets_is_refused() {
-    for draft in drafts() {
+    for draft in keyed() {
         // The last is what ws 0.4.32 sends in Version 8: draft number and time, 15 octets.
         for key in ["", "AQIDBAUG", "OC0xNzk1MjMxMDA1Mjcz"] {
             let request = request(draft).replace("dGhlIHNhbXBsZSBub25jZQ==", key);
@@ -150,7 +170,7 @@ fn a_key_that_is_not_16_octets_is_refused() {
 
 #[test]
 fn a_request_of_the_time_is_taken_in_any_shape() {
-    for draft in drafts() {
+    for draft in keyed() {
         let ours = request(draft);
         for (from, to) in [
             // Firefox 6 to 10; Perl; libwebsockets; Netty; Microsoft's test client.
@@ -174,14 +194,18 @@ fn a_request_of_the_time_is_taken_in_any_shape() {
             let (found, accepted) = answer(&ours.replacen(from, to, 1), Some("chat")).unwrap();
             let head = accepted.head.to_bytes();
             assert_eq!(found, draft, "{to}");
-            assert_eq!(std::str::from_utf8(&head).unwrap(), ANSWER, "{draft}: {to}");
+            assert_eq!(
+                std::str::from_utf8(&head).unwrap(),
+                worked(draft),
+                "{draft}: {to}"
+            );
         }
     }
 }
 
 #[test]
 fn the_origin_is_read_under_either_name_and_two_must_agree() {
-    for draft in drafts() {
+    for draft in keyed() {
         let bare = request(draft)
             .replace("Sec-WebSocket-Origin: http://example.com\r\n", "")
             .replace("Origin: http://example.com\r\n", "");
@@ -214,7 +238,7 @@ fn the_origin_is_read_under_either_name_and_two_must_agree() {
 
 #[test]
 fn subprotocols_are_a_list_in_any_number_of_fields() {
-    for draft in drafts() {
+    for draft in keyed() {
         let fields = "Sec-WebSocket-Protocol: b\r\nSec-WebSocket-Protocol: ,c ,";
         let request = request(draft).replace("Cookie: a=b", fields);
         let (request, _) = parts(request.as_bytes()).unwrap().unwrap();
@@ -225,7 +249,7 @@ fn subprotocols_are_a_list_in_any_number_of_fields() {
 
 #[test]
 fn a_client_takes_either_subprotocol_it_asked_for() {
-    for draft in drafts() {
+    for draft in keyed() {
         for name in ["chat", "superchat"] {
             let answer = ANSWER.replace("chat", name);
             let connected = connect(draft, &answer).unwrap().unwrap();
@@ -272,8 +296,13 @@ fn a_client_refuses_an_answer_that_does_not_prove_itself() {
             RefusalKind::AnswerExtension,
         ),
     ] {
-        for draft in drafts() {
+        for draft in keyed() {
             let answer = ANSWER.replacen(from, to, 1);
+            // Nobody can tell which of the two the servers of -04 were.
+            if draft == Draft::Hybi04 && to.starts_with("me89") {
+                assert!(matches!(connect(draft, &answer), Ok(Some(_))));
+                continue;
+            }
             let refusal = connect(draft, &answer).unwrap_err();
             assert_eq!(refusal.kind, kind, "{draft}: {from} -> {to}: {refusal}");
         }
@@ -295,10 +324,35 @@ fn a_client_takes_the_answers_of_the_time() {
         ("\r\n\r\n", "\r\nServer: x\r\nDate: y\r\n\r\n"),
         ("Sec-WebSocket-Protocol: chat\r\n", ""),
     ] {
-        for draft in drafts() {
+        for draft in keyed() {
             let answer = ANSWER.replacen(from, to, 1);
             let connected = connect(draft, &answer);
             assert!(matches!(connected, Ok(Some(_))), "{draft}: {to}");
         }
+    }
+}
+
+#[test]
+fn the_nonce_of_hybi_04_is_asked_for_once_and_no_other_draft_has_one() {
+    let line = "Sec-WebSocket-Nonce: H+cNj5elaybfGIQv1esl2w==\r\n";
+    let twice = [line, line].concat();
+    for draft in keyed() {
+        let needed = draft == Draft::Hybi04;
+        for other in ["", &twice, "Sec-WebSocket-Nonce: H+cNj5elayY=\r\n"] {
+            let connected = connect(draft, &ANSWER.replace(line, other));
+            let kind = connected.as_ref().err().map(|refusal| refusal.kind);
+            assert_eq!(
+                kind,
+                needed.then_some(RefusalKind::AnswerField),
+                "{draft} {other}"
+            );
+        }
+        let (_, accepted) = answer(&request(draft), None).unwrap();
+        let nonce = accepted
+            .head
+            .fields
+            .iter()
+            .filter(|(name, _)| name == "Sec-WebSocket-Nonce");
+        assert_eq!(nonce.count(), usize::from(needed), "{draft}");
     }
 }

@@ -76,6 +76,7 @@ impl Unit {
             offset: 0,
             octets,
             fields: fields.done(),
+            mask: Bytes::new(),
             payload: Bytes::new(),
             cut_off: false,
             fault: None,

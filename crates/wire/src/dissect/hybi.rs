@@ -14,15 +14,22 @@ use super::{
     values::{Fields, hex, noted_hex},
 };
 use crate::{
-    Breach, Layout, Masked, Opcode,
+    Breach, Derived, Layout, Masked, Opcode, TopBit,
     hybi::{CONTROL_MAX, CONTROL_TOLERATED, FIN, HEADER, KEY, MASKED},
     mask,
+    masking::PERIOD,
 };
 
 /// The frame at the front of `rest`, which is not empty.
-pub(super) fn frame(layout: &'static Layout, from: Role, rest: &Bytes) -> Found {
+pub(super) fn frame(
+    layout: &'static Layout,
+    derived: Option<Derived>,
+    from: Role,
+    rest: &Bytes,
+) -> Found {
     Reader {
         layout,
+        derived,
         from,
         rest,
         key: None,
@@ -33,6 +40,8 @@ pub(super) fn frame(layout: &'static Layout, from: Role, rest: &Bytes) -> Found 
 
 struct Reader<'a> {
     layout: &'static Layout,
+    /// What the keys of [`Masked::Derived`] are made from, if it is known.
+    derived: Option<Derived>,
     from: Role,
     rest: &'a Bytes,
     /// The masking key, if it covers the header.
@@ -42,11 +51,17 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn read(mut self) -> Found {
-        if self.layout.masked == Masked::WholeFrame && self.from == Role::Client {
+        if self.layout.key_in_front() && self.from == Role::Client {
             match self.rest.first_chunk() {
                 Some(key) => {
                     self.key = Some(*key);
-                    self.key_field().noting("covers the whole frame behind it");
+                    let note = match self.layout.masked {
+                        Masked::Derived => {
+                            "hashed with what both heads say, it covers the whole frame behind it"
+                        }
+                        _ => "covers the whole frame behind it",
+                    };
+                    self.key_field().noting(note);
                 }
                 None => {
                     self.cut("masking key", Kind::MaskingKey, KEY);
@@ -100,10 +115,10 @@ impl Reader<'_> {
         self.found.payload = self.rest.slice(payload_at..end);
         if let Some((key, phase)) = key {
             let mut payload = BytesMut::from(&self.found.payload[..]);
-            mask(&mut payload, key, phase);
+            self.unmask(&mut payload, key, phase);
             self.found.payload = payload.freeze();
         }
-        self.found.masked = key.is_some();
+        self.found.mask = key.map_or_else(Bytes::new, |(key, _)| self.repeated(key));
         self.found.cut_off = (there as u64) < length;
         self.found.lacking =
             usize::try_from(length - (length.min(there as u64))).unwrap_or(usize::MAX);
@@ -117,9 +132,30 @@ impl Reader<'_> {
         let end = self.rest.len().min(from + HEADER);
         let mut plain = self.rest[from..end].to_vec();
         if let Some(key) = self.key {
-            mask(&mut plain, key, 0);
+            self.unmask(&mut plain, key, 0);
         }
         plain
+    }
+
+    fn unmask(&self, octets: &mut [u8], key: [u8; KEY], phase: usize) {
+        match self.layout.masked {
+            Masked::Derived => {
+                let derived = self.derived.unwrap_or_default();
+                derived.of_frame(key).mask(octets, phase);
+            }
+            _ => mask(octets, key, phase),
+        }
+    }
+
+    /// What is repeated over the octets below `key`.
+    fn repeated(&self, key: [u8; KEY]) -> Bytes {
+        let period = match self.layout.masked {
+            Masked::Derived => PERIOD,
+            _ => KEY,
+        };
+        let mut octets = BytesMut::zeroed(period);
+        self.unmask(&mut octets, key, 0);
+        octets.freeze()
     }
 
     /// FIN, the reserved bits and the opcode; `None` if they are not there or
@@ -130,8 +166,13 @@ impl Reader<'_> {
             return None;
         };
         let begin = self.found.fields.bit();
-        let fin = octet & FIN != 0;
-        let put = self.found.fields.put("FIN", Kind::Flag, 1, bit(fin));
+        let fin = self.layout.is_last(octet);
+        let name = match self.layout.top_bit {
+            TopBit::Fin => "FIN",
+            TopBit::More => "MORE",
+        };
+        let set = bit(octet & FIN != 0);
+        let put = self.found.fields.put(name, Kind::Flag, 1, set);
         if !fin {
             put.noting("more fragments follow");
         }
@@ -171,7 +212,7 @@ impl Reader<'_> {
         };
         let flag = octet & MASKED != 0;
         let masked = match self.layout.masked {
-            Masked::WholeFrame => {
+            Masked::Never | Masked::Derived | Masked::WholeFrame => {
                 self.reserved("RSV4", flag);
                 false
             }

@@ -70,6 +70,9 @@ pub struct Unit {
     /// In the order of [`Field::start_bit`]. Together they cover every octet,
     /// and none of them covers a bit of another.
     pub fields: Vec<Field>,
+    /// What is XORed, again and again, with all that stands behind the masking key:
+    /// the key itself, or 20 octets made from it (hybi-04); empty without one.
+    pub mask: Bytes,
     /// What a frame carries, unmasked; empty for what is no frame.
     pub payload: Bytes,
     /// Whether the stream ended before the unit did.

@@ -12,7 +12,7 @@ use super::{
     values::{Fields, hex, meaning, noted_hex, quoted},
 };
 use crate::{
-    Breach, Dialect, Opcode, assembly, machine,
+    Breach, Derived, Dialect, Opcode, assembly, machine,
     sentinel::{BINARY, END},
     utf8::repair,
 };
@@ -25,6 +25,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Stream {
     frames: Frames,
+    derived: Option<Derived>,
     dialect: &'static Dialect,
     from: Role,
     rest: Bytes,
@@ -61,7 +62,7 @@ pub(super) struct Found {
     pub(super) header_is_whole: bool,
     /// As much as is there, unmasked.
     pub(super) payload: Bytes,
-    pub(super) masked: bool,
+    pub(super) mask: Bytes,
     /// Whether an `FF` ends it.
     pub(super) terminated: bool,
     pub(super) cut_off: bool,
@@ -84,7 +85,7 @@ impl Found {
             fin: false,
             header_is_whole: false,
             payload: Bytes::new(),
-            masked: false,
+            mask: Bytes::new(),
             terminated: false,
             cut_off: false,
             lacking: 0,
@@ -101,6 +102,7 @@ impl Stream {
     pub fn new(frames: Frames, dialect: &'static Dialect, from: Role, octets: Bytes) -> Self {
         Self {
             frames,
+            derived: None,
             dialect,
             from,
             rest: octets,
@@ -110,6 +112,13 @@ impl Stream {
             lost: false,
             wanted: 0,
         }
+    }
+
+    /// The same, where both opening heads say what is masked with (hybi-04).
+    #[must_use]
+    pub fn derived(mut self, derived: Option<Derived>) -> Self {
+        self.derived = derived;
+        self
     }
 
     /// The same, where `offset` octets went before.
@@ -157,7 +166,7 @@ impl Stream {
     fn found(&self) -> Found {
         match self.frames {
             Frames::Sentinel { closing } => sentinel::frame(closing, &self.rest),
-            Frames::Hybi(layout) => hybi::frame(layout, self.from, &self.rest),
+            Frames::Hybi(layout) => hybi::frame(layout, self.derived, self.from, &self.rest),
         }
     }
 
@@ -173,7 +182,7 @@ impl Stream {
         } else {
             self.payload(&mut found.fields, &found.payload, &self.shown(found.opcode));
         }
-        if found.masked && begin < end {
+        if !found.mask.is_empty() && begin < end {
             let wire = format!("masked: {} on the wire", noted_hex(&self.rest[begin..end]));
             if let Some(field) = found.fields.at(8 * begin as u64) {
                 field.noting(wire);
@@ -195,6 +204,7 @@ impl Stream {
             section: Some(rule.section(draft)),
         });
         Unit {
+            mask: found.mask,
             payload: found.payload,
             cut_off: found.cut_off,
             fault,
@@ -216,6 +226,7 @@ impl Stream {
             offset,
             octets: self.rest.split_to(size),
             fields: fields.done(),
+            mask: Bytes::new(),
             payload: Bytes::new(),
             cut_off: false,
             fault: None,

@@ -10,6 +10,11 @@ use sha1::{Digest, Sha1};
 
 use crate::KeySource;
 
+/// The same as 16 octets, for [`Keyed::accept_of_octets`].
+const GUID_OCTETS: [u8; 16] = [
+    0x25, 0x8e, 0xaf, 0xa5, 0xe9, 0x14, 0x47, 0xda, 0x95, 0xca, 0xc5, 0xab, 0x0d, 0xc8, 0x5b, 0x11,
+];
+
 const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 /// Stray bits in the last sextet are let pass: RFC 6455's own sample
@@ -51,6 +56,12 @@ impl Keyed {
         &self.key
     }
 
+    /// The octets that the text stands for.
+    pub fn octets(&self) -> Vec<u8> {
+        // A key that is none is never in here.
+        LENIENT.decode(&self.key).unwrap_or_default()
+    }
+
     /// The value of `Sec-WebSocket-Accept` that belongs to the key.
     pub fn accept(&self) -> String {
         let hash = Sha1::new()
@@ -58,6 +69,15 @@ impl Keyed {
             .chain_update(GUID)
             .finalize();
         LENIENT.encode(hash)
+    }
+
+    /// The value in the example that went round with hybi-04: over the octets of
+    /// key and GUID in the place of their texts. It is never sent.
+    pub fn accept_of_octets(&self) -> String {
+        let hash = Sha1::new()
+            .chain_update(self.octets())
+            .chain_update(GUID_OCTETS);
+        LENIENT.encode(hash.finalize())
     }
 }
 
@@ -75,6 +95,12 @@ mod tests {
         ] {
             assert_eq!(Keyed::from_key(key).unwrap().accept(), accept);
         }
+    }
+
+    #[test]
+    fn the_example_of_hybi_04_hashes_octets() {
+        let keyed = Keyed::from_key("dGhlIHNhbXBsZSBub25jZQ==").unwrap();
+        assert_eq!(keyed.accept_of_octets(), "me89jWimTRKTWwrS3aRrL53YZSo=");
     }
 
     #[test]

@@ -8,6 +8,7 @@
 mod answer;
 mod asked;
 pub mod challenge;
+mod challenged;
 mod checks;
 mod head;
 pub mod keyed;
@@ -24,6 +25,7 @@ use http::{HeaderValue, request::Parts};
 pub use answer::{Answer, MAX_HEAD};
 pub use asked::Asked;
 pub use challenge::Challenge;
+pub use challenged::Challenged;
 pub use checks::{AnswerChecks, Judge};
 pub use head::Head;
 pub use keyed::Keyed;

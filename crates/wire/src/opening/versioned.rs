@@ -1,8 +1,9 @@
-//! The opening handshake of hybi-05 to RFC 6455: `Sec-WebSocket-Version`, a key
+//! The opening handshake of hybi-04 to RFC 6455: `Sec-WebSocket-Version`, a key
 //! and its proof (RFC 6455 §4).
 //!
 //! One implementation for all of them, since between them the texts changed
-//! two values of it: the version and the name of the origin's field.
+//! three values of it: the version, the name of the origin's field, and whether
+//! the answer has a nonce of its own, which hybi-04 masks with.
 
 use std::sync::Arc;
 
@@ -15,7 +16,8 @@ use super::{
     LengthFrames, Offer, Offerer, Pending, Refusal, RefusalKind, Resume, Terms, only_field,
 };
 use crate::{
-    Agreed, Dialect, Extended, Hybi, KeySource, Layout, Machine, Masking, Offering, dissect::Frames,
+    Agreed, Derived, Dialect, Extended, Hybi, KeySource, Layout, Machine, Masked, Masking,
+    Offering, dissect::Frames,
 };
 
 /// Both halves of the opening of one such draft.
@@ -45,6 +47,10 @@ pub struct Rules {
 }
 
 impl Versioned {
+    fn has_nonce(&self) -> bool {
+        self.layout.masked == Masked::Derived
+    }
+
     fn codec(
         &self,
         masking: Masking,
@@ -92,7 +98,7 @@ impl Acceptor for Versioned {
     }
 
     fn capabilities(&self, _: LengthFrames) -> Capabilities {
-        self.codec(Masking::Incoming, Limits::default(), None)
+        self.codec(Masking::incoming(), Limits::default(), None)
             .capabilities()
     }
 
@@ -100,7 +106,7 @@ impl Acceptor for Versioned {
         &self,
         request: &Parts,
         terms: &Terms<'_>,
-        _: &mut dyn KeySource,
+        keys: &mut dyn KeySource,
     ) -> Result<Accepted, Refusal> {
         let key = only_field(
             &request.headers,
@@ -114,6 +120,12 @@ impl Acceptor for Versioned {
         head.push("Upgrade", HeaderValue::from_static("websocket"));
         head.push("Connection", HeaderValue::from_static("Upgrade"));
         head.push_text("Sec-WebSocket-Accept", &keyed.accept())?;
+        let mut masking = Masking::incoming();
+        if self.has_nonce() {
+            let nonce = Keyed::fresh(keys);
+            head.push_text("Sec-WebSocket-Nonce", nonce.key())?;
+            masking = masking.derived(Derived::new(keyed.key(), nonce.key()));
+        }
         if let Some(subprotocol) = terms.subprotocol {
             head.push_text("Sec-WebSocket-Protocol", subprotocol)?;
         }
@@ -122,7 +134,7 @@ impl Acceptor for Versioned {
         }
         Ok(Accepted {
             head,
-            codec: self.codec(Masking::Incoming, terms.limits, terms.extension),
+            codec: self.codec(masking, terms.limits, terms.extension),
         })
     }
 }
@@ -173,7 +185,7 @@ impl Offerer for Versioned {
         let keyed = Keyed::from_key(asked.must("sec-websocket-key")?);
         Ok(Box::new(Waiting {
             opening: *self,
-            accept: keyed.ok_or(RefusalKind::AskUnspeakable)?.accept(),
+            keyed: keyed.ok_or(RefusalKind::AskUnspeakable)?,
             subprotocols: asked
                 .fields
                 .iter()
@@ -200,7 +212,7 @@ impl Offerer for Versioned {
 #[derive(Debug)]
 struct Waiting {
     opening: Versioned,
-    accept: String,
+    keyed: Keyed,
     subprotocols: Vec<String>,
     /// The extensions as the request offers them.
     offered: String,
@@ -213,6 +225,35 @@ struct Waiting {
 }
 
 impl Waiting {
+    /// §1.3 of RFC 6455. The example that went round with hybi-04 hashes the
+    /// octets of key and GUID where every program hashed their texts: for that
+    /// draft either will do.
+    fn accept(&self, answer: &Answer) -> Result<(), Refusal> {
+        let kind = RefusalKind::AnswerAccept;
+        let equals = |accept: &str| answer.must_equal("sec-websocket-accept", accept, kind);
+        let done = equals(&self.keyed.accept());
+        match self.opening.has_nonce() && equals(&self.keyed.accept_of_octets()).is_ok() {
+            true => Ok(()),
+            false => done,
+        }
+    }
+
+    /// What hybi-04 masks with: of the request's key and the answer's nonce.
+    fn masking(&mut self, answer: &Answer) -> Result<Option<Masking>, Refusal> {
+        let masking = self.masking.take();
+        if !self.opening.has_nonce() {
+            return Ok(masking);
+        }
+        let nonce = answer.exactly_one("sec-websocket-nonce")?;
+        let nonce = std::str::from_utf8(nonce).ok().and_then(Keyed::from_key);
+        let nonce = nonce.ok_or_else(|| {
+            let detail = "sec-websocket-nonce is not the base64 of 16 octets";
+            Refusal::with(RefusalKind::AnswerField, detail)
+        })?;
+        let derived = Derived::new(self.keyed.key(), nonce.key());
+        Ok(masking.map(|masking| masking.derived(derived)))
+    }
+
     /// RFC 6455 §4.1, "client MUST validate the server's response".
     fn check(&mut self, answer: &Answer) -> Result<Option<String>, Refusal> {
         answer.switched()?;
@@ -220,8 +261,7 @@ impl Waiting {
         let connection = RefusalKind::AnswerConnection;
         self.judge
             .forgive(answer.must_list("connection", "upgrade", connection))?;
-        let accept = RefusalKind::AnswerAccept;
-        answer.must_equal("sec-websocket-accept", &self.accept, accept)?;
+        self.accept(answer)?;
         let chosen = answer.subprotocol("sec-websocket-protocol", &self.subprotocols);
         // A server that always names its only one; nothing was agreed on.
         if self.subprotocols.is_empty() {
@@ -263,7 +303,7 @@ impl Pending for Waiting {
         };
         let subprotocol = self.check(&answer)?;
         let agreed = self.agreed(&answer)?;
-        let Some(masking) = self.masking.take() else {
+        let Some(masking) = self.masking(&answer)? else {
             return Ok(None);
         };
         Ok(Some(Connected {
