@@ -41,6 +41,7 @@ mod queued;
 mod scratch;
 mod session;
 mod settings;
+mod stream;
 mod tcp;
 mod timer;
 
@@ -51,4 +52,5 @@ pub use live::Traffic;
 pub use queue::Sender;
 pub use queued::{Fate, Loss, Queued, Receipt, Refused, What};
 pub use settings::{Heartbeat, Overflow, Settings, Start};
+pub use stream::Stream;
 pub use tcp::{Half, Tcp};

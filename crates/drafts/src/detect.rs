@@ -4,14 +4,14 @@
 //! only an order makes each of them mean one thing.
 
 use draftgate_core::Draft;
-use draftgate_wire::opening::{Keyed, Refusal, RefusalKind, tokens};
+use draftgate_wire::opening::{ConnectProtocol, Keyed, Refusal, RefusalKind, tokens};
 use http::{
     HeaderMap, HeaderName, Method, Version,
     header::{self, AsHeaderName},
     request::Parts,
 };
 
-use crate::{VERSION_ALIASED, WITHOUT_KEYS};
+use crate::{OVER_HTTP_2, VERSION_ALIASED, WITHOUT_KEYS};
 
 // Looked for in every request, and made once.
 static KEY1: HeaderName = HeaderName::from_static("sec-websocket-key1");
@@ -38,6 +38,9 @@ pub struct Detection {
 /// ordinary HTTP request.
 pub fn detect(request: &Parts, options: Detection) -> Result<Draft, Refusal> {
     let fields = &request.headers;
+    if let Some(protocol) = ConnectProtocol::of(request) {
+        return connected(fields, protocol);
+    }
     if request.method != Method::GET {
         let detail = request.method.to_string();
         return Err(Refusal::with(RefusalKind::MethodNotGet, detail));
@@ -68,6 +71,24 @@ pub fn detect(request: &Parts, options: Detection) -> Result<Draft, Refusal> {
         return Ok(WITHOUT_KEYS);
     }
     Err(RefusalKind::OriginMissing.into())
+}
+
+/// Over HTTP/2 there is one version, and a stream instead of a key (RFC 8441 §5).
+fn connected(fields: &HeaderMap, protocol: &ConnectProtocol) -> Result<Draft, Refusal> {
+    if !protocol.is_websocket() {
+        let detail = format!("`{}`", protocol.0);
+        return Err(Refusal::with(RefusalKind::ConnectUnknown, detail));
+    }
+    if !has(fields, &header::SEC_WEBSOCKET_VERSION) {
+        return Err(RefusalKind::VersionMissing.into());
+    }
+    match version(fields)? {
+        version if Some(version) == OVER_HTTP_2.version() => Ok(OVER_HTTP_2),
+        version => Err(Refusal::with(
+            RefusalKind::VersionUnsupported,
+            format!("version {version}, over HTTP/2"),
+        )),
+    }
 }
 
 fn has(fields: &HeaderMap, name: impl AsHeaderName) -> bool {

@@ -169,6 +169,9 @@ pub const VERSION_ALIASED: Draft = Draft::Hybi08;
 /// The draft whose texts are the first to demand the shortest form of lengths.
 pub const STRICTEST: Draft = Draft::Hybi13;
 
+/// The draft that is spoken over a stream of HTTP/2 (RFC 8441).
+pub const OVER_HTTP_2: Draft = Draft::Hybi13;
+
 /// Whether clients of `draft` mask what they send: hybi-04 on. hello-00 stands
 /// before it, in time, too.
 pub fn is_masked(draft: Draft) -> bool {

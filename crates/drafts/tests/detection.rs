@@ -4,7 +4,11 @@
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
 use draftgate_core::Draft;
-use draftgate_drafts::{Detection, accept, detect, opening::RefusalKind, spoken};
+use draftgate_drafts::{
+    Detection, accept, detect,
+    opening::{ConnectProtocol, RefusalKind},
+    spoken,
+};
 use http::{Request, Version, request::Parts};
 
 const KEY: (&str, &str) = ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==");
@@ -52,6 +56,57 @@ fn refused(request: &Parts, kind: RefusalKind, status: u16) {
         "{refusal}"
     );
     assert!(!refusal.to_string().is_empty() && !refusal.remedy().is_empty());
+}
+
+/// An extended CONNECT for `protocol`, with these fields.
+fn connect(protocol: &str, fields: &[(&str, &str)]) -> Parts {
+    let mut request = plain(fields);
+    request.method = http::Method::CONNECT;
+    request.version = Version::HTTP_2;
+    request.extensions.insert(ConnectProtocol(protocol.into()));
+    request
+}
+
+#[test]
+fn row_1_over_http_2_a_connect_opens_version_13_alone() {
+    is(&connect("websocket", &[version("13")]), Draft::Hybi13);
+    // Whatever else is there: it has no meaning over HTTP/2.
+    is(
+        &connect("WebSocket", &[version("13"), KEY1, KEY2, ORIGIN]),
+        Draft::Hybi13,
+    );
+    refused(
+        &connect("connect-udp", &[version("13")]),
+        RefusalKind::ConnectUnknown,
+        501,
+    );
+    refused(
+        &connect("websocket", &[ORIGIN]),
+        RefusalKind::VersionMissing,
+        400,
+    );
+    for other in ["8", "7", "0", "14"] {
+        let request = connect("websocket", &[version(other), KEY]);
+        refused(&request, RefusalKind::VersionUnsupported, 426);
+    }
+    let request = connect("websocket", &[version("13"), version("13")]);
+    refused(&request, RefusalKind::VersionMalformed, 400);
+}
+
+#[test]
+fn over_http_2_the_answer_is_200_and_proves_nothing() {
+    let terms = draftgate_drafts::opening::Terms {
+        subprotocol: Some("chat"),
+        extension: None,
+        public_url: "wss://example.com/demo",
+        limits: draftgate_core::Limits::default(),
+        length_frames: draftgate_drafts::opening::LengthFrames::default(),
+    };
+    let request = connect("websocket", &[version("13")]);
+    let keys = &mut draftgate_drafts::RandomKeys;
+    let head = accept(Draft::Hybi13, &request, &terms, keys).unwrap().head;
+    let names: Vec<&str> = head.fields.iter().map(|(name, _)| &**name).collect();
+    assert_eq!((head.status, names), (200, vec!["Sec-WebSocket-Protocol"]));
 }
 
 #[test]

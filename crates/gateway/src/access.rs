@@ -52,6 +52,7 @@ pub(crate) fn write(entry: &Entry, closed: &Closed, throttle: &Throttle) {
         via = peer.via.map(display),
         tls = peer.kind.map(|kind| kind.version),
         draft = closed.draft.name(),
+        http = about.http2.then_some("2"),
         origin = about.said.origin(),
         path = about.said.path(),
         subprotocol = about.said.subprotocol(),

@@ -52,6 +52,12 @@ pub struct Counts {
     pub streams: u64,
     /// Polls since the start.
     pub polls: u64,
+    /// TCP connections that speak HTTP/2 now.
+    pub http2_connections: u64,
+    /// Requests over HTTP/2 since the start, those for a WebSocket among them.
+    pub http2_requests: u64,
+    /// Upgrades answered since the start that came over HTTP/2.
+    pub http2_upgrades: u64,
     /// Configurations put in force since the start, the first not among them.
     pub reloads: u64,
     /// Configurations that were to be put in force and could not be.
@@ -84,6 +90,10 @@ impl fmt::Display for Counts {
         }
         listed(f, "upgraded", &self.upgrades)?;
         listed(f, "secured", &self.tls)?;
+        if self.http2_requests > 0 {
+            let (requests, upgrades) = (self.http2_requests, self.http2_upgrades);
+            write!(f, "; over HTTP/2: {requests} requests, {upgrades} upgraded")?;
+        }
         listed(f, "refused", &self.refused)?;
         listed(f, "policies", &self.policies)?;
         if self.muted > 0 {
@@ -143,6 +153,9 @@ pub(crate) struct Counters {
     pub(crate) streaming: AtomicU64,
     pub(crate) streams: AtomicU64,
     pub(crate) polls: AtomicU64,
+    pub(crate) http2_connections: AtomicU64,
+    pub(crate) http2_requests: AtomicU64,
+    pub(crate) http2_upgrades: AtomicU64,
     pub(crate) reloads: AtomicU64,
     pub(crate) reload_failures: AtomicU64,
     /// Whether what was read last is not what is in force.
@@ -261,6 +274,9 @@ impl Counters {
             streaming: self.streaming.load(Relaxed),
             streams: self.streams.load(Relaxed),
             polls: self.polls.load(Relaxed),
+            http2_connections: self.http2_connections.load(Relaxed),
+            http2_requests: self.http2_requests.load(Relaxed),
+            http2_upgrades: self.http2_upgrades.load(Relaxed),
             reloads: self.reloads.load(Relaxed),
             reload_failures: self.reload_failures.load(Relaxed),
         }

@@ -126,6 +126,14 @@ impl Place {
         Ok(())
     }
 
+    /// A place for what comes over this connection and counts as one of its own.
+    ///
+    /// # Errors
+    /// The listener, or the address, has as many as it may.
+    pub(crate) fn another(&self, address: Option<IpAddr>) -> Result<Self, Refused> {
+        self.gate.admit(address)
+    }
+
     /// Counts one more for `address`, whose request came over this connection
     /// and lasts; it counts in the whole already.
     ///

@@ -16,7 +16,7 @@ use draftgate_conn::{Handler, Settings};
 use draftgate_core::{Capabilities, Codec, Draft, Limits, Message, Outgoing, Role};
 use draftgate_drafts::{
     Detection, RandomKeys,
-    opening::{self, LengthFrames, RefusalKind, Terms, tokens},
+    opening::{self, ConnectProtocol, Head, LengthFrames, RefusalKind, Terms, tokens},
 };
 use http::{Method, header, request::Parts};
 use tokio::time::Instant;
@@ -74,7 +74,7 @@ pub(crate) struct Asked<'a> {
 /// What a connection is from here on.
 pub(crate) struct Opened {
     /// The answer's head, to be written before anything else.
-    pub(crate) head: Bytes,
+    pub(crate) head: Head,
     pub(crate) codec: Box<dyn Codec>,
     pub(crate) session: Box<dyn Handler>,
     pub(crate) settings: Arc<Settings>,
@@ -89,6 +89,8 @@ pub(crate) struct About {
     /// The place of its route in the configuration.
     pub(crate) route: u32,
     pub(crate) draft: Draft,
+    /// It came over HTTP/2.
+    pub(crate) http2: bool,
     pub(crate) capabilities: Capabilities,
     pub(crate) said: Said,
     pub(crate) tally: Arc<Tally>,
@@ -119,7 +121,16 @@ pub(crate) async fn decide(request: &Request, asked: Asked<'_>) -> Result<Opened
         }
         return Err(Refused::path_unknown().with(path.to_owned()));
     };
-    let versions = || draftgate_drafts::versions(&route.drafts);
+    let versions = || match ConnectProtocol::of(parts) {
+        None => draftgate_drafts::versions(&route.drafts),
+        Some(_) => {
+            let enabled = route.drafts.iter().copied();
+            let own: Vec<Draft> = enabled
+                .filter(|draft| *draft == draftgate_drafts::OVER_HTTP_2)
+                .collect();
+            draftgate_drafts::versions(&own)
+        }
+    };
     let refuse = |refusal| Refused::opening(refusal, versions);
 
     let options = Detection {
@@ -272,7 +283,7 @@ pub(crate) async fn decide(request: &Request, asked: Asked<'_>) -> Result<Opened
         admitted.user.as_deref(),
     );
     Ok(Opened {
-        head: accepted.head.to_bytes(),
+        head: accepted.head,
         codec: accepted.codec,
         session,
         settings,
@@ -281,6 +292,7 @@ pub(crate) async fn decide(request: &Request, asked: Asked<'_>) -> Result<Opened
             // There are no more: each takes memory of its own.
             route: u32::try_from(index).unwrap_or(u32::MAX),
             draft,
+            http2: ConnectProtocol::of(parts).is_some(),
             capabilities: acceptor.capabilities(length_frames),
             said,
             tally,
@@ -313,7 +325,9 @@ fn not_read(request: &Request) -> Refused {
 
 /// Whether a request asks for a WebSocket, in any draft.
 pub(crate) fn is_websocket(parts: &Parts) -> bool {
-    tokens(&parts.headers, header::UPGRADE).any(|token| token.eq_ignore_ascii_case("websocket"))
+    ConnectProtocol::of(parts).is_some()
+        || tokens(&parts.headers, header::UPGRADE)
+            .any(|token| token.eq_ignore_ascii_case("websocket"))
 }
 
 /// The methods by which files are read.

@@ -44,11 +44,14 @@ pub(crate) struct Inner {
     pub(crate) recorder: Option<Arc<Recorder>>,
     /// No more connections, no more upgrades.
     pub(crate) stop: CancellationToken,
-    pub(crate) accepted: AtomicU64,
+    /// How many were given a name, TCP connections and requests over HTTP/2.
+    pub(crate) named: AtomicU64,
     pub(crate) hub: Hub,
     /// Every task ends now.
     pub(crate) abort: CancellationToken,
     pub(crate) tasks: Tasks,
+    /// The requests and connections within connections of HTTP/2.
+    pub(crate) streams: Tasks,
     /// Openings under way, from accepting on.
     pub(crate) openings: TaskTracker,
     /// The connections to upstreams.
@@ -104,10 +107,11 @@ impl Inner {
             counts: Counters::default(),
             census: Counting::new(),
             stop: CancellationToken::new(),
-            accepted: AtomicU64::new(0),
+            named: AtomicU64::new(0),
             hub: Hub::new(),
             openings: TaskTracker::new(),
             tasks: Tasks::new(abort.clone()),
+            streams: Tasks::new(abort.clone()),
             beyond: Tasks::new(abort.clone()),
             sources: Tasks::new(abort.clone()),
             abort,
@@ -214,6 +218,12 @@ impl Inner {
         self.abort.is_cancelled()
     }
 
+    /// How many TCP connections were accepted.
+    pub(crate) fn accepted(&self) -> u64 {
+        let within = self.counts.http2_requests.load(Relaxed);
+        self.named.load(Relaxed).saturating_sub(within)
+    }
+
     /// What records connections, where that is wanted.
     pub(crate) fn recorder(&self) -> Option<&Recorder> {
         self.recorder.as_deref()
@@ -223,6 +233,9 @@ impl Inner {
     pub(crate) fn register(self: &Arc<Self>, entry: Entry) -> Registered {
         let entry = Arc::new(entry);
         self.counts.upgrade(entry.about.draft);
+        if entry.about.http2 {
+            self.counts.http2_upgrades.fetch_add(1, Relaxed);
+        }
         self.open.enter(&entry);
         // The drain may have taken its list while this one was being opened.
         if self.stop.is_cancelled() {

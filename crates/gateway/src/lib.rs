@@ -30,6 +30,7 @@ mod front;
 mod gate;
 mod handshake;
 mod http;
+mod http2;
 mod inner;
 mod last_words;
 mod listen;

@@ -140,7 +140,7 @@ async fn take(
                 continue;
             }
         };
-        let number = inner.accepted.fetch_add(1, Relaxed) + 1;
+        let number = inner.named.fetch_add(1, Relaxed) + 1;
         if number.is_multiple_of(AT_A_TIME) {
             yield_now().await;
         }

@@ -4,7 +4,7 @@
 use std::os::fd::OwnedFd;
 use std::{
     net::{self, SocketAddr},
-    sync::{Arc, atomic::Ordering::Relaxed},
+    sync::Arc,
 };
 
 use draftgate_bus::{Hub, Ledger};
@@ -204,7 +204,7 @@ impl Running {
             open: self.inner.open.len(),
             upstream: self.inner.beyond.len(),
         };
-        let accepted = self.inner.accepted.load(Relaxed);
+        let accepted = self.inner.accepted();
         self.inner.counts.read(accepted, now)
     }
 
@@ -269,6 +269,7 @@ impl Running {
                 }
             }
             inner.tasks.wait().await;
+            inner.streams.wait().await;
             inner.beyond.wait().await;
             inner.sources.wait().await;
         };
@@ -282,7 +283,11 @@ impl Running {
                 entry.sender.abort();
             }
             // They write their lines; whatever does not end by then has none.
-            let _ = timeout(Duration::from_millis(500), inner.tasks.wait()).await;
+            let last = async {
+                inner.tasks.wait().await;
+                inner.streams.wait().await;
+            };
+            let _ = timeout(Duration::from_millis(500), last).await;
         }
         self.shutdown().await;
     }
@@ -291,6 +296,7 @@ impl Running {
     pub async fn shutdown(self) {
         self.inner.end();
         self.inner.tasks.wait().await;
+        self.inner.streams.wait().await;
         self.inner.beyond.wait().await;
         self.inner.sources.wait().await;
         self.inner.operators.close();

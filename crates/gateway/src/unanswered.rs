@@ -23,6 +23,13 @@ pub(crate) const FIRST_OCTET: Unanswered = Unanswered {
     remedy: "nothing, if it is a port scanner or an idle pool of connections; a client that needs longer is given it by `timeouts.first-octet`",
 };
 
+/// HTTP/2 that is none, or too much of it.
+pub(crate) const HTTP2_BROKEN: Unanswered = Unanswered {
+    code: "http2-broken",
+    sentence: "the client broke the rules of HTTP/2",
+    remedy: "the line says which: a client that resets request after request is taken for a flood; else correct the client",
+};
+
 /// The rest of an opening did not come, whose answer had begun.
 pub(crate) const OPENING: Unanswered = Unanswered {
     code: "opening-timeout",
@@ -74,8 +81,9 @@ pub(crate) const TLS_TIMEOUT: Unanswered = Unanswered {
 
 impl Unanswered {
     /// All of them, in alphabetical order of their codes.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         FIRST_OCTET,
+        HTTP2_BROKEN,
         OPENING,
         POLICY_MALFORMED,
         POLICY_REQUEST,

@@ -136,7 +136,7 @@ fn cases() -> Vec<Case> {
             "",
         ),
         case(
-            "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+            "PRI * HTTP/2.0\r\n\r\nsm\r\n\r\n",
             400,
             "head-malformed",
             "",

@@ -290,7 +290,7 @@ impl Status {
             openings,
             tcp_connections: inner.tasks.len(),
             upstream_connections: inner.beyond.len(),
-            accepted: inner.accepted.load(Relaxed),
+            accepted: inner.accepted(),
             reloads: inner.counts.reloads.load(Relaxed),
             reload_failures: inner.counts.reload_failures.load(Relaxed),
         }

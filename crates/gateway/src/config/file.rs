@@ -12,7 +12,7 @@ use toml::de::DeTable;
 
 use super::{
     Config, ConfigError, DRAIN, Effective, Environment, HttpDoor, Listener, ListenerLimits, Log,
-    Mistakes, Origins, RateSaid, Source, Timeouts, admin, census, http,
+    Mistakes, Origins, RateSaid, Source, Timeouts, admin, census, http, http2,
     lists::{self, Chosen},
     policy,
     problem::{Place, Problem},
@@ -287,6 +287,7 @@ fn listeners(top: &mut Table<'_>, shared: &Listener) -> Vec<Listener> {
         table.unless_said("trusted-proxies", Shown::nothing());
         listener.trusted_proxies = trusted_proxies(&mut table);
         proxy_protocol(&mut table, &mut listener);
+        table.set("http2", &mut listener.http2);
         listener.tls = tls::read(&mut table);
         let mut limits = table.table("limits", "listeners.limits");
         listener_limits(&mut limits, &mut listener.limits);
@@ -398,6 +399,7 @@ fn listener_limits(table: &mut Table<'_>, limits: &mut ListenerLimits) {
     if let Some(said) = count(table, "backlog", LONGEST_BACKLOG) {
         limits.backlog = said;
     }
+    http2::streams(table, limits);
     bounded(table, "head", &mut limits.head, |octets: &u64| {
         (*octets < SMALLEST_HEAD).then(|| {
             "must be at least 8KiB, the size of the buffers that a head is read into".to_owned()

@@ -34,6 +34,11 @@ pub struct Listener {
     /// [`trusted_proxies`](Self::trusted_proxies) may connect. Off by default: a client would have to
     /// write it.
     pub proxy_protocol: bool,
+    /// Whether HTTP/2 is served beside HTTP/1.1: offered within TLS (ALPN), and
+    /// in clear to whoever begins with it. On: browsers that load a page over it
+    /// open its WebSockets over it, too (RFC 8441). Not where connections are
+    /// recorded, for a recording has no form for it.
+    pub http2: bool,
     /// The TLS that it speaks; `None`: none.
     pub tls: Option<super::Tls>,
     /// How much.
@@ -51,6 +56,7 @@ impl Default for Listener {
             public_url: None,
             trusted_proxies: Vec::new(),
             proxy_protocol: false,
+            http2: true,
             tls: None,
             limits: ListenerLimits::default(),
             timeouts: Timeouts::default(),
@@ -108,6 +114,10 @@ pub struct ListenerLimits {
     /// to its own limit (Linux: `net.core.somaxconn`). 4,096: Linux's limit
     /// since 5.4, and what does not fit is delayed by seconds or even reset.
     pub backlog: u32,
+    /// Streams of one connection of HTTP/2 that are open at once, each of which
+    /// counts as a connection in the limits above besides. 100: what RFC 9113
+    /// calls the least, and a page opens a few.
+    pub http2_streams: u32,
     /// Octets of a request's head. 16 KiB: cookies of browsers fit (they stop
     /// at 4 KiB each), and a flood of half-sent heads stays small.
     pub head: usize,
@@ -126,6 +136,7 @@ impl Default for ListenerLimits {
             half_open_per_ip_loopback: None,
             accept_rate: None,
             backlog: 4_096,
+            http2_streams: 100,
             head: 16 << 10,
             head_fields: 100,
         }

@@ -37,6 +37,7 @@ mod exposure;
 mod file;
 mod flags;
 mod http;
+mod http2;
 mod jwt;
 mod keys;
 mod listener;

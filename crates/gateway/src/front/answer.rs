@@ -2,12 +2,13 @@
 //! with our own head.
 
 use std::{
-    future::{pending, poll_fn},
+    future::{Future, pending, poll_fn},
+    net::SocketAddr,
     sync::{Arc, atomic::AtomicBool},
     task::Poll,
 };
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use draftgate_conn::{Conn, Start};
 use tokio::{io::AsyncReadExt, time::Instant};
 use tracing::debug;
@@ -37,55 +38,20 @@ impl Visit {
         if self.peer != known {
             tcp.note(&self.peer);
         }
-        let inner = &self.inner;
-        let shutting_down = || Refused::shutting_down().field("Retry-After", "10");
-        let decided = match forwarded {
-            _ if inner.stop.is_cancelled() => Err(shutting_down()),
-            Err(refused) => Err(refused),
-            Ok(forwarded) => {
-                let asked = Asked {
-                    id: &self.id,
-                    peer: self.peer,
-                    local: self
-                        .local
-                        .unwrap_or_else(|| tcp.local(self.listener.address)),
-                    forwarded: &forwarded,
-                    listener: &self.listener,
-                    rules: &self.rules,
-                    driven: &self.driven,
-                    throttle: &inner.throttle,
-                    too_fast: &inner.counts.too_fast,
-                };
-                // On the heap, for the time of the opening alone.
-                let mut decision = Box::pin(handshake::decide(&request, asked));
-                let at_once = poll_fn(|cx| Poll::Ready(decision.as_mut().poll(cx))).await;
-                match at_once {
-                    Poll::Ready(decided) => decided,
-                    Poll::Pending => {
-                        // The client has done its part: it waits for the service,
-                        // and the others of its address need not wait for that.
-                        turn.give_way();
-                        tokio::select! {
-                            biased;
-                            decided = decision => decided,
-                            () = gone(&mut tcp, &mut received) => {
-                                inner.abandoned(detected(&request.parts));
-                                debug!(id = self.id, peer = %self.peer, "the client went before it was answered");
-                                return None;
-                            }
-                            () = inner.stop.cancelled() => Err(shutting_down()),
-                        }
-                    }
-                }
-            }
-        };
+        let local = self
+            .local
+            .unwrap_or_else(|| tcp.local(self.listener.address));
+        let gone = gone(&mut tcp, &mut received);
+        let decided = self.decide(&request, forwarded, local, &mut turn, gone);
+        let decided = decided.await?;
         match decided {
             Ok(opened) => {
                 // Head and fields were needed for the handshake only.
-                let shown = inner.past.heads().map(|it| it.shown(&request.head));
+                let shown = self.inner.past.heads().map(|it| it.shown(&request.head));
                 let of_head = (shown, Client::new(&request.head));
                 let body = request.into_body();
-                Some(self.admit(tcp, received, body, of_head, opened, turn))
+                let start = (Some(opened.head.to_bytes()), received, body);
+                Some(self.admit(tcp, start, of_head, opened, turn))
             }
             Err(refused) => {
                 drop(turn);
@@ -96,9 +62,59 @@ impl Visit {
         }
     }
 
+    /// The decision on `request`; `None` where the client has `gone` before it came.
+    pub(crate) async fn decide(
+        &self,
+        request: &Request,
+        forwarded: Result<Forwarded, Refused>,
+        local: SocketAddr,
+        turn: &mut Turn,
+        gone: impl Future<Output = ()>,
+    ) -> Option<Result<Opened, Refused>> {
+        let inner = &self.inner;
+        let shutting_down = || Refused::shutting_down().field("Retry-After", "10");
+        if inner.stop.is_cancelled() {
+            return Some(Err(shutting_down()));
+        }
+        let forwarded = match forwarded {
+            Ok(forwarded) => forwarded,
+            Err(refused) => return Some(Err(refused)),
+        };
+        let asked = Asked {
+            id: &self.id,
+            peer: self.peer,
+            local,
+            forwarded: &forwarded,
+            listener: &self.listener,
+            rules: &self.rules,
+            driven: &self.driven,
+            throttle: &inner.throttle,
+            too_fast: &inner.counts.too_fast,
+        };
+        // On the heap, for the time of the opening alone.
+        let mut decision = Box::pin(handshake::decide(request, asked));
+        let at_once = poll_fn(|cx| Poll::Ready(decision.as_mut().poll(cx))).await;
+        if let Poll::Ready(decided) = at_once {
+            return Some(decided);
+        }
+        // The client has done its part: it waits for the service, and the
+        // others of its address need not wait for that.
+        turn.give_way();
+        tokio::select! {
+            biased;
+            decided = decision => Some(decided),
+            () = gone => {
+                inner.abandoned(detected(&request.parts));
+                debug!(id = self.id, peer = %self.peer, "the client went before it was answered");
+                None
+            }
+            () = inner.stop.cancelled() => Some(Err(shutting_down())),
+        }
+    }
+
     /// Takes what a trusted proxy says in its request of the client, which is
     /// the peer from here on.
-    fn learn_client(&mut self, request: &Request) -> Result<Forwarded, Refused> {
+    pub(crate) fn learn_client(&mut self, request: &Request) -> Result<Forwarded, Refused> {
         let trusts = |address| self.listener.trusts(address);
         let forwarded = match trusts(self.peer.client.ip()) {
             true => forwarded::read(&request.parts.headers, trusts)?,
@@ -111,18 +127,19 @@ impl Visit {
         Ok(forwarded)
     }
 
-    /// The connection that was opened, entered into the list of those that are.
-    fn admit(
+    /// The connection that was opened, entered into the list of those that are:
+    /// the head that is to be written first, if it was not, and what has come
+    /// behind the request's.
+    pub(crate) fn admit(
         self,
         tcp: Socket,
-        received: BytesMut,
-        body: Body,
+        (head, received, body): (Option<Bytes>, BytesMut, Body),
         (head_shown, client): (Option<Box<[u8]>>, Client),
         opened: Opened,
         turn: Turn,
     ) -> Serving {
         let Opened {
-            head,
+            head: _,
             codec,
             session,
             settings,
@@ -139,7 +156,7 @@ impl Visit {
             _ => received,
         };
         let start = Start {
-            head: Some(head),
+            head,
             received,
             ..Start::new(codec)
         };

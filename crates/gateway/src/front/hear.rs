@@ -139,7 +139,11 @@ impl Visit {
 
     /// What hyper answers by itself, to whoever only reads: the page and the
     /// files of the policy.
-    fn file(&self, parts: &Parts, body: &Incoming) -> Option<Response<Full<Bytes>>> {
+    pub(crate) fn file(
+        &self,
+        parts: &Parts,
+        body: &impl hyper::body::Body,
+    ) -> Option<Response<Full<Bytes>>> {
         let reads = handshake::is_read(&parts.method)
             && !handshake::is_websocket(parts)
             && (parts.version < http::Version::HTTP_11 || public_url::host(&parts.headers).is_ok())

@@ -12,14 +12,16 @@
 
 mod answer;
 mod hear;
+mod preface;
 mod secure;
-mod serving;
+pub(crate) mod serving;
 mod whole;
 
 use std::{future::Future, net::SocketAddr, pin::Pin, sync::Arc};
 
 use bytes::{Bytes, BytesMut};
 use draftgate_conn::Settings;
+use http::Method;
 use tokio::{
     io::AsyncWriteExt,
     net::TcpStream,
@@ -34,6 +36,7 @@ use crate::{
     config::{Listener, Plugin},
     gate::Place,
     handshake::{self, Request},
+    http2,
     inner::Inner,
     last_words::{linger, say_last},
     peer::Peer,
@@ -66,7 +69,7 @@ pub(crate) enum Body {
 
 /// What a client has said that is refused.
 #[derive(Debug, Clone, Copy)]
-enum Said<'a> {
+pub(crate) enum Said<'a> {
     Nothing,
     /// Something that is no request yet.
     Head(&'a [u8]),
@@ -167,6 +170,13 @@ impl Visit {
         };
         if ahead.is_empty() {
             ahead = self.first_octets(&mut io).await?;
+        }
+        if self.speaks_http2() && http2::begins(&ahead) {
+            (io, ahead) = Box::pin(self.preface(io, ahead)).await?;
+            if ahead.starts_with(http2::PREFACE) {
+                Box::pin(http2::serve(self, io, ahead, turn)).await;
+                return None;
+            }
         }
         let mut tcp = Socket::new(io, self.inner.recorder(), &ahead, &self.peer);
         if matches!(ahead[0], 0x16 | b'<') {
@@ -270,6 +280,17 @@ impl Visit {
     }
 
     async fn refuse_now(&self, mut tcp: Socket, read: usize, refused: &Refused, said: Said<'_>) {
+        self.tell(refused, said);
+        let head_only = matches!(said, Said::Request(it) if it.parts.method == Method::HEAD);
+        let answer = match self.tls.is_some() && tcp.is_plain() && refused.code != NOT_TLS {
+            true => tls::turned_away().to_vec(),
+            false => refused.to_octets(&self.id, head_only),
+        };
+        say_last(&mut tcp, &answer, read).await;
+    }
+
+    /// Counts and logs that it is refused.
+    pub(crate) fn tell(&self, refused: &Refused, said: Said<'_>) {
         let refusal = self.refusal(refused);
         let (refusal, request) = match said {
             Said::Nothing => (refusal, None),
@@ -296,11 +317,5 @@ impl Visit {
                 "refused: {refused}"
             );
         }
-        let head_only = method == Some("HEAD");
-        let answer = match self.tls.is_some() && tcp.is_plain() && refused.code != NOT_TLS {
-            true => tls::turned_away().to_vec(),
-            false => refused.to_octets(&self.id, head_only),
-        };
-        say_last(&mut tcp, &answer, read).await;
     }
 }

@@ -43,7 +43,7 @@ impl Visit {
         }
         let limit = self.listener.timeouts.tls;
         // On the heap, for the time of the handshake alone.
-        let accepting = Box::pin(tls.accept(tcp, ahead));
+        let accepting = Box::pin(tls.accept(tcp, ahead, self.speaks_http2()));
         let accepted = tokio::select! {
             biased;
             accepted = timeout(limit, accepting) => accepted,

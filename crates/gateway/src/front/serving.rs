@@ -20,7 +20,7 @@ type Opening = Pin<Box<dyn Future<Output = Option<Serving>> + Send>>;
 
 pin_project! {
     /// What is left to do for a connection that was accepted.
-    pub(super) struct Serving {
+    pub(crate) struct Serving {
         #[pin]
         stage: Stage,
         parts: Option<Parts>,
@@ -52,7 +52,7 @@ struct Parts {
 
 impl Serving {
     /// `opening`, and what comes of it.
-    pub(super) fn new(opening: impl Future<Output = Option<Self>> + Send + 'static) -> Self {
+    pub(crate) fn new(opening: impl Future<Output = Option<Self>> + Send + 'static) -> Self {
         Self {
             stage: Stage::Opening {
                 opening: Box::pin(opening),
@@ -63,7 +63,7 @@ impl Serving {
 
     /// A connection that was let in, to be driven to its end, `until` then at
     /// the latest.
-    pub(super) fn open(
+    pub(crate) fn open(
         conn: Conn<Socket>,
         until: Option<auth::Until>,
         mut session: UntilOpened,

@@ -14,13 +14,13 @@ mod rings;
 mod skip;
 mod words;
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, fmt::Display, sync::Arc};
 
 use bytes::Bytes;
 use draftgate_bus::{Channel, ChannelError, Envelope, Gap, Hub, Listening, Mark};
 use http::{HeaderValue, Method, Response, StatusCode, header, request::Parts};
 use http_body_util::Full;
-use hyper::body::{Body as _, Incoming};
+use hyper::body::Body;
 use tracing::info;
 
 use crate::{
@@ -115,7 +115,7 @@ pub(crate) async fn answer(
     errand: Errand,
     parts: &Parts,
     head: &[u8],
-    body: Incoming,
+    body: impl Body<Data = Bytes, Error: Display> + Unpin,
     slot: &Slot,
 ) -> Response<Reply> {
     let mut peer = visit.peer;
@@ -141,7 +141,7 @@ async fn do_it(
     visit: &Visit,
     errand: Errand,
     parts: &Parts,
-    body: Incoming,
+    body: impl Body<Data = Bytes, Error: Display> + Unpin,
     slot: &Slot,
     (peer, origin): (&mut Peer, &mut Option<HeaderValue>),
 ) -> Result<Response<Reply>, Refused> {

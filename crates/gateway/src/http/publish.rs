@@ -3,13 +3,13 @@
 //! It is bounded as a message over a WebSocket is, in octets and in time, and
 //! held nowhere but in one buffer that grows as it comes.
 
-use std::sync::atomic::Ordering::Relaxed;
+use std::{fmt::Display, sync::atomic::Ordering::Relaxed};
 
 use bytes::{Bytes, BytesMut};
 use draftgate_core::{Message, Text};
 use http::{HeaderMap, HeaderValue, Response, header};
 use http_body_util::{BodyExt, Full};
-use hyper::body::{Body as _, Incoming};
+use hyper::body::Body;
 use tokio::time::{Duration, Instant, timeout_at};
 use tracing::debug;
 
@@ -31,7 +31,7 @@ enum Kind {
 /// Who asks may not, or the body is no message.
 pub(super) async fn publish(
     scene: &Scene<'_>,
-    body: Incoming,
+    body: impl Body<Data = Bytes, Error: Display> + Unpin,
 ) -> Result<Response<Full<Bytes>>, Refused> {
     may_publish(scene)?;
     // A publisher that keeps its connection is no opening.
@@ -143,7 +143,11 @@ fn message(octets: Bytes, kind: Kind) -> Result<Message, Refused> {
 
 /// The whole body, of at most `most` octets, which may fall behind 1000 octets
 /// a second by `patience`.
-async fn read(mut body: Incoming, most: u64, patience: Option<Duration>) -> Result<Bytes, Refused> {
+async fn read(
+    mut body: impl Body<Data = Bytes, Error: Display> + Unpin,
+    most: u64,
+    patience: Option<Duration>,
+) -> Result<Bytes, Refused> {
     let too_large = || Refused::message_too_large().with(format!("the limit is {most} octets"));
     if body.size_hint().lower() > most {
         return Err(too_large());

@@ -32,7 +32,7 @@ use super::{
     files::{self, BadFile, Of, Pair, Why},
     hello::Hello,
     judged,
-    modern::APPLICATION_PROTOCOLS,
+    modern::HTTP_1,
     replayed::Replayed,
 };
 use crate::{
@@ -147,27 +147,22 @@ fn authorities(settings: &Tls) -> Result<Vec<X509>, BadFile> {
 
 /// What is spoken inside, as it stands on the wire.
 fn application_protocols() -> Vec<u8> {
-    let mut list = Vec::new();
-    for name in APPLICATION_PROTOCOLS {
-        list.extend(u8::try_from(name.len()));
-        list.extend(name);
-    }
+    let mut list = Vec::from_iter(u8::try_from(HTTP_1.len()));
+    list.extend(HTTP_1);
     list
 }
 
-/// The one of our protocols that is in `offered`, out of it.
+/// The protocol of ours that is in `offered`, out of it: old clients have no other.
 fn own_protocol(offered: &[u8]) -> Option<&[u8]> {
-    APPLICATION_PROTOCOLS.iter().find_map(|own| {
-        let mut rest = offered;
-        while let [length, behind @ ..] = rest {
-            let (name, next) = behind.split_at_checked(usize::from(*length))?;
-            if name == *own {
-                return Some(name);
-            }
-            rest = next;
+    let mut rest = offered;
+    while let [length, behind @ ..] = rest {
+        let (name, next) = behind.split_at_checked(usize::from(*length))?;
+        if name == HTTP_1 {
+            return Some(name);
         }
-        None
-    })
+        rest = next;
+    }
+    None
 }
 
 /// Speaks TLS with a client that said `hello`.

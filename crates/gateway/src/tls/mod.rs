@@ -33,10 +33,7 @@ use bytes::BytesMut;
 use tokio::{io::AsyncReadExt, net::TcpStream};
 #[cfg(feature = "legacy-tls")]
 use tokio_rustls::rustls;
-use tokio_rustls::rustls::{
-    ServerConfig,
-    crypto::{CryptoProvider, ring},
-};
+use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
 
 pub use self::files::{BadFile, Certificate};
 pub(crate) use self::{files::Of, transport::Transport, watch::keep_fresh};
@@ -84,7 +81,7 @@ pub(crate) struct Tls {
 /// What was read of the files at one moment.
 struct Loaded {
     names: Arc<Names>,
-    modern: Arc<ServerConfig>,
+    modern: modern::Configs,
     /// One for each certificate; none where old clients are not served.
     #[cfg(feature = "legacy-tls")]
     legacy: Vec<openssl::ssl::SslContext>,
@@ -207,12 +204,14 @@ impl Tls {
         Arc::clone(&self.now.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Speaks TLS with the client of `tcp`, of which `ahead` was already read.
+    /// Speaks TLS with the client of `tcp`, of which `ahead` was already read; with
+    /// HTTP/2 inside, if it likes, where `http2` says so.
     /// There is no deadline: the caller has one.
     pub(crate) async fn accept(
         &self,
         mut tcp: TcpStream,
         mut ahead: BytesMut,
+        http2: bool,
     ) -> Result<Secured, Failed> {
         let hello = loop {
             if ahead.is_empty() {
@@ -240,7 +239,7 @@ impl Tls {
                 }
             }
         };
-        self.serve(tcp, ahead, &hello).await
+        self.serve(tcp, ahead, &hello, http2).await
     }
 
     async fn serve(
@@ -248,6 +247,7 @@ impl Tls {
         tcp: TcpStream,
         ahead: BytesMut,
         hello: &Hello,
+        http2: bool,
     ) -> Result<Secured, Failed> {
         let loaded = self.loaded();
         #[cfg(feature = "legacy-tls")]
@@ -270,7 +270,7 @@ impl Tls {
             return Err(Failed::Handshake(self.too_old(hello)));
         }
         let tcp = Replayed::new(tcp, ahead);
-        let tls = modern::accept(Arc::clone(&loaded.modern), tcp).await;
+        let tls = modern::accept(loaded.modern.of(http2), tcp).await;
         let tls = tls.map_err(Failed::Handshake)?;
         let kind = TlsKind {
             version: modern::version(&tls),
@@ -348,7 +348,7 @@ fn load(settings: &config::Tls, provider: &Arc<CryptoProvider>) -> Result<Loaded
                     .collect::<Result<_, _>>()?
             }
         },
-        modern: Arc::new(modern::config(&names, verifier, provider)),
+        modern: modern::Configs::new(&names, verifier, provider),
         names,
         stamps,
     })

@@ -1,7 +1,7 @@
 //! TLS 1.2 and 1.3 by rustls, over ring.
 //!
 //! Sessions are resumed by tickets: they cost us no memory, however many
-//! clients there are. HTTP/2 is not offered, since it is not served.
+//! clients there are.
 
 use std::{io, sync::Arc};
 
@@ -28,8 +28,11 @@ use crate::{
     last_words::linger,
 };
 
-/// What is spoken inside, best first. `h2` will stand before it.
-pub(super) const APPLICATION_PROTOCOLS: [&[u8]; 1] = [b"http/1.1"];
+/// What is spoken inside, best first.
+pub(super) const APPLICATION_PROTOCOLS: [&[u8]; 2] = [b"h2", HTTP_1];
+
+/// What is spoken with old clients, and where HTTP/2 is off.
+pub(super) const HTTP_1: &[u8] = b"http/1.1";
 
 /// Octets that wait in rustls while a client takes its time: one record. The
 /// kernel tells of progress in parts of the same size, so that the write
@@ -37,7 +40,37 @@ pub(super) const APPLICATION_PROTOCOLS: [&[u8]; 1] = [b"http/1.1"];
 const WAITING: usize = 16 << 10;
 
 /// What rustls serves the clients of one listener by.
-pub(super) fn config(
+#[derive(Debug)]
+pub(super) struct Configs {
+    /// HTTP/1.1 is offered inside.
+    http_1: Arc<ServerConfig>,
+    /// HTTP/2, too.
+    http_2: Arc<ServerConfig>,
+}
+
+impl Configs {
+    pub(super) fn new(
+        names: &Arc<Names>,
+        verifier: Option<Arc<dyn ClientCertVerifier>>,
+        provider: &Arc<CryptoProvider>,
+    ) -> Self {
+        let mut config = config(names, verifier, provider);
+        config.alpn_protocols = vec![HTTP_1.to_vec()];
+        let http_1 = Arc::new(config.clone());
+        config.alpn_protocols = APPLICATION_PROTOCOLS.iter().map(|it| it.to_vec()).collect();
+        Self {
+            http_1,
+            http_2: Arc::new(config),
+        }
+    }
+
+    /// That with HTTP/2, or without.
+    pub(super) fn of(&self, http2: bool) -> Arc<ServerConfig> {
+        Arc::clone(if http2 { &self.http_2 } else { &self.http_1 })
+    }
+}
+
+fn config(
     names: &Arc<Names>,
     verifier: Option<Arc<dyn ClientCertVerifier>>,
     provider: &Arc<CryptoProvider>,
@@ -50,7 +83,6 @@ pub(super) fn config(
         Some(verifier) => builder.with_client_cert_verifier(verifier),
     };
     let mut config = builder.with_cert_resolver(Arc::new(Resolver(Arc::clone(names))));
-    config.alpn_protocols = APPLICATION_PROTOCOLS.iter().map(|it| it.to_vec()).collect();
     config.session_storage = Arc::new(NoServerSessionStorage {});
     // Without randomness no key could be made either: then nothing is resumed.
     if let Ok(ticketer) = ring::Ticketer::new() {
@@ -145,7 +177,7 @@ fn failure(error: &io::Error) -> String {
     match inner {
         Some(Error::AlertReceived(alert)) => alerted(*alert),
         Some(Error::NoApplicationProtocol) => {
-            "the client speaks only other protocols inside (ALPN) than http/1.1".to_owned()
+            "the client speaks only other protocols inside (ALPN) than this listener, which speaks http/1.1 and, unless that is off, h2".to_owned()
         }
         Some(Error::NoCertificatesPresented) => {
             "the client shows no certificate, which `client-auth = \"required\"` asks for"

@@ -1,4 +1,5 @@
-//! What a client's connection runs over: TCP, or TLS by one of two libraries.
+//! What a client's connection runs over: TCP, TLS by one of two libraries, or a
+//! stream of HTTP/2 within either.
 //!
 //! An enum and not a box of a trait: the common case is a plain socket, for
 //! which each call costs one comparison.
@@ -10,7 +11,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use draftgate_conn::Tcp;
+use draftgate_conn::{Stream, Tcp};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::server::TlsStream;
 
@@ -24,6 +25,7 @@ pub(crate) enum Transport {
     Modern(Box<TlsStream<Replayed>>),
     #[cfg(feature = "legacy-tls")]
     Legacy(Box<super::legacy::OpenSsl>),
+    Stream(Box<Stream>),
 }
 
 impl Transport {
@@ -34,6 +36,8 @@ impl Transport {
             Self::Modern(tls) => tls.get_ref().0.tcp.local_addr(),
             #[cfg(feature = "legacy-tls")]
             Self::Legacy(tls) => tls.replayed().tcp.local_addr(),
+            // Its connection knows.
+            Self::Stream(_) => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 }
@@ -50,6 +54,10 @@ macro_rules! each {
             #[cfg(feature = "legacy-tls")]
             Transport::Legacy(tls) => {
                 let $io = &mut **tls;
+                $call
+            }
+            Transport::Stream(stream) => {
+                let $io = &mut **stream;
                 $call
             }
         }

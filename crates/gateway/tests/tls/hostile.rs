@@ -156,7 +156,7 @@ async fn whoever_speaks_only_other_protocols_inside_is_told() {
     let authority = Authority::new();
     let (running, address) = gateway(config(&authority.sign("a", &["localhost"])));
     let mut client = tunnel::of_today(&authority);
-    client.alpn_protocols = vec![b"h2".to_vec()];
+    client.alpn_protocols = vec![b"h3".to_vec()];
     let error = tunnel::connect(&client, "localhost", address)
         .await
         .unwrap_err();
@@ -165,7 +165,6 @@ async fn whoever_speaks_only_other_protocols_inside_is_told() {
         "{error}"
     );
     refused(&running, "tls-handshake", 1).await;
-    // HTTP/2 is not offered before it is served.
     client.alpn_protocols.push(b"http/1.1".to_vec());
     let tls = tunnel::connect(&client, "localhost", address)
         .await

@@ -170,6 +170,10 @@ refusals! {
     ChallengeKeyMissing "challenge-key-missing" 400;
         "exactly one Sec-WebSocket-Key1 and one Sec-WebSocket-Key2 belong together";
         "something in front removed or doubled a field: pass the request through unchanged (TCP mode)"
+    /// Row 1: a CONNECT, over HTTP/2, that asks for no WebSocket.
+    ConnectUnknown "connect-unknown" 501;
+        "the CONNECT asks for something else than a WebSocket";
+        "send `:protocol` `websocket` (RFC 8441); this is no proxy for TCP or UDP"
     /// Row 15: a draft number without any key.
     DraftAlone "draft-alone" 400;
         "Sec-WebSocket-Draft stands without a key";
@@ -234,9 +238,9 @@ refusals! {
     VersionMalformed "version-malformed" 400, versions;
         "Sec-WebSocket-Version must be one number from 0 to 255 without leading zero";
         "send one of the versions listed"
-    /// Row 14: a key but no version.
+    /// Row 14: a key but no version; row 1: no version.
     VersionMissing "version-missing" 400, versions;
-        "there is a Sec-WebSocket-Key but no Sec-WebSocket-Version";
+        "there is no Sec-WebSocket-Version";
         "send one of the versions listed; a proxy may have removed the field"
     /// Row 8: a version that nobody speaks.
     VersionUnsupported "version-unsupported" 426, versions;

@@ -12,8 +12,8 @@ use draftgate_core::{Capabilities, Codec, Draft, Limits, Strictness};
 use http::{HeaderValue, header, request::Parts};
 
 use super::{
-    Accepted, Acceptor, Answer, AnswerChecks, Ask, Asked, Connected, Head, Judge, Keyed,
-    LengthFrames, Offer, Offerer, Pending, Refusal, RefusalKind, Resume, Terms, only_field,
+    Accepted, Acceptor, Answer, AnswerChecks, Ask, Asked, ConnectProtocol, Connected, Head, Judge,
+    Keyed, LengthFrames, Offer, Offerer, Pending, Refusal, RefusalKind, Resume, Terms, only_field,
 };
 use crate::{
     Agreed, Derived, Dialect, Extended, Hybi, KeySource, Layout, Machine, Masked, Masking,
@@ -108,20 +108,9 @@ impl Acceptor for Versioned {
         terms: &Terms<'_>,
         keys: &mut dyn KeySource,
     ) -> Result<Accepted, Refusal> {
-        let key = only_field(
-            &request.headers,
-            &header::SEC_WEBSOCKET_KEY,
-            RefusalKind::KeyInvalid,
-        )?;
-        let keyed = key.to_str().ok().and_then(Keyed::from_key);
-        let keyed = keyed.ok_or(RefusalKind::KeyInvalid)?;
-        let mut head = Head::new(101, "Switching Protocols");
-        // Single tokens: WebKit's client fails on lists here.
-        head.push("Upgrade", HeaderValue::from_static("websocket"));
-        head.push("Connection", HeaderValue::from_static("Upgrade"));
-        head.push_text("Sec-WebSocket-Accept", &keyed.accept())?;
+        let (mut head, keyed) = proved(request)?;
         let mut masking = Masking::incoming();
-        if self.has_nonce() {
+        if let Some(keyed) = keyed.filter(|_| self.has_nonce()) {
             let nonce = Keyed::fresh(keys);
             head.push_text("Sec-WebSocket-Nonce", nonce.key())?;
             masking = masking.derived(Derived::new(keyed.key(), nonce.key()));
@@ -137,6 +126,27 @@ impl Acceptor for Versioned {
             codec: self.codec(masking, terms.limits, terms.extension),
         })
     }
+}
+
+/// An answer's head with what proves that the request was read, and the key that
+/// it proves it for, where there is one.
+fn proved(request: &Parts) -> Result<(Head, Option<Keyed>), Refusal> {
+    if ConnectProtocol::of(request).is_some() {
+        return Ok((Head::new(200, "OK"), None));
+    }
+    let key = only_field(
+        &request.headers,
+        &header::SEC_WEBSOCKET_KEY,
+        RefusalKind::KeyInvalid,
+    )?;
+    let keyed = key.to_str().ok().and_then(Keyed::from_key);
+    let keyed = keyed.ok_or(RefusalKind::KeyInvalid)?;
+    let mut head = Head::new(101, "Switching Protocols");
+    // Single tokens: WebKit's client fails on lists here.
+    head.push("Upgrade", HeaderValue::from_static("websocket"));
+    head.push("Connection", HeaderValue::from_static("Upgrade"));
+    head.push_text("Sec-WebSocket-Accept", &keyed.accept())?;
+    Ok((head, Some(keyed)))
 }
 
 impl Offerer for Versioned {

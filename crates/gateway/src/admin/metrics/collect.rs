@@ -55,7 +55,7 @@ impl Collected {
         out.one(&of::TCP, inner.tasks.len() as u64)?;
         out.one(&of::MAX_CONNECTIONS, inner.rules().config.connections())?;
         out.one(&of::UPSTREAMS, inner.beyond.len() as u64)?;
-        out.one(&of::ACCEPTED, inner.accepted.load(Relaxed))?;
+        out.one(&of::ACCEPTED, inner.accepted())?;
         out.one(&of::ACCEPT_ERRORS, inner.counts.accept_errors.load(Relaxed))?;
         let outcomes = inner.counts.outcomes();
         out.put(
@@ -146,6 +146,10 @@ impl Collected {
         out.one(&of::HTTP_PUBLISHED, counts.published.load(Relaxed))?;
         out.one(&of::HTTP_STREAMS, counts.streaming.load(Relaxed))?;
         out.one(&of::HTTP_STREAMS_BEGUN, counts.streams.load(Relaxed))?;
+        let http2 = counts.http2_connections.load(Relaxed);
+        out.one(&of::HTTP2_CONNECTIONS, http2)?;
+        out.one(&of::HTTP2_REQUESTS, counts.http2_requests.load(Relaxed))?;
+        out.one(&of::HTTP2_UPGRADES, counts.http2_upgrades.load(Relaxed))?;
         out.one(&of::HTTP_POLLS, counts.polls.load(Relaxed))?;
         let reloads = [
             ("ok", counts.reloads.load(Relaxed)),

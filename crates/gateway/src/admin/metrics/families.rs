@@ -74,6 +74,9 @@ families! {
     HTTP_PUBLISHED Counter "draftgate_http_published_messages" [] "Messages published over plain HTTP.";
     HTTP_STREAMS Gauge "draftgate_http_event_streams" [] "Streams of events that are open.";
     HTTP_STREAMS_BEGUN Counter "draftgate_http_event_streams_begun" [] "Streams of events that were begun.";
+    HTTP2_CONNECTIONS Gauge "draftgate_http2_connections" [] "TCP connections that speak HTTP/2.";
+    HTTP2_REQUESTS Counter "draftgate_http2_requests" [] "Requests over HTTP/2, those for a WebSocket among them.";
+    HTTP2_UPGRADES Counter "draftgate_http2_upgrades" [] "WebSocket openings answered over HTTP/2.";
     HTTP_POLLS Counter "draftgate_http_polls" [] "Polls answered.";
     TLS_HANDSHAKES Counter "draftgate_tls_handshakes" ["version" "library"] "TLS handshakes that were finished; those that were not are refusals.";
     TLS_EXPIRY Gauge "draftgate_tls_certificate_not_after_seconds" ["listener" "name"] "When a certificate expires, in seconds since 1970; the name is its first.";
@@ -123,7 +126,8 @@ mod tests {
         for (index, family) in ALL.iter().enumerate() {
             let name = family.name;
             assert!(
-                name.bytes().all(|it| it.is_ascii_lowercase() || it == b'_'),
+                name.bytes()
+                    .all(|it| matches!(it, b'a'..=b'z' | b'2' | b'_')),
                 "{name}"
             );
             assert!(!name.ends_with("_total"), "{name}");
