@@ -38,7 +38,12 @@ impl Answered {
 
 /// The fields of the head of an answer.
 pub(crate) fn fields(head: &[u8]) -> Vec<(String, HeaderValue)> {
-    let answer = Answer::read(&mut BytesMut::from(head)).ok().flatten();
+    let mut head = BytesMut::from(head);
+    if let Some(behind) = head.strip_prefix(b"HTTP/2 ") {
+        // Over HTTP/2 there is no line that says so; ours has the form of HTTP/1.1.
+        head = BytesMut::from(&[b"HTTP/1.1 ", behind].concat()[..]);
+    }
+    let answer = Answer::read(&mut head).ok().flatten();
     let fields = answer.map(|answer| answer.fields).unwrap_or_default();
     fields
         .into_iter()

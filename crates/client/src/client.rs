@@ -15,8 +15,8 @@ use tokio::time::sleep;
 use tokio_rustls::rustls::ClientConfig;
 
 use crate::{
-    ConnectError, Options, Request, Stream, TlsFailure, Url, answered, dial::Dial, ladder::Ladder,
-    opening,
+    ConnectError, Drafts, Options, Request, Stream, TlsFailure, Url, answered, dial::Dial, http2,
+    ladder::Ladder, opening,
 };
 
 /// Connects to servers, as it was told once.
@@ -118,7 +118,11 @@ impl Client {
         url: &Url,
         request: &Request<'_>,
     ) -> Result<Connection, ConnectError> {
-        let mut ladder = Ladder::new(self.options.drafts.in_order());
+        let mut drafts = self.options.drafts.in_order();
+        if self.options.http2 && self.options.drafts == Drafts::Auto {
+            drafts.retain(|draft| *draft == draftgate_drafts::OVER_HTTP_2);
+        }
+        let mut ladder = Ladder::new(drafts);
         let mut tried: Vec<Tried> = Vec::new();
         let mut next = ladder.first();
         while let Some(draft) = next {
@@ -168,34 +172,39 @@ impl Client {
     ) -> Result<Connection, ConnectError> {
         let offer = self.offer_with(draft, url, request);
         let offer = offer.map_err(|refusal| ConnectError::Unspeakable { refusal })?;
+        if self.options.http2 && draft != draftgate_drafts::OVER_HTTP_2 {
+            let detail = format!("{} over HTTP/2", draft.with_alias());
+            return Err(ConnectError::Unspeakable {
+                refusal: Refusal::with(RefusalKind::AskUnspeakable, detail),
+            });
+        }
         let mut stream = self.dial_with(url, request).await?;
-        let request = offer.request.clone();
         let within = self.options.opening_timeout;
         let seen = |from: Role, octets: &[u8]| {
             if let Some(witness) = &self.options.witness {
                 witness.said(draft, from, octets);
             }
         };
+        if self.options.http2 {
+            let opened = http2::open(stream, url, offer, within, seen).await?;
+            let carried = Carried {
+                stream: opened.stream,
+                request: opened.request,
+                received: BytesMut::new(),
+            };
+            return Ok(connection(opened.connected, carried));
+        }
+        let request = offer.request.clone();
         // Answers of drafts without a version are no HTTP: 101 is all they know.
         let informed = draft.version().is_some();
         let opened = opening::open(&mut stream, &url.host, offer, within, informed, seen).await?;
         let (connected, received) = opened;
-        let Connected {
-            subprotocol,
-            head,
-            codec,
-            forgiven,
-        } = connected;
-        Ok(Connection {
+        let carried = Carried {
             stream,
-            codec,
-            received,
             request,
-            head,
-            subprotocol,
-            forgiven,
-            tried: Vec::new(),
-        })
+            received,
+        };
+        Ok(connection(connected, carried))
     }
 
     /// The way to `url` alone, of which nothing has been asked yet: TCP, the
@@ -307,6 +316,26 @@ impl Client {
         }
         let config = self.options.tls.config()?;
         Ok(Arc::clone(self.tls.get_or_init(|| config)))
+    }
+}
+
+/// What an opening went over.
+struct Carried {
+    stream: Stream,
+    request: Bytes,
+    received: BytesMut,
+}
+
+fn connection(connected: Connected, carried: Carried) -> Connection {
+    Connection {
+        stream: carried.stream,
+        codec: connected.codec,
+        received: carried.received,
+        request: carried.request,
+        head: connected.head,
+        subprotocol: connected.subprotocol,
+        forgiven: connected.forgiven,
+        tried: Vec::new(),
     }
 }
 

@@ -11,7 +11,7 @@ use tokio::{
 use tokio_rustls::rustls::ClientConfig;
 
 use crate::{
-    ConnectError, Options, Proxy, Request, Stage, Stream, TlsFailure, Url, Via, environment,
+    ConnectError, Options, Proxy, Request, Stage, Stream, TlsFailure, Url, Via, environment, http2,
     tcp::{self, Failed},
     tls,
     unix::UnixStream,
@@ -69,9 +69,20 @@ impl<'a> Dial<'a> {
             self.in_time(Stage::Tcp, sent).await?;
         }
         if self.url.secure {
-            stream = self.tls(&config, &self.url.name, stream).await?;
+            let config = || config().map(|config| self.inside(config));
+            stream = self.tls(config, &self.url.name, stream).await?;
         }
         Ok(stream)
+    }
+
+    /// What is offered to be spoken within the server's TLS.
+    fn inside(&self, config: Arc<ClientConfig>) -> Arc<ClientConfig> {
+        if !self.options.http2 {
+            return config;
+        }
+        let mut config = ClientConfig::clone(&config);
+        config.alpn_protocols = vec![http2::PROTOCOL.to_vec()];
+        Arc::new(config)
     }
 
     fn proxy(&self) -> Result<Option<Proxy>, ConnectError> {

@@ -108,6 +108,14 @@ pub enum ConnectError {
         /// Why.
         failure: TlsFailure,
     },
+    /// There is no stream of HTTP/2 with the server.
+    #[error("no WebSocket over HTTP/2 with {host}: {failure}")]
+    Http2 {
+        /// The server.
+        host: String,
+        /// Why.
+        failure: Http2Failure,
+    },
     /// What was asked for cannot be asked for in this draft.
     #[error("{refusal}; {}", refusal.remedy())]
     Unspeakable {
@@ -168,6 +176,30 @@ pub enum ConnectError {
     /// There is no draft to try.
     #[error("no draft is named; name one")]
     NoDraftNamed,
+}
+
+/// Why there is no stream of HTTP/2 for a WebSocket (RFC 8441).
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Http2Failure {
+    /// The server chose no `h2` within TLS.
+    #[error("it does not speak HTTP/2 (ALPN); connect to it over HTTP/1.1")]
+    NotOffered,
+    /// What the server said is no HTTP/2.
+    #[error(
+        "what answers there does not speak HTTP/2 ({0}); connect to it over HTTP/1.1, or with wss:// if it is spoken under TLS alone"
+    )]
+    NotSpoken(String),
+    /// The server's settings allow no WebSocket.
+    #[error(
+        "it speaks HTTP/2, but no WebSockets over it (no SETTINGS_ENABLE_CONNECT_PROTOCOL); connect to it over HTTP/1.1"
+    )]
+    NoWebSockets,
+    /// The server reset the stream before it answered.
+    #[error(
+        "it reset the stream without an answer ({0}); REFUSED_STREAM means that it has too many, anything else that it does not want this request"
+    )]
+    Reset(String),
 }
 
 /// Why a proxy makes no tunnel.

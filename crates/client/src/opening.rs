@@ -98,7 +98,7 @@ pub(crate) async fn open(
 }
 
 /// The versions that an answer lists, in one field or several (RFC 6455 §4.4).
-fn versions(answer: &Answer) -> Vec<u8> {
+pub(crate) fn versions(answer: &Answer) -> Vec<u8> {
     let lists = answer.named("sec-websocket-version");
     let texts = lists.filter_map(|(_, value)| std::str::from_utf8(value).ok());
     texts

@@ -114,6 +114,9 @@ pub struct Options {
     pub no_delay: bool,
     /// How to get to the server.
     pub via: Via,
+    /// Over a stream of HTTP/2 (RFC 8441), within TLS by its name (ALPN), in clear
+    /// because the server is known to speak it. Only Version 13 can be asked for.
+    pub http2: bool,
     /// What TLS goes by.
     pub tls: Tls,
     /// Who sees the openings as they go over the wire.
@@ -141,6 +144,7 @@ impl Default for Options {
             // Messages are short, and somebody waits for the answer.
             no_delay: true,
             via: Via::Directly,
+            http2: false,
             tls: Tls::default(),
             witness: None,
         }

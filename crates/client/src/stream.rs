@@ -1,5 +1,5 @@
 //! What a connection runs over: TCP or a Unix socket, or TLS over that, or over
-//! TLS to a proxy.
+//! TLS to a proxy, or a stream of HTTP/2 over any of these.
 //!
 //! An enum, not a box of a trait: the common case is a plain socket, whose
 //! vectored writes go straight through.
@@ -31,6 +31,15 @@ enum Io {
     Plain(TcpStream),
     Unix(UnixStream),
     Tls(Box<TlsStream<Stream>>),
+    Http2(Box<Within>),
+}
+
+/// A stream of HTTP/2.
+#[derive(Debug)]
+struct Within {
+    stream: draftgate_conn::Stream,
+    /// The version of TLS around its connection.
+    tls: Option<&'static str>,
 }
 
 impl Stream {
@@ -55,24 +64,43 @@ impl Stream {
         }
     }
 
-    /// The TCP socket below everything else; `None` over a Unix socket.
+    /// `stream`, whose connection is driven elsewhere, under `tls`.
+    pub(crate) fn http2(stream: draftgate_conn::Stream, tls: Option<&'static str>) -> Self {
+        Self {
+            io: Io::Http2(Box::new(Within { stream, tls })),
+            ending: None,
+        }
+    }
+
+    /// What was agreed on to be spoken within TLS.
+    pub(crate) fn application_protocol(&self) -> Option<&[u8]> {
+        match &self.io {
+            Io::Tls(tls) => tls.get_ref().1.alpn_protocol(),
+            _ => None,
+        }
+    }
+
+    /// The TCP socket below everything else; `None` over a Unix socket, and over
+    /// HTTP/2, whose connection has it.
     pub fn tcp(&self) -> Option<&TcpStream> {
         match &self.io {
             Io::Plain(tcp) => Some(tcp),
-            Io::Unix(_) => None,
+            Io::Unix(_) | Io::Http2(_) => None,
             Io::Tls(tls) => tls.get_ref().0.tcp(),
         }
     }
 
     /// Whether the server is spoken to under TLS.
     pub fn is_secure(&self) -> bool {
-        matches!(self.io, Io::Tls(_))
+        self.tls_version().is_some()
     }
 
     /// The version of TLS under which the server is spoken to; `None` without TLS.
     pub fn tls_version(&self) -> Option<&'static str> {
-        let Io::Tls(tls) = &self.io else {
-            return None;
+        let tls = match &self.io {
+            Io::Tls(tls) => tls,
+            Io::Http2(within) => return within.tls,
+            Io::Plain(_) | Io::Unix(_) => return None,
         };
         Some(match tls.get_ref().1.protocol_version() {
             Some(ProtocolVersion::TLSv1_3) => "TLS 1.3",
@@ -145,6 +173,7 @@ impl AsyncRead for Io {
             Self::Plain(tcp) => Pin::new(tcp).poll_read(cx, buf),
             Self::Unix(unix) => Pin::new(unix).poll_read(cx, buf),
             Self::Tls(tls) => Pin::new(tls).poll_read(cx, buf),
+            Self::Http2(within) => Pin::new(&mut within.stream).poll_read(cx, buf),
         }
     }
 }
@@ -159,6 +188,7 @@ impl AsyncWrite for Io {
             Self::Plain(tcp) => Pin::new(tcp).poll_write(cx, buf),
             Self::Unix(unix) => Pin::new(unix).poll_write(cx, buf),
             Self::Tls(tls) => Pin::new(tls).poll_write(cx, buf),
+            Self::Http2(within) => Pin::new(&mut within.stream).poll_write(cx, buf),
         }
     }
 
@@ -171,6 +201,7 @@ impl AsyncWrite for Io {
             Self::Plain(tcp) => Pin::new(tcp).poll_write_vectored(cx, bufs),
             Self::Unix(unix) => Pin::new(unix).poll_write_vectored(cx, bufs),
             Self::Tls(tls) => Pin::new(tls).poll_write_vectored(cx, bufs),
+            Self::Http2(within) => Pin::new(&mut within.stream).poll_write_vectored(cx, bufs),
         }
     }
 
@@ -179,6 +210,7 @@ impl AsyncWrite for Io {
             Self::Plain(tcp) => tcp.is_write_vectored(),
             Self::Unix(unix) => unix.is_write_vectored(),
             Self::Tls(tls) => tls.is_write_vectored(),
+            Self::Http2(within) => within.stream.is_write_vectored(),
         }
     }
 
@@ -187,6 +219,7 @@ impl AsyncWrite for Io {
             Self::Plain(tcp) => Pin::new(tcp).poll_flush(cx),
             Self::Unix(unix) => Pin::new(unix).poll_flush(cx),
             Self::Tls(tls) => Pin::new(tls).poll_flush(cx),
+            Self::Http2(within) => Pin::new(&mut within.stream).poll_flush(cx),
         }
     }
 
@@ -195,6 +228,7 @@ impl AsyncWrite for Io {
             Self::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
             Self::Unix(unix) => Pin::new(unix).poll_shutdown(cx),
             Self::Tls(tls) => Pin::new(tls).poll_shutdown(cx),
+            Self::Http2(within) => Pin::new(&mut within.stream).poll_shutdown(cx),
         }
     }
 }

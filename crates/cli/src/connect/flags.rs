@@ -41,6 +41,7 @@ Examples:
   draftgate connect --draft hixie-76 --origin http://tv.example ws://tv.example/updates
   draftgate connect --draft auto --proxy http://me:secret@proxy.example:3128 wss://push.example/
   draftgate connect -x Hello --count 1 ws://127.0.0.1:8080/echo
+  draftgate connect --http2 wss://push.example/
   draftgate connect --show-handshake --show-frames -x Hello ws://127.0.0.1:8080/echo
   echo Hello | draftgate connect --draft hixie-75 ws://127.0.0.1:8080/echo
   draftgate connect --raw --chunk all ws://127.0.0.1:8080/echo < in > out";
@@ -61,6 +62,10 @@ pub(crate) struct Connect {
     pub(crate) draft: Drafts,
     #[command(flatten)]
     pub(crate) reach: Reach,
+    /// Over a stream of HTTP/2 (RFC 8441, hybi-13 alone): within TLS by ALPN, in clear
+    /// because the server is known to speak it
+    #[arg(long)]
+    pub(crate) http2: bool,
     /// How strictly to judge the server's answer; what `lenient` forgives is said
     #[arg(long, value_name = "HOW", default_value = "strict")]
     pub(crate) answer_checks: Checks,

@@ -57,6 +57,7 @@ fn options(args: &Connect) -> Options {
     };
     Options {
         drafts: args.draft.clone(),
+        http2: args.http2,
         answer_checks: args.answer_checks.into(),
         connect_timeout: args.connect_timeout,
         opening_timeout: args.connect_timeout,

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
 mod drafts;
+mod http2;
 mod keep_alive;
 mod proxy;
 mod retry;

@@ -6,6 +6,7 @@
 #[path = "../tls/authority.rs"]
 #[allow(dead_code, reason = "shared with the tests of TLS")]
 mod authority;
+mod client;
 #[path = "../common/mod.rs"]
 mod common;
 mod ends;
