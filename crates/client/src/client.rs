@@ -8,6 +8,7 @@ use draftgate_conn::Start;
 use draftgate_core::{Codec, Draft, Role};
 use draftgate_drafts::{
     RandomKeys,
+    compression::Offers,
     opening::{Ask, Connected, Offer, Refusal, RefusalKind},
 };
 use http::{HeaderValue, header};
@@ -264,6 +265,7 @@ impl Client {
             .iter()
             .map(|(name, value)| (name.as_str(), value.clone()))
             .collect();
+        let extensions = options.compression;
         let ask = Ask {
             secure: url.secure,
             host: request.host.unwrap_or(&url.host),
@@ -273,7 +275,7 @@ impl Client {
             fields: &fields,
             limits: options.limits,
             length_frames: options.length_frames,
-            extensions: None,
+            extensions: extensions.map(|settings| Arc::new(Offers { settings }) as _),
         };
         let mut offer = draftgate_drafts::offer(draft, &ask, &mut RandomKeys)?;
         offer.pending.judge(options.answer_checks);

@@ -55,7 +55,7 @@ mod witness;
 pub use answered::Answered;
 pub use client::{Client, Connection, Tried};
 pub use credentials::Credentials;
-pub use draftgate_drafts::opening::AnswerChecks;
+pub use draftgate_drafts::{compression::Settings as Compression, opening::AnswerChecks};
 pub use environment::NotInEnvironment;
 pub use error::{ConnectError, Http2Failure, ProxyRefusal, Stage};
 pub use options::{Drafts, NotDrafts, Options, Via};

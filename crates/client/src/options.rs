@@ -4,7 +4,10 @@
 use std::{str::FromStr, sync::Arc, time::Duration};
 
 use draftgate_core::{Draft, Limits};
-use draftgate_drafts::opening::{AnswerChecks, LengthFrames};
+use draftgate_drafts::{
+    compression::Settings as Compression,
+    opening::{AnswerChecks, LengthFrames},
+};
 use http::HeaderValue;
 
 use crate::{Proxy, Tls, Witness};
@@ -96,6 +99,9 @@ pub struct Options {
     pub limits: Limits,
     /// What hixie's length-prefixed frames are taken for.
     pub length_frames: LengthFrames,
+    /// What is offered to compress messages, in the drafts that have an extension
+    /// for it; `None`: nothing.
+    pub compression: Option<Compression>,
     /// How strictly the answer is judged.
     pub answer_checks: AnswerChecks,
     /// How long it may take until the request can be sent: name, TCP, the
@@ -133,6 +139,7 @@ impl Default for Options {
             fields: Vec::new(),
             limits: Limits::default(),
             length_frames: LengthFrames::default(),
+            compression: None,
             answer_checks: AnswerChecks::Strict,
             // Three lost SYNs (1 s, 2 s, 4 s) and a slow resolver.
             connect_timeout: Duration::from_secs(10),

@@ -37,7 +37,9 @@ impl Deflater {
         self.window >= SMALLEST
     }
 
-    /// `payload` compressed, without the tail; `None` if it is better sent as it is.
+    /// `payload` compressed, without the tail; `None` if it is sent as it is. That
+    /// depends on its length alone: what does not become smaller grows by a few
+    /// octets, and there are peers that are not prepared for both.
     pub(crate) fn encode(&mut self, payload: &[u8]) -> Option<Bytes> {
         if payload.is_empty() || payload.len() < self.least as usize || !self.works() {
             return None;
@@ -58,7 +60,7 @@ impl Deflater {
             return Some(encoded.into());
         }
         scratch::keep_deflater(kind, *deflate);
-        (encoded.len() < payload.len()).then(|| encoded.into())
+        Some(encoded.into())
     }
 }
 

@@ -66,6 +66,9 @@ pub(crate) struct Connect {
     /// because the server is known to speak it
     #[arg(long)]
     pub(crate) http2: bool,
+    /// Offer to compress messages: permessage-deflate, in Version 8 deflate-frame
+    #[arg(long)]
+    pub(crate) compress: bool,
     /// How strictly to judge the server's answer; what `lenient` forgives is said
     #[arg(long, value_name = "HOW", default_value = "strict")]
     pub(crate) answer_checks: Checks,

@@ -18,7 +18,7 @@ mod session;
 
 use std::{sync::Arc, time::Duration};
 
-use draftgate_client::{Client, ConnectError, Options, Url};
+use draftgate_client::{Client, Compression, ConnectError, Options, Url};
 use tokio::{runtime::Builder, time::Instant};
 
 pub(crate) use flags::Connect;
@@ -58,11 +58,20 @@ fn options(args: &Connect) -> Options {
     Options {
         drafts: args.draft.clone(),
         http2: args.http2,
+        compression: args.compress.then(compression),
         answer_checks: args.answer_checks.into(),
         connect_timeout: args.connect_timeout,
         opening_timeout: args.connect_timeout,
         witness: args.show.show_handshake.then(|| Arc::new(heads) as _),
         ..args.reach.options()
+    }
+}
+
+/// A single connection has the memory to keep the context.
+fn compression() -> Compression {
+    Compression {
+        takeover: true,
+        ..Compression::default()
     }
 }
 

@@ -86,6 +86,24 @@ fn hybi_13_sends_lines_and_closes_by_1000() {
 }
 
 #[test]
+fn compression_is_offered_where_it_is_asked_for() {
+    let script = Script::start(|peer| {
+        let head = peer.open_13("Sec-WebSocket-Extensions: permessage-deflate\r\n");
+        let offer = "\r\nSec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n";
+        assert!(head.contains(offer), "{head}");
+        let (first, payload) = peer.frame();
+        assert_eq!((first, payload.len() < 30), (0xc1, true), "{payload:02x?}");
+        peer.say(b"\xc1\x07\xf2\x48\xcd\xc9\xc9\x07\x00");
+        peer.close_13();
+    });
+    let url = script.url("/");
+    let ended = draftgate(["connect", "--compress", &url]).run_with("Hello ".repeat(50));
+    script.finish();
+    ended.expect(0, &[]);
+    assert_eq!(ended.stdout, "Hello\n");
+}
+
+#[test]
 fn a_complaint_that_crosses_our_close_is_told() {
     let close = |octets: &'static [u8]| {
         converse("hybi-13", "Hello", move |peer| {
