@@ -2,7 +2,7 @@
 //! one order, on a developer's machine and in continuous integration alike. A
 //! program rather than a script, so that its rules have tests of their own and
 //! need nothing but cargo. `cargo xtask dist` makes the packages, `cargo xtask
-//! bench` measures, and `cargo xtask check-targets` compiles for the systems that the tests do not run on. Exit codes:
+//! bench` measures, `cargo xtask conformance` runs the longest suite, and `cargo xtask check-targets` compiles for the systems that the tests do not run on. Exit codes:
 //! 0 all passed, 1 a step failed, 2 usage.
 #![allow(
     clippy::print_stdout,
@@ -14,6 +14,7 @@ mod bans;
 mod bench;
 mod code;
 mod command;
+mod conformance;
 mod count;
 mod dist;
 mod failure;
@@ -54,6 +55,8 @@ enum Task {
     Dist(dist::DistArgs),
     /// Measure draftgate next to other servers: a table with our goals
     Bench(bench::BenchArgs),
+    /// Run the cases of the Autobahn suite that take minutes
+    Conformance,
     /// Compile for the systems that have every command but serve: macOS, Windows
     CheckTargets,
 }
@@ -73,6 +76,7 @@ fn main() -> ExitCode {
         Task::Test(args) => return tested(&args),
         Task::Dist(args) => root().and_then(|root| dist::run(&root, &args)),
         Task::Bench(args) => root().and_then(|root| bench::run(&root, &args)),
+        Task::Conformance => root().and_then(|root| conformance::run(&root)),
         Task::CheckTargets => targets::check(),
     };
     match done {

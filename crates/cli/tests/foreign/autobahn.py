@@ -13,7 +13,8 @@ With --serve the first line is `PORT n`. The client under test asks
 /getCaseCount (one text message: the number), then for N = 1, 2, ... opens
 /runCase?case=N&agent=NAME, echoes every message as the type it came in until
 the connection ends, and opens /updateReports?agent=NAME last, which ends the
-run. Exit code 0: no case failed; 1: some did; 2: usage; 3: no end in 120 s.
+run. Exit code 0: no case failed; 1: some did; 2: usage; 3: no end in
+120 s, or as --patience says.
 """
 
 import argparse
@@ -61,17 +62,18 @@ def main():
     parser.add_argument("url", nargs="?", help="echo server to judge")
     parser.add_argument("--serve", action="store_true", help="judge a client instead")
     parser.add_argument("--cases", required=True, help="globs, with commas between")
+    parser.add_argument("--patience", type=int, default=PATIENCE, help="seconds")
     options = parser.parse_args()
     if (options.url is None) != options.serve:
         parser.error("give a URL or --serve, not both")
     cases = options.cases.split(",")
     run = judge_client(cases) if options.serve else judge_server(options.url, cases)
     try:
-        results = asyncio.run(asyncio.wait_for(run, PATIENCE))
+        results = asyncio.run(asyncio.wait_for(run, options.patience))
     except FailureError as failure:
         results = failure.results
     except asyncio.TimeoutError:
-        print(f"the cases did not end in {PATIENCE} s", file=sys.stderr)
+        print(f"the cases did not end in {options.patience} s", file=sys.stderr)
         sys.exit(3)
     if not results:
         print("no case ran", file=sys.stderr)

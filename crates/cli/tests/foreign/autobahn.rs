@@ -1,7 +1,8 @@
-//! The Autobahn cases of hybi-13 that need no extension, by the PyPI package
-//! kosoku, against the gateway's `/echo` and against our client; against a proxy
+//! The Autobahn cases of hybi-13, by the PyPI package kosoku: those that need no
+//! extension against the gateway's `/echo` and against our client; against a proxy
 //! route from either side; and against `/echo` in hybi-08, whose frames are the
-//! same. Those that are not
+//! same. Of those about compression a selection; `cargo xtask conformance`
+//! runs all. Those that are not
 //! strictly "OK" are exactly the ones listed in `expected-failures.toml`: two at
 //! most in hybi-13, and three in hybi-08 where it is another draft.
 
@@ -10,7 +11,7 @@ use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener};
 use std::thread;
 
-use draftgate_client::Options;
+use draftgate_client::{Compression, Options};
 use draftgate_conn::{Closed, Conn, Handler, Peer, Settings};
 use draftgate_core::{Message, Outgoing};
 use serde_json::Value;
@@ -23,6 +24,14 @@ use crate::programs::python;
 /// Framing, pings, reserved bits, opcodes, fragmentation, UTF-8, closing, and
 /// fragments of large messages. 9 measures speed; 12 and 13 are compression.
 const CASES: &str = "1.*,2.*,3.*,4.*,5.*,6.*,7.*,10.*";
+
+/// Of each kind of message and each set of parameters that there is.
+const COMPRESSED: &str = "12.1.1,12.1.5,12.2.3,12.3.11,12.4.2,12.5.2,\
+    13.1.2,13.2.2,13.3.2,13.4.2,13.5.2,13.6.2,13.7.2";
+
+/// The same without those in which a server asks for what our client does not offer.
+const COMPRESSED_CLIENT: &str = "12.1.1,12.1.5,12.2.3,12.3.11,12.4.2,12.5.2,\
+    13.1.2,13.3.2,13.4.2,13.7.2";
 
 /// How many there are. A glob that has come to match nothing would pass too.
 const COUNT: usize = 247;
@@ -42,6 +51,68 @@ fn foreign_autobahn_judges_the_server() {
     let mut command = python("autobahn.py");
     command.arg(gateway.url("/echo")).args(["--cases", CASES]);
     judge("server", 0, Child::start("Autobahn", &mut command));
+}
+
+#[test]
+fn foreign_autobahn_judges_the_servers_compression() {
+    for context in [false, true] {
+        let verdict = compression_of_the_server(context, COMPRESSED);
+        assert_eq!(verdict, (COMPRESSED.split(',').count(), BTreeMap::new()));
+    }
+}
+
+#[tokio::test]
+async fn foreign_autobahn_judges_the_clients_compression() {
+    let (autobahn, host) = fuzzing_server(COMPRESSED_CLIENT);
+    ask_for_every_case(&host, compressing()).await;
+    let verdict = compression(autobahn);
+    assert_eq!(
+        verdict,
+        (COMPRESSED_CLIENT.split(',').count(), BTreeMap::new())
+    );
+}
+
+/// Minutes: for `cargo xtask conformance`.
+#[test]
+#[ignore = "takes minutes"]
+fn conformance_of_all_compression() {
+    let verdict = compression_of_the_server(true, "12.*,13.*");
+    assert_eq!(verdict, (216, BTreeMap::new()));
+}
+
+fn compressing() -> Options {
+    let compression = Compression {
+        least: 1,
+        takeover: true,
+        ..Compression::default()
+    };
+    Options {
+        compression: Some(compression),
+        ..Options::default()
+    }
+}
+
+fn compression_of_the_server(context: bool, cases: &str) -> (usize, BTreeMap<String, Value>) {
+    let text = format!(
+        "drafts = \"all\"\n\n[[listeners]]\naddress = \"127.0.0.1:0\"\n\n\
+        [[routes]]\npath = \"/echo\"\nservice = \"echo\"\ncompression = true\n\
+        compression-least = 1\ncompression-context = {context}\n"
+    );
+    let gateway = Gateway::with(&format!("autobahn-compression-{context}"), &text);
+    let mut command = python("autobahn.py");
+    command.arg(gateway.url("/echo")).args(["--cases", cases]);
+    command.args(["--patience", "3600"]);
+    compression(Child::start("Autobahn", &mut command))
+}
+
+/// How many cases there were, and those that are not "OK".
+fn compression(mut autobahn: Child) -> (usize, BTreeMap<String, Value>) {
+    let verdict: Value = serde_json::from_str(&autobahn.line()).unwrap();
+    autobahn.end();
+    let cases = verdict["cases"].as_object().unwrap();
+    let not_ok = cases.iter().filter(|(_, case)| case["behavior"] != "OK");
+    let not_ok = not_ok.map(|(name, case)| (name.clone(), case.clone()));
+    (cases.len(), not_ok.collect())
 }
 
 /// Its frames are those of hybi-13: only the number in the request differs.
@@ -74,17 +145,17 @@ fn foreign_autobahn_judges_the_proxy_before_an_echo() {
 
 #[tokio::test]
 async fn foreign_autobahn_judges_the_client() {
-    let (autobahn, host) = fuzzing_server();
-    ask_for_every_case(&host).await;
+    let (autobahn, host) = fuzzing_server(CASES);
+    ask_for_every_case(&host, Options::default()).await;
     judge("client", 0, autobahn);
 }
 
 /// Our client in front of the proxy echoes what Autobahn sends from behind it.
 #[tokio::test]
 async fn foreign_autobahn_judges_the_proxy_behind_a_client() {
-    let (autobahn, host) = fuzzing_server();
+    let (autobahn, host) = fuzzing_server(CASES);
     let gateway = proxy("autobahn-behind", &host);
-    ask_for_every_case(gateway.host()).await;
+    ask_for_every_case(gateway.host(), Options::default()).await;
     judge_proxy("behind", autobahn);
 }
 
@@ -98,9 +169,9 @@ fn proxy(name: &str, upstream: &str) -> Gateway {
 }
 
 /// Autobahn's server, and where it is.
-fn fuzzing_server() -> (Child, String) {
+fn fuzzing_server(cases: &str) -> (Child, String) {
     let mut command = python("autobahn.py");
-    command.args(["--serve", "--cases", CASES]);
+    command.args(["--serve", "--cases", cases]);
     let mut autobahn = Child::start("Autobahn", &mut command);
     let line = autobahn.line();
     let host = format!("127.0.0.1:{}", line.strip_prefix("PORT ").unwrap());
@@ -108,8 +179,8 @@ fn fuzzing_server() -> (Child, String) {
 }
 
 /// Does what Autobahn wants of a client, at `host`.
-async fn ask_for_every_case(host: &str) {
-    let client = draftgate_client::Client::new(Options::default());
+async fn ask_for_every_case(host: &str, options: Options) {
+    let client = draftgate_client::Client::new(options);
     let count = Echo::ask(&client, host, "/getCaseCount").await.text;
     let count: usize = count.expect("a message with the number").parse().unwrap();
     for case in 1..=count {

@@ -10,6 +10,7 @@ use std::path::Path;
 use std::process::Command;
 
 use draftgate_core::{Capabilities, Draft};
+use draftgate_gateway::config::EMBEDDED;
 use serde_json::json;
 
 use crate::child::Child;
@@ -29,7 +30,55 @@ struct Visitor {
 
 #[test]
 fn foreign_browsers_of_2011_of_2013_and_of_today_read_each_other() {
-    let mut gateway = Gateway::start();
+    read_each_other("", Gateway::start());
+}
+
+/// That of 2011 compresses nothing, that of 2013 per frame, today's per message.
+#[test]
+fn foreign_browsers_read_each_other_whatever_each_compresses() {
+    let bus = "service = \"bus\"\n";
+    let compressed = format!("{bus}compression = true\ncompression-least = 1\n");
+    for context in ["", "compression-context = true\n"] {
+        let text = embedded(bus, &format!("{compressed}{context}"));
+        read_each_other("compressed-", Gateway::with("browsers-compressed", &text));
+    }
+}
+
+#[test]
+fn foreign_phantomjs_2_speaks_to_echo_compressed_per_frame() {
+    let echo = "service = \"echo\"\n";
+    let compressed = format!("{echo}compression = true\ncompression-least = 1\n");
+    let text = embedded(echo, &compressed);
+    let mut gateway = Gateway::with("phantomjs-2-compressed", &text);
+    let mut command = phantomjs_2("phantom-echo.js");
+    command.args([&gateway.url("/echo"), "--hybi"]);
+    let mut browser = Child::start("PhantomJS 2", &mut command);
+    let agreed = &browser.event("open")["extensions"];
+    assert_eq!(agreed, "x-webkit-deflate-frame");
+    hears_echoes(&mut browser);
+    assert_eq!(browser.event("binary")["length"], 256);
+    assert_eq!(browser.event("close")["code"], 4000);
+    browser.end_well();
+    let line = gateway.access_line();
+    assert_eq!(
+        (&line["messages_in"], &line["messages_out"]),
+        (&json!(6), &json!(6)),
+        "{line}"
+    );
+    // The 70,000 octets of one letter took next to nothing, in both directions.
+    for octets in ["octets_in", "octets_out"] {
+        assert!(line[octets].as_u64().unwrap() < 2_000, "{line}");
+    }
+}
+
+/// The embedded configuration on a free port, with `route` put otherwise.
+fn embedded(route: &str, otherwise: &str) -> String {
+    assert!(EMBEDDED.contains(route) && EMBEDDED.contains(":8080"));
+    let text = EMBEDDED.replacen(route, otherwise, 1);
+    text.replace(":8080", ":0")
+}
+
+fn read_each_other(pictures_of: &str, mut gateway: Gateway) {
     let visitors = [
         Visitor {
             name: "PhantomJS",
@@ -56,7 +105,8 @@ fn foreign_browsers_of_2011_of_2013_and_of_today_read_each_other() {
     let screenshots = folder().join("screenshots");
     fs::create_dir_all(&screenshots).unwrap();
     let pictures = visitors.each_ref().map(|visitor| {
-        let picture = screenshots.join(format!("{}.png", visitor.name.to_lowercase()));
+        let name = format!("{pictures_of}{}.png", visitor.name.to_lowercase());
+        let picture = screenshots.join(name);
         // The picture of an earlier run must not pass for this one's.
         let _ = fs::remove_file(&picture);
         picture
