@@ -69,7 +69,7 @@ impl Hybi {
         let of_frame = self.masking.of_frame(self.layout, key);
         of_frame.mask(header, 0);
         out.put_with([&key, header, payload], |octets| {
-            of_frame.mask(octets, size)
+            of_frame.mask(octets, size);
         });
     }
 

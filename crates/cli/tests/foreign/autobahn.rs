@@ -76,8 +76,17 @@ async fn foreign_autobahn_judges_the_clients_compression() {
 #[test]
 #[ignore = "takes minutes"]
 fn conformance_of_all_compression() {
-    let verdict = compression_of_the_server(true, "12.*,13.*");
-    assert_eq!(verdict, (216, BTreeMap::new()));
+    let mut ran = 0;
+    for section in [(12, 1..=5), (13, 1..=7)] {
+        let (number, kinds) = section;
+        for kind in kinds {
+            let cases = format!("{number}.{kind}.*");
+            let (count, not_ok) = compression_of_the_server(true, &cases);
+            assert_eq!(not_ok, BTreeMap::new(), "{cases}");
+            ran += count;
+        }
+    }
+    assert_eq!(ran, 216);
 }
 
 fn compressing() -> Options {
