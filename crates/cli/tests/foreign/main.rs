@@ -22,6 +22,7 @@ mod expected;
 mod fed;
 mod gateway;
 mod hops;
+mod http2;
 mod ladder;
 mod monitoring;
 mod octets;

@@ -205,4 +205,6 @@ fn foreign_chromium_reads_over_wss_what_its_page_over_https_opened() {
         (&"1.3".into(), &"hybi-13".into()),
         "{line}"
     );
+    // The page came over HTTP/2, and so its WebSocket did (RFC 8441).
+    assert_eq!(line["http"], "2", "{line}");
 }
