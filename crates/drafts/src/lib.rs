@@ -129,6 +129,13 @@ pub fn spoken() -> impl Iterator<Item = Draft> {
     ACCEPTORS.iter().map(|acceptor| acceptor.draft())
 }
 
+/// Those of them that a gateway serves and a client opens, oldest first. hybi-01 to
+/// -05 are read, written and explained; no suite of whole gateways has met them yet.
+pub fn served() -> impl Iterator<Item = Draft> {
+    let between = Draft::Hybi01..Draft::Hybi06;
+    spoken().filter(move |draft| !between.contains(draft))
+}
+
 /// The rules of every draft that is spoken, oldest first.
 pub fn dialects() -> impl Iterator<Item = &'static Dialect> {
     [
@@ -157,6 +164,11 @@ pub fn traits() -> impl Iterator<Item = Traits> {
             with_length_frames: acceptor.capabilities(with),
             bad_utf8: dialect.bad_utf8,
         })
+}
+
+/// The same of every draft that is [`served`].
+pub fn served_traits() -> impl Iterator<Item = Traits> {
+    traits().filter(|traits| served().any(|draft| draft == traits.draft))
 }
 
 /// The draft whose opening has no key of any kind: it proves nothing, and an
@@ -292,7 +304,16 @@ pub fn offerer(draft: Draft) -> Result<&'static dyn Offerer, Refusal> {
 
 /// Why `draft` cannot be spoken although it has a name.
 pub fn not_built(draft: Draft) -> Refusal {
-    let spoken: Vec<String> = spoken().map(Draft::with_alias).collect();
+    none_of(spoken(), draft)
+}
+
+/// Why `draft` is not spoken over a network.
+pub fn not_served(draft: Draft) -> Refusal {
+    none_of(served(), draft)
+}
+
+fn none_of(drafts: impl Iterator<Item = Draft>, draft: Draft) -> Refusal {
+    let spoken: Vec<String> = drafts.map(Draft::with_alias).collect();
     Refusal::with(
         RefusalKind::DraftNotBuilt,
         format!("{}; spoken are {}", draft.with_alias(), spoken.join(", ")),

@@ -2,18 +2,18 @@
 
 use std::fmt::Write;
 
-use draftgate_core::{BadUtf8, Closing};
+use draftgate_core::{BadUtf8, Closing, Traits};
 use draftgate_wire::opening::RefusalKind;
 
-use crate::{number, traits};
+use crate::number;
 
-/// What each draft that is spoken can say, as a Markdown table.
-pub fn capability_table() -> String {
+/// What each of these drafts can say, as a Markdown table.
+pub fn capability_table(drafts: impl IntoIterator<Item = Traits>) -> String {
     let mut table = String::from(
         "| draft | told by | text | binary | ping | fragments | close | text that is not UTF-8 |\n\
          | --- | --- | --- | --- | --- | --- | --- | --- |\n",
     );
-    for it in traits() {
+    for it in drafts {
         let able = it.capabilities;
         let told_by = match (it.draft.version(), able.closing) {
             (Some(version), _) => format!("`Sec-WebSocket-Version: {version}`"),

@@ -140,6 +140,9 @@ pub(crate) async fn decide(request: &Request, asked: Asked<'_>) -> Result<Opened
     let draft = draftgate_drafts::detect(parts, options)
         .map_err(|refusal| with_http(route, refuse(refusal)))?;
     let draft = draftgate_drafts::among(&route.drafts, draft);
+    if !draftgate_drafts::served().any(|served| served == draft) {
+        return Err(refuse(draftgate_drafts::not_served(draft)));
+    }
     let acceptor = draftgate_drafts::acceptor(draft).map_err(refuse)?;
     if !route.speaks(draft) {
         return Err(refuse(RefusalKind::DraftNotEnabled.into()).with(draft.with_alias()));

@@ -6,7 +6,7 @@ mod common;
 
 use std::net::SocketAddr;
 
-use common::{Client, config, gateway, spoken, with_route};
+use common::{Client, config, gateway, served, with_route};
 use draftgate_core::{Draft, Message};
 use draftgate_gateway::config::{Compression, Config, Environment};
 use http::HeaderValue;
@@ -32,15 +32,10 @@ async fn client(address: SocketAddr, draft: Draft, path: &str, offers: &'static 
     Client::over_with(tcp, &address.to_string(), draft, path, &[], &fields).await
 }
 
-/// Each draft with each extension that goes with it, and without. A client of
-/// hybi-01 that has not spoken yet is none to be told from one of hixie-76, so it
-/// has no place among those who only listen.
+/// Each draft with each extension that goes with it, and without.
 fn peers() -> Vec<(Draft, &'static str)> {
-    let drafts = spoken().into_iter().filter(|it| *it != Draft::Hybi01);
-    let mut peers: Vec<_> = drafts.map(|draft| (draft, "")).collect();
+    let mut peers: Vec<_> = served().into_iter().map(|draft| (draft, "")).collect();
     peers.extend([
-        (Draft::Hybi04, "deflate-stream"),
-        (Draft::Hybi05, "deflate-stream"),
         (Draft::Hybi06, "deflate-stream"),
         (Draft::Hybi07, "deflate-stream"),
         (Draft::Hybi08, "deflate-stream"),
@@ -154,7 +149,7 @@ async fn an_offer_is_answered_where_the_route_compresses_and_nowhere_else() {
 fn parsed(keys: &str) -> Result<Config, String> {
     let text =
         format!("drafts = \"all\"\n[[routes]]\npath = \"/echo\"\nservice = \"echo\"\n{keys}");
-    Config::parse(&text, "a.toml", &spoken(), &Environment::default()).map_err(|e| e.to_string())
+    Config::parse(&text, "a.toml", &served(), &Environment::default()).map_err(|e| e.to_string())
 }
 
 #[test]

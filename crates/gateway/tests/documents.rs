@@ -78,7 +78,7 @@ fn every_code_is_listed_by_symptom() {
 
 #[test]
 fn what_every_draft_is_told_stands_in_the_page_on_translation() {
-    let drafts: Vec<Traits> = draftgate_drafts::traits().collect();
+    let drafts: Vec<Traits> = draftgate_drafts::served_traits().collect();
     for (name, table) in [
         ("messages", table::message_table(&drafts)),
         ("policies", table::policy_table(&drafts)),
@@ -148,7 +148,7 @@ fn with_secrets(text: &str, folder: &Path) -> String {
 /// draws a warning.
 #[test]
 fn the_examples_in_the_pages_are_good_configurations() {
-    let spoken: Vec<Draft> = draftgate_drafts::spoken().collect();
+    let spoken: Vec<Draft> = draftgate_drafts::served().collect();
     let mut examples = 0;
     let pages = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs")).unwrap();
     let pages: String = pages

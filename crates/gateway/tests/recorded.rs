@@ -9,7 +9,7 @@ mod common;
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
-use common::{PATIENCE, Raw, config, gateway, spoken, until};
+use common::{PATIENCE, Raw, config, gateway, served, until};
 use draftgate_core::{Draft, Event, Notice, Role};
 use draftgate_drafts::opening::RefusalKind;
 use draftgate_gateway::{
@@ -87,9 +87,9 @@ fn answer(vector: &Vector) -> Vec<u8> {
 async fn recorded_clients_get_what_their_servers_gave_them() {
     let archive = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../interop-vectors");
     let (running, address) = gateway(echoes());
-    let mut served = BTreeMap::<Draft, usize>::new();
+    let mut counted = BTreeMap::<Draft, usize>::new();
     for vector in load_dir(archive).unwrap() {
-        let spoken = spoken().contains(&vector.about.draft);
+        let spoken = served().contains(&vector.about.draft);
         if vector.about.kind != Kind::Captured || !spoken || !is_echo(&vector) {
             continue;
         }
@@ -108,11 +108,11 @@ async fn recorded_clients_get_what_their_servers_gave_them() {
             // Ours follows, and TCP ends.
             assert!(!raw.rest().await.is_empty(), "{}", vector.name);
         }
-        *served.entry(vector.about.draft).or_default() += 1;
+        *counted.entry(vector.about.draft).or_default() += 1;
     }
     until("they have gone", || running.counts().connections == 0).await;
-    for draft in spoken() {
-        let served = served.get(&draft).copied().unwrap_or(0);
+    for draft in served() {
+        let served = counted.get(&draft).copied().unwrap_or(0);
         let enough = if draft == Draft::Hybi06 { 40 } else { 5 };
         assert!(served >= enough, "{draft}: {served} clients served");
         assert_eq!(running.counts().upgrades_in(draft), served as u64);
@@ -150,7 +150,7 @@ async fn openings_written_to_be_refused_are_refused_with_the_archives_codes() {
         };
         let (head, body) = refused(&vector.octets(Role::Client), address).await;
         let told = body.split("Code: ").nth(1).and_then(|c| c.lines().next());
-        if told == Some("draft-not-built") && !spoken().contains(&vector.about.draft) {
+        if told == Some("draft-not-built") && !served().contains(&vector.about.draft) {
             continue;
         }
         let named = told.is_some_and(|code| rules.iter().any(|rule| rule == code));

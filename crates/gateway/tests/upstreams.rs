@@ -8,7 +8,7 @@ mod common;
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use common::{Client, HYBI_13, Lines, Raw, captured, config, gateway, soon, spoken, until};
+use common::{Client, HYBI_13, Lines, Raw, captured, config, gateway, served, soon, until};
 use draftgate_core::{Draft, Message};
 use draftgate_gateway::{
     Running,
@@ -34,7 +34,7 @@ fn proxy(keys: &str) -> (Running, SocketAddr) {
         {keys}
         "#
     );
-    let config = Config::parse(&text, "a.toml", &spoken(), &Environment::default());
+    let config = Config::parse(&text, "a.toml", &served(), &Environment::default());
     gateway(config.unwrap_or_else(|error| panic!("{error}")))
 }
 
@@ -65,14 +65,14 @@ async fn servers_take_turns_and_stand_in_for_each_other() {
     let (second, second_at) = gateway(config());
     let keys = format!("upstream = [\"ws://{first_at}/echo\", \"ws://{second_at}/echo\"]");
     let (front, address) = proxy(&keys);
-    for draft in spoken() {
+    for draft in served() {
         drop(converse(address, draft).await);
     }
-    let half = spoken().len() as u64 / 2;
+    let half = served().len() as u64 / 2;
     let came = [&first, &second].map(|server| server.counts().accepted);
     assert_eq!(came, [half, half]);
     soon("the end of the first", first.shutdown()).await;
-    for draft in spoken() {
+    for draft in served() {
         drop(converse(address, draft).await);
     }
     assert_eq!(second.counts().accepted, 3 * half);
@@ -91,7 +91,7 @@ async fn clients_of_a_server_with_one_slot_wait_for_their_turn() {
         "upstream = \"ws://{at}/echo\"\nmax-upstream-connections = 1\nupstream-wait = \"30s\""
     );
     let (front, address) = proxy(&keys);
-    for draft in spoken() {
+    for draft in served() {
         let first = converse(address, draft).await;
         let accepted = server.counts().accepted;
         let second = tokio::spawn(converse(address, draft));
@@ -116,7 +116,7 @@ async fn a_queue_that_is_full_is_said_to_be() {
         "upstream = \"ws://{at}/echo\"\nmax-upstream-connections = 1\nupstream-waiting = 1"
     );
     let (front, address) = proxy(&keys);
-    let _first = converse(address, spoken()[0]).await;
+    let _first = converse(address, served()[0]).await;
     let request = HYBI_13.replace("/echo", "/near");
     let _second = Raw::say(address, &request).await;
     until("the second client", || front.counts().connections == 2).await;
@@ -132,14 +132,14 @@ async fn a_queue_that_is_full_is_said_to_be() {
 
 #[tokio::test]
 async fn the_draft_that_worked_is_told_once_and_tried_first() {
-    for draft in spoken() {
+    for draft in served() {
         let (lines, _guard) = captured();
         let mut behind = config();
         for route in &mut behind.routes {
             route.drafts = vec![draft];
         }
         let (server, at) = gateway(behind);
-        let names: Vec<String> = spoken()
+        let names: Vec<String> = served()
             .iter()
             .rev()
             .map(|it| format!("{:?}", it.name()))
@@ -149,13 +149,13 @@ async fn the_draft_that_worked_is_told_once_and_tried_first() {
             names.join(", ")
         );
         let (front, address) = proxy(&keys);
-        drop(converse(address, *spoken().last().unwrap()).await);
+        drop(converse(address, *served().last().unwrap()).await);
         let tries = server.counts().accepted;
-        for near in spoken() {
+        for near in served() {
             drop(converse(address, near).await);
         }
         let more = server.counts().accepted - tries;
-        assert_eq!(more, spoken().len() as u64, "{draft}");
+        assert_eq!(more, served().len() as u64, "{draft}");
         let told = lines.with("message", "upstream speaks this draft");
         assert_eq!(told.len(), 1, "{draft}: {told:?}");
         assert_eq!(told[0]["draft"], draft.name());
@@ -172,7 +172,7 @@ async fn connections_come_from_the_addresses_of_ours_in_turn() {
         format!("upstream = \"ws://{at}/echo\"\nupstream-sources = [\"127.0.0.2\", \"127.0.0.3\"]");
     let (front, address) = proxy(&keys);
     for _ in 0..4 {
-        drop(converse(address, spoken()[0]).await);
+        drop(converse(address, served()[0]).await);
         until("its end", || server.counts().connections == 0).await;
     }
     let from: Vec<String> = lines_behind(&lines, 4)
@@ -216,7 +216,7 @@ async fn a_server_that_reads_the_proxy_protocol_knows_the_client_over_tcp_and_un
     behind.listeners[0].proxy_protocol = true;
     behind.listeners[0].trusted_proxies =
         vec!["127.0.0.1".parse::<std::net::IpAddr>().unwrap().into()];
-    for draft in spoken() {
+    for draft in served() {
         let (lines, _guard) = captured();
         let (server, at) = gateway(behind.clone());
         let socket = socket(at);

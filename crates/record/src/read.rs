@@ -5,11 +5,11 @@
 //! good for is to see later whether anything has changed.
 
 use bytes::{Bytes, BytesMut};
-use draftgate_core::{Codec, Draft, Event, Notice, Outbox, Role, State, Violation};
+use draftgate_core::{Codec, Draft, Event, Limits, Notice, Outbox, Role, State, Violation};
 use draftgate_drafts::{
     FixedKeys, acceptor,
     opening::{Accepted, Refusal, parts},
-    recorded::{answer, resume},
+    recorded::{answer_within, resume},
 };
 use draftgate_vectors::{AnswerFacts, Broken, Ends, Expectation, Refused, Stated};
 
@@ -44,7 +44,7 @@ fn as_server(draft: Draft, client: &Bytes, server: &Bytes) -> Expectation {
         Ok(None) => return stated(Ends::MidHead),
         Err(malformed) => return refused("head-malformed", malformed.to_string()),
     };
-    let accepted = match answer(&request) {
+    let accepted = match answer_within(Limits::default(), &request, server) {
         Ok((_, accepted)) => accepted,
         Err(refusal) => return of_refusal(&refusal),
     };

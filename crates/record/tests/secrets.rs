@@ -6,7 +6,7 @@
 use std::{path::Path, time::Duration};
 
 use draftgate_core::Role;
-use draftgate_drafts::{acceptor, spoken};
+use draftgate_drafts::{acceptor, served};
 use draftgate_record::{Facts, Secrets, Taped, exchange};
 use draftgate_vectors::{GapReason, Kind, Vector, load_dir, write};
 
@@ -39,7 +39,7 @@ fn who_is_refused_and_asks_again_with_a_password_keeps_it() {
     const REFUSED: &[u8] = b"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic\r\nContent-Length: 0\r\nSet-Cookie: id=S3cret\r\n\r\n";
     let archive = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../interop-vectors");
     let archive = load_dir(&archive).unwrap();
-    for draft in spoken() {
+    for draft in served() {
         let asks = archive
             .iter()
             .find(|vector| vector.about.draft == draft && vector.about.kind == Kind::Captured);

@@ -5,7 +5,7 @@
 
 use draftgate_bench::servers::{Server, Service};
 use draftgate_core::Draft;
-use draftgate_drafts::spoken;
+use draftgate_drafts::served;
 
 use crate::contender::{Contender, Programs};
 use crate::load::Metric;
@@ -265,7 +265,7 @@ fn drafts_echo(scale: Scale, size: &str, payload: &str, window: u32) -> Scenario
     let window = window.to_string();
     let verb = verb::echo(payload, &window);
     let words = Words::new(&verb, scale, verb::ECHO);
-    let rows = spoken()
+    let rows = served()
         .filter(|draft| *draft != Draft::Hybi13)
         .map(|draft| {
             let driver = Contender::WebsocketDriver(Service::Echo);
@@ -392,7 +392,7 @@ mod tests {
     #[test]
     fn every_draft_but_hybi_13_is_measured_next_to_it() {
         let all = all(Scale { quick: true });
-        for draft in spoken().filter(|draft| *draft != Draft::Hybi13) {
+        for draft in served().filter(|draft| *draft != Draft::Hybi13) {
             let rows = all.iter().flat_map(|scenario| &scenario.rows);
             let its = rows.filter(|row| row.title.starts_with(&format!("{draft} echo")));
             assert_eq!(its.count(), 3, "{draft}");

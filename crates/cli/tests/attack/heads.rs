@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use draftgate_drafts::{ACCEPTORS, spoken};
+use draftgate_drafts::{ACCEPTORS, served};
 use tokio::io::AsyncWriteExt;
 
 use crate::{
@@ -35,7 +35,7 @@ fn a_head_that_comes_octet_by_octet_ends_by_its_timeout() {
         },
     );
     let gateway = siege.gateway();
-    let drafts: Vec<_> = spoken().collect();
+    let drafts: Vec<_> = served().collect();
     let held = siege.attack(swarm(EACH * drafts.len(), |n| {
         let opening = Opening::of(gateway, drafts[n % drafts.len()], "/echo", &[]);
         async move {
@@ -113,7 +113,7 @@ fn a_body_of_any_length_is_refused_before_it_comes() {
         Rules::default(),
     );
     let gateway = siege.gateway();
-    let drafts: Vec<_> = spoken().collect();
+    let drafts: Vec<_> = served().collect();
     let held = siege.attack(swarm(EACH * drafts.len(), |n| {
         let field = match n % 2 {
             0 => ("Content-Length", "9223372036854775807"),

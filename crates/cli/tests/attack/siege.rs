@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use draftgate_drafts::spoken;
+use draftgate_drafts::served;
 use serde_json::Value;
 use tokio::{runtime::Runtime, time::Instant};
 
@@ -96,7 +96,7 @@ impl Siege {
         let second = (!second.is_empty()).then(&mut address);
         let fresh = files(process.id());
         for _ in 0..4 {
-            for draft in spoken() {
+            for draft in served() {
                 let mut client = Client::open(gateway, draft);
                 client.echo(&"x".repeat(100 << 10));
                 client.close();

@@ -146,7 +146,7 @@ fn an_answer_is_read_in_the_drafts_that_answer_so() {
     ended.expect(0, &[]);
     says(
         &ended.stdout,
-        &["Read as hixie-76 from the server.", "challenge response"],
+        &["hixie-76 from the server", "challenge response"],
     );
     let refused =
         draftgate(["explain", "-"]).run_with("HTTP/1.1 400 Bad Request\r\nDate: x\r\n\r\nsorry");
@@ -215,7 +215,7 @@ fn what_is_cut_off_is_said_and_is_no_fault() {
 
 #[test]
 fn an_archived_exchange_is_explained_from_both_sides() {
-    for draft in draftgate_drafts::spoken() {
+    for draft in draftgate_drafts::served() {
         let dir = root().join("interop-vectors").join(draft.name());
         let mut files: Vec<_> = std::fs::read_dir(dir)
             .unwrap()
@@ -229,7 +229,11 @@ fn an_archived_exchange_is_explained_from_both_sides() {
                 .starts_with("text.")
         });
         files.sort();
-        let file = files[0].to_str().unwrap();
+        // Of some drafts nobody recorded a text.
+        let Some(file) = files.first().map(|file| file.to_str().unwrap()) else {
+            assert!(draft < Draft::Hybi06, "{draft}");
+            continue;
+        };
         let both = draftgate(["explain", file]).run();
         both.expect(0, &[]);
         let named = format!("The request is in {}.", draft.with_alias());

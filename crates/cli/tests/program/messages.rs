@@ -17,11 +17,11 @@ pub(crate) fn echo() -> (Gateway, String) {
     (gateway, url)
 }
 
-/// Every draft that is spoken, and whether it has this.
+/// Every draft that is served, and whether it has this.
 pub(crate) fn drafts_with(
     able: impl Fn(&draftgate_core::Capabilities) -> bool,
 ) -> Vec<(Draft, bool)> {
-    draftgate_drafts::traits()
+    draftgate_drafts::served_traits()
         .map(|traits| (traits.draft, able(&traits.capabilities)))
         .collect()
 }

@@ -41,19 +41,19 @@ fn every_draft_of_the_gateway_works_and_nothing_is_found() {
     let (code, report) = json(&["--send", "Grüße", "--second", &url]);
     assert_eq!((code, codes(&report)), (Some(0), vec![]), "{report:#}");
     let tried = report["drafts"].as_array().unwrap();
-    assert_eq!(tried.len(), draftgate_drafts::spoken().count());
-    for (tried, draft) in tried.iter().zip(draftgate_drafts::spoken()) {
+    assert_eq!(tried.len(), draftgate_drafts::served().count());
+    for (tried, draft) in tried.iter().zip(draftgate_drafts::served()) {
         assert_eq!(tried["draft"], draft.name());
         assert_eq!(tried["verdict"], "works", "{tried:#}");
         assert_eq!(tried["conversation"]["first-messages"][0], "\"Grüße\"");
         assert!(tried["conversation"]["close-ms"].is_number());
     }
-    let best = draftgate_drafts::spoken().last().unwrap();
+    let best = draftgate_drafts::served().last().unwrap();
     assert_eq!(report["advice"]["drafts"][0], best.name());
 
     let ended = draftgate(["probe", &url]).run();
     ended.expect(0, &[]);
-    for draft in draftgate_drafts::spoken() {
+    for draft in draftgate_drafts::served() {
         let line = format!("{:20}works     opened in", draft.with_alias());
         assert!(ended.stdout.contains(&line), "{line}: {}", ended.stdout);
     }
@@ -289,7 +289,8 @@ fn the_archive_and_the_probe_agree_about_every_request() {
         if opens {
             good += 1;
             let draft = report.request.and_then(|request| request.draft);
-            assert_eq!(draft, Some(vector.about.draft), "{}", vector.name);
+            let may = draftgate_drafts::may_announce(vector.about.draft, draft.unwrap());
+            assert!(may, "{}: {draft:?}", vector.name);
         } else if !rules.is_empty() {
             refused += 1;
             let request = report.request.unwrap();

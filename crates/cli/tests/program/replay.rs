@@ -4,7 +4,8 @@
 
 use std::{fs, net::TcpListener, path::PathBuf};
 
-use draftgate_drafts::spoken;
+use draftgate_core::Draft;
+use draftgate_drafts::served;
 use draftgate_testkit::documents::holds;
 
 use crate::child::{Ended, Running, directory, draftgate};
@@ -61,7 +62,7 @@ fn the_archive_passes_against_a_running_gateway() {
         let ended = replay(arguments.chain(how.iter().copied()));
         ended.expect(0, &[]);
         assert!(ended.stdout.ends_with("all as expected\n"), "{ended:#?}");
-        for draft in spoken() {
+        for draft in served() {
             let row = format!("{:<10}server", draft.name());
             assert!(ended.stdout.contains(&row), "{row}: {}", ended.stdout);
         }
@@ -110,7 +111,9 @@ fn what_only_a_front_end_refuses_passes_against_one() {
 
 #[test]
 fn our_client_passes_as_the_client_under_test() {
-    for draft in spoken() {
+    // Of those between no answer that is wrong was written down.
+    let between = Draft::Hybi01..Draft::Hybi06;
+    for draft in served().filter(|draft| !between.contains(draft)) {
         let draft = draft.name();
         let arguments = ["replay", ARCHIVE, "--draft", draft, "--name", "*malformed*"];
         let more = [
@@ -286,7 +289,7 @@ fn strictness_is_that_of_the_draft_it_is_about() {
         ("lenient", "hybi-13", &["length-not-minimal"]),
     ];
     for (words, draft, rules) in loosened {
-        let others = spoken().filter(|other| other.name() != draft);
+        let others = served().filter(|other| other.name() != draft);
         let others = others.flat_map(|other| ["--draft", other.name()]);
         passes(replay(others.chain(["--strictness", words])));
         let ended = replay(["--draft", draft, "--strictness", words]);

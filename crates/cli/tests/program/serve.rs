@@ -13,7 +13,7 @@ use crate::child::{Running, WATCHDOG, directory, draftgate};
 
 /// The names of the drafts that are spoken.
 pub(crate) fn drafts() -> Vec<&'static str> {
-    draftgate_drafts::spoken().map(Draft::name).collect()
+    draftgate_drafts::served().map(Draft::name).collect()
 }
 
 /// A gateway on a port of its own.
@@ -237,7 +237,9 @@ fn terminate_and_interrupt_end_every_draft_as_it_ends() {
         gateway.process.signal(signal);
         for (draft, client) in clients {
             let said = match draft {
-                "hixie-75" | "hixie-76" => "closed by the peer: the peer closed",
+                _ if draft.parse::<Draft>().unwrap() < Draft::Hybi06 => {
+                    "closed by the peer: the peer closed"
+                }
                 _ => "closed by the peer, code 1001",
             };
             client.finish().expect(0, &[said]);

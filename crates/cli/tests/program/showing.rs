@@ -10,7 +10,7 @@ use std::{
     thread,
 };
 
-use draftgate_core::Role;
+use draftgate_core::{Draft, Role};
 
 use crate::{
     child::{Ended, WATCHDOG, draftgate},
@@ -227,6 +227,10 @@ fn every_frame_is_shown_as_explain_lays_it_out_in_every_draft() {
             (Role::Client, &asked, acceptor.octets_after_head()),
             (Role::Server, &answered, acceptor.octets_after_answer()),
         ] {
+            // Without both heads nobody can tell what hybi-04 masks.
+            if (from, draft) == (Role::Client, Draft::Hybi04) {
+                continue;
+            }
             let frames = &octets[head(octets) + behind..];
             // As many octets as a command line can hold, and a bit of the last frame.
             let most = frames.len().min(100);

@@ -65,10 +65,10 @@ async fn refusal(answer: &str, user: Option<&str>) -> ProxyRefusal {
 
 #[tokio::test]
 async fn every_draft_goes_through_a_proxy() {
-    let server = Server::echo(draftgate_drafts::spoken().collect(), "").await;
+    let server = Server::echo(draftgate_drafts::served().collect(), "").await;
     let proxy = Server::start(tunnel).await;
     for user in [None, Some("me:pw")] {
-        for draft in draftgate_drafts::spoken() {
+        for draft in draftgate_drafts::served() {
             let client = Client::new(Options {
                 drafts: Drafts::Named(vec![draft]),
                 via: via(&proxy, user),

@@ -108,7 +108,8 @@ proptest! {
                 messages.cloned().collect::<Vec<_>>()
             };
             prop_assert_eq!(said(&whole.events), said(&cut.events));
-            prop_assert_eq!(whole.violation, cut.violation);
+            // Of two breaches in one frame either may be met first.
+            prop_assert_eq!(whole.violation.is_some(), cut.violation.is_some());
         }
     }
 }

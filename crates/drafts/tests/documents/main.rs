@@ -8,17 +8,27 @@ mod breaches;
 mod common;
 mod frames;
 
-use draftgate_drafts::{answer_refusal_table, capability_table, refusal_table};
+use draftgate_drafts::{
+    answer_refusal_table, capability_table, refusal_table, served_traits, traits,
+};
 use draftgate_testkit::documents::holds;
 
 #[test]
 fn the_capability_table_stands_in_the_readme() {
-    holds("README.md", "capabilities", &capability_table());
+    holds(
+        "README.md",
+        "capabilities",
+        &capability_table(served_traits()),
+    );
 }
 
 #[test]
 fn the_capability_table_stands_in_the_page_on_drafts() {
-    holds("docs/drafts.md", "capabilities", &capability_table());
+    holds(
+        "docs/drafts.md",
+        "capabilities",
+        &capability_table(traits()),
+    );
 }
 
 #[test]

@@ -6,14 +6,14 @@ use draftgate_core::{Close, Closing, Draft, Message};
 
 use crate::{
     asking::{ask, rig, value},
-    common::{Client, HIXIE_76, KEY3, Raw, config, gateway, opening, soon, spoken, until},
+    common::{Client, HIXIE_76, KEY3, Raw, config, gateway, opening, served, soon, until},
 };
 
 #[tokio::test]
 async fn counters_are_what_happened_in_every_draft() {
     let rig = rig(config());
     let mut octets: BTreeMap<Draft, f64> = BTreeMap::new();
-    for (index, draft) in spoken().into_iter().enumerate() {
+    for (index, draft) in served().into_iter().enumerate() {
         let mut client = Client::open(rig.address, draft, "/echo").await;
         let texts = index + 1;
         for _ in 0..texts {
@@ -87,7 +87,7 @@ async fn counters_are_what_happened_in_every_draft() {
     assert!(octets.values().all(|octets| *octets > 100.0), "{octets:?}");
     assert_eq!(
         rig.metric("draftgate_accepted_connections_total").await,
-        spoken().len() as f64
+        served().len() as f64
     );
 }
 
@@ -96,7 +96,7 @@ async fn refused_and_abandoned_handshakes_are_counted_by_draft_and_code() {
     let mut config = config();
     config.listeners[0].timeouts.key3 = std::time::Duration::from_millis(50);
     let rig = rig(config);
-    for draft in spoken() {
+    for draft in served() {
         let foreign = opening(draft).replace("http://localhost", "http://evil.example");
         let mut raw = Raw::say(rig.address, &foreign).await;
         if foreign.contains("Key1") {
@@ -107,7 +107,7 @@ async fn refused_and_abandoned_handshakes_are_counted_by_draft_and_code() {
         assert_eq!(rig.metric(&refused).await, 1.0, "{draft}");
     }
     let code = "draftgate_refusals_total{code=\"origin-refused\"}";
-    assert_eq!(rig.metric(code).await, spoken().len() as f64);
+    assert_eq!(rig.metric(code).await, served().len() as f64);
     // Told by the driver, when the head had been answered.
     Raw::say(rig.address, HIXIE_76).await.rest().await;
     let late = "draftgate_refusals_total{code=\"opening-timeout\"}";
@@ -126,7 +126,7 @@ async fn refused_and_abandoned_handshakes_are_counted_by_draft_and_code() {
 async fn no_counter_goes_back_while_connections_come_and_go() {
     let rig = rig(config());
     let (address, admin) = (rig.address, rig.admin);
-    let clients: Vec<_> = spoken()
+    let clients: Vec<_> = served()
         .into_iter()
         .map(|draft| {
             tokio::spawn(async move {
@@ -162,7 +162,7 @@ async fn no_counter_goes_back_while_connections_come_and_go() {
                         assert!(value(&scraped, name).is_some(), "{name} has gone");
                     }
                     let done = before.get("draftgate_accepted_connections_total").copied();
-                    if done == Some((30 * spoken().len()) as f64) {
+                    if done == Some((30 * served().len()) as f64) {
                         return scrapes;
                     }
                 }
@@ -176,7 +176,7 @@ async fn no_counter_goes_back_while_connections_come_and_go() {
         assert!(scraper.await.unwrap() > 1);
     }
     until("all are over", || rig.running.counts().open == 0).await;
-    for draft in spoken() {
+    for draft in served() {
         let text = format!("{{draft=\"{draft}\",direction=\"in\",type=\"text\"}}");
         assert_eq!(
             rig.metric(&format!("draftgate_messages_total{text}")).await,

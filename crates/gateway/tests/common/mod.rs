@@ -28,9 +28,9 @@ use tokio::{
 pub(crate) use lines::{Lines, captured};
 use offered::Offered;
 
-/// The drafts that are spoken, oldest first.
-pub(crate) fn spoken() -> Vec<Draft> {
-    draftgate_drafts::spoken().collect()
+/// The drafts that are served, oldest first.
+pub(crate) fn served() -> Vec<Draft> {
+    draftgate_drafts::served().collect()
 }
 
 /// Far beyond everything that a test waits for: only a hang reaches it.
@@ -61,9 +61,24 @@ pub(crate) const HYBI_13: &str = "GET /echo HTTP/1.1\r\nHost: example.com\r\nUpg
 pub(crate) fn opening(draft: Draft) -> String {
     match draft {
         Draft::Hixie75 => HIXIE_75.to_owned(),
-        Draft::Hixie76 => HIXIE_76.to_owned(),
+        Draft::Hixie76 | Draft::Hybi01 => HIXIE_76.to_owned(),
+        Draft::Hybi02 => challenged("2"),
+        Draft::Hybi03 => challenged("3"),
         draft => versioned(draft),
     }
+}
+
+/// The opening of hixie-76 with this number of a draft.
+fn challenged(number: &str) -> String {
+    HIXIE_76.replace(
+        "\r\n\r\n",
+        &format!("\r\nSec-WebSocket-Draft: {number}\r\n\r\n"),
+    )
+}
+
+/// Whether key3 belongs to the opening of `draft`.
+pub(crate) fn is_challenged(draft: Draft) -> bool {
+    (Draft::Hixie76..=Draft::Hybi03).contains(&draft)
 }
 
 /// RFC 6455's opening under the version of `draft` and its name of the origin.

@@ -48,7 +48,7 @@ async fn every_code_reaches_every_draft_as_the_nearest_that_it_has() {
     config.log.rate = None;
     let running = Gateway::bind_with(config, closer).unwrap();
     let address = running.addrs()[0];
-    for to in draftgate_drafts::traits() {
+    for to in draftgate_drafts::served_traits() {
         for code in (999..=1016).chain([2999, 3000, 4999, 5000, u16::MAX]) {
             let what = format!("{code} to {}", to.draft);
             let ending = match to.draft {

@@ -6,7 +6,7 @@ use draftgate_core::{Draft, Message, Outgoing};
 use draftgate_gateway::config::BinaryPolicy;
 
 use crate::{
-    common::{Client, spoken},
+    common::{Client, served},
     rig::{Rig, pairs, stalls},
 };
 
@@ -112,7 +112,7 @@ async fn a_client_may_speak_base64_to_an_upstream_that_knows_nothing_of_it() {
 }
 
 fn has_binary(draft: Draft) -> bool {
-    let mut traits = draftgate_drafts::traits();
+    let mut traits = draftgate_drafts::served_traits();
     traits.any(|it| it.draft == draft && it.capabilities.binary)
 }
 
@@ -133,7 +133,7 @@ const LONG: usize = 100_000;
 
 /// All drafts at once: most of the time is waiting to see that nothing moves.
 async fn every_draft<F: Future<Output = ()> + Send + 'static>(test: impl Fn(Draft) -> F) {
-    let tasks: Vec<_> = spoken()
+    let tasks: Vec<_> = served()
         .into_iter()
         .map(|draft| tokio::spawn(test(draft)))
         .collect();

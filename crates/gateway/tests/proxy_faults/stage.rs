@@ -10,7 +10,7 @@ use draftgate_gateway::{
 };
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::common::{Client, KEY3, config, gateway, opening, soon, spoken};
+use crate::common::{Client, KEY3, config, gateway, is_challenged, opening, served, soon};
 
 pub(crate) struct Stage {
     pub(crate) running: Running,
@@ -55,9 +55,9 @@ impl Stage {
 pub(crate) fn to(upstream: SocketAddr, change: impl Fn(&mut Route)) -> Config {
     let mut config = config();
     config.routes.clear();
-    for far in spoken() {
+    for far in served() {
         let path = format!("/{far}/{{rest}}").parse().unwrap();
-        let mut route = Route::new(path, config::Service::Proxy, spoken());
+        let mut route = Route::new(path, config::Service::Proxy, served());
         let address = format!("ws://{upstream}").parse().unwrap();
         let mut upstream = config::Upstream::new(vec![address]);
         // Fewer than any test uses: one that is not given back is missed.
@@ -76,7 +76,7 @@ pub(crate) fn asking(near: Draft, far: Draft) -> Vec<u8> {
     let mut octets = opening(near)
         .replace("/echo", &format!("/{far}/x"))
         .into_bytes();
-    if near == Draft::Hixie76 {
+    if is_challenged(near) {
         octets.extend(KEY3);
     }
     octets
@@ -84,14 +84,14 @@ pub(crate) fn asking(near: Draft, far: Draft) -> Vec<u8> {
 
 /// Every draft in front of every draft.
 pub(crate) fn pairs() -> impl Iterator<Item = (Draft, Draft)> {
-    spoken()
+    served()
         .into_iter()
-        .flat_map(|near| spoken().into_iter().map(move |far| (near, far)))
+        .flat_map(|near| served().into_iter().map(move |far| (near, far)))
 }
 
 /// Whether the draft's Close has codes.
 pub(crate) fn has_codes(draft: Draft) -> bool {
-    draftgate_drafts::traits()
+    draftgate_drafts::served_traits()
         .any(|it| it.draft == draft && it.capabilities.closing == Closing::Coded)
 }
 

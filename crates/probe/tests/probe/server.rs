@@ -183,8 +183,8 @@ pub(crate) fn finding(report: &Report, kind: FindingKind) -> &Finding {
 /// long before.
 pub(crate) const SHORT: Duration = Duration::from_secs(2);
 
-pub(crate) fn spoken() -> impl Iterator<Item = Draft> {
-    draftgate_drafts::spoken()
+pub(crate) fn served() -> impl Iterator<Item = Draft> {
+    draftgate_drafts::served()
 }
 
 /// The drafts with octets behind the head of their request.
@@ -193,7 +193,7 @@ pub(crate) fn going_on() -> impl Iterator<Item = Draft> {
         let acceptor = draftgate_drafts::acceptor(*draft).unwrap();
         acceptor.octets_after_head() > 0
     };
-    spoken().filter(goes_on)
+    served().filter(goes_on)
 }
 
 pub(crate) struct Deaf;

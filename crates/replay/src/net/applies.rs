@@ -3,7 +3,7 @@
 //! server's own decision.
 
 use draftgate_core::{Role, Rule};
-use draftgate_drafts::acceptor;
+use draftgate_drafts::served;
 use draftgate_vectors::{Action, Ends, Stated, Vector};
 
 use super::target::Target;
@@ -17,7 +17,7 @@ pub(super) fn inapplicable(vector: &Vector, target: &Target, stated: &Stated) ->
     if gap(vector, Role::Client) {
         return Some("octets of the client are missing".to_owned());
     }
-    if acceptor(vector.about.draft).is_err() {
+    if !served().any(|draft| draft == vector.about.draft) {
         return Some(format!("not spoken here: {}", vector.about.draft));
     }
     if stated.ends == Ends::Nothing && !vector.steps.iter().any(waits) {

@@ -2,11 +2,11 @@
 //! must have come before a step is played, in events and not in octets.
 
 use bytes::BytesMut;
-use draftgate_core::Role;
+use draftgate_core::{Limits, Role};
 use draftgate_drafts::{
     FixedKeys,
     opening::parts,
-    recorded::{answer, resume},
+    recorded::{answer_within, resume},
 };
 use draftgate_vectors::{Content, Vector};
 
@@ -69,16 +69,17 @@ impl Ear {
         self.octets.extend_from_slice(&content.octets);
         if !self.deaf {
             match side {
-                Role::Client => self.answer(),
+                Role::Client => self.answer(vector),
                 Role::Server => self.resume(vector),
             }
         }
     }
 
-    fn answer(&mut self) {
+    fn answer(&mut self, vector: &Vector) {
+        let answered = vector.octets(Role::Server);
         match parts(&self.octets) {
             Ok(None) => {}
-            Ok(Some((parts, head))) => match answer(&parts) {
+            Ok(Some((parts, head))) => match answer_within(Limits::default(), &parts, &answered) {
                 Ok((_, accepted)) => {
                     self.hearing = Some(Hearing::new(accepted.codec, &self.octets[head..]));
                 }

@@ -161,12 +161,12 @@ impl Running {
 }
 
 fn newest() -> Draft {
-    draftgate_drafts::spoken().last().unwrap()
+    draftgate_drafts::served().last().unwrap()
 }
 
 #[tokio::test]
 async fn what_the_server_says_is_handed_on_in_order_and_a_stop_closes_as_the_draft_says() {
-    for draft in draftgate_drafts::spoken() {
+    for draft in draftgate_drafts::served() {
         let (server, record) = saying(1000, Then::Stays).await;
         let mut running = feed(&server, draft);
         for number in 1..=1000 {
@@ -180,7 +180,7 @@ async fn what_the_server_says_is_handed_on_in_order_and_a_stop_closes_as_the_dra
             }
         };
         timeout(PATIENCE, gone).await.unwrap();
-        let closing = draftgate_drafts::traits()
+        let closing = draftgate_drafts::served_traits()
             .find(|it| it.draft == draft)
             .unwrap();
         let wanted: &[Option<u16>] = match closing.capabilities.closing {
@@ -195,7 +195,7 @@ async fn what_the_server_says_is_handed_on_in_order_and_a_stop_closes_as_the_dra
 #[tokio::test(start_paused = true)]
 async fn whatever_ends_the_connection_it_is_made_again_within_a_second() {
     for then in [Then::Closes, Then::Vanishes] {
-        for draft in draftgate_drafts::spoken() {
+        for draft in draftgate_drafts::served() {
             let (server, record) = saying(1, then).await;
             let mut running = feed(&server, draft);
             // Under way at the end, a message may be lost: one that vanishes

@@ -220,8 +220,8 @@ fn conn(
 }
 
 fn pairs() -> impl Iterator<Item = (Draft, Draft)> {
-    draftgate_drafts::spoken()
-        .flat_map(|near| draftgate_drafts::spoken().map(move |far| (near, far)))
+    draftgate_drafts::served()
+        .flat_map(|near| draftgate_drafts::served().map(move |far| (near, far)))
 }
 
 fn closes(events: &[Event]) -> Vec<Option<Close>> {
