@@ -9,12 +9,13 @@ pub(crate) const REGISTRY: &str = "registry+https://github.com/rust-lang/crates.
 
 /// Licences that a dependency may have: permissive ones, which ask for no more
 /// than to be named.
-pub(crate) const LICENSES: [&str; 5] = [
+pub(crate) const LICENSES: [&str; 6] = [
     "Apache-2.0",
     "BSD-3-Clause",
     "ISC",
     "MIT",
     "Unicode-3.0", // the tables in unicode-ident
+    "Zlib",        // zlib-rs; notices stay, changed versions say so
 ];
 
 /// One crate that is compiled in several incompatible versions, and why.
