@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use draftgate_drafts::{ACCEPTORS, served};
+use draftgate_drafts::{acceptor, served};
 use tokio::io::AsyncWriteExt;
 
 use crate::{
@@ -14,8 +14,8 @@ const EACH: usize = 20;
 
 /// Drafts that send something behind their head.
 fn with_key3() -> impl Iterator<Item = draftgate_core::Draft> {
-    let after = ACCEPTORS.iter().filter(|a| a.octets_after_head() > 0);
-    after.map(|acceptor| acceptor.draft())
+    let has = |draft: &_| acceptor(*draft).is_ok_and(|it| it.octets_after_head() > 0);
+    served().filter(has)
 }
 
 fn refused(ends: &[(tokio::net::TcpStream, End)], code: &str) {
