@@ -114,14 +114,17 @@ async fn no_more_streams_than_the_limit_are_open_at_once() {
     config.listeners[0].limits.http2_streams = 2;
     let (running, address) = gateway(config);
     let session = Session::open(address).await;
-    let one = session.websocket("/echo").await;
+    let mut one = session.websocket("/echo").await;
     let _two = session.websocket("/echo").await;
     // The client knows the limit, and waits.
     let third = tokio::spawn(async move {
         let mut socket = session.websocket("/echo").await;
         socket.echoes("Hello").await;
     });
-    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    // What is answered on the same connection would have come behind it.
+    for _ in 0..10 {
+        one.echoes("Hello").await;
+    }
     assert_eq!(running.counts().http2_requests, 2);
     drop(one);
     soon("the third", third).await.unwrap();
