@@ -15,9 +15,16 @@ pub struct Strictness {
     /// Version 13 takes lengths in more octets than they need, as all drafts
     /// did until hybi-13.
     pub lenient: bool,
+    /// A client's frames may come without a mask, in the drafts whose header
+    /// says which do. For single clients: what masks protect from is in the way
+    /// between (RFC 6455 §10.3).
+    pub unmasked: bool,
+    /// A key of hybi-04 on may have 15 octets. For single clients.
+    pub short_key: bool,
 }
 
-/// The words of [`Strictness`], in the order of its fields.
+/// The words of [`Strictness`], in the order of its first fields; the others are
+/// about single clients.
 pub const STRICTNESS: [&str; 2] = ["hybi-08", "lenient"];
 
 impl Strictness {
@@ -25,6 +32,8 @@ impl Strictness {
     pub const STRICT: Self = Self {
         hybi_08: false,
         lenient: false,
+        unmasked: false,
+        short_key: false,
     };
 
     /// What `word` says beside what was said before.

@@ -28,6 +28,8 @@ pub struct Detection {
     /// Take the versions 9 to 12 for Version 8: hybi-09 to -12 all travelled
     /// as 8, but a library of 2011 sent the number of its draft.
     pub version_aliases: bool,
+    /// Take a key of 15 octets in Version 8, which ws 0.4 for Node.js sends.
+    pub short_keys: bool,
 }
 
 /// The draft of `request`. A draft that is known but not built is named all
@@ -128,7 +130,11 @@ fn versioned(fields: &HeaderMap, options: Detection) -> Result<Draft, Refusal> {
         let detail = "it is missing or stands more than once";
         return Err(Refusal::with(RefusalKind::KeyInvalid, detail));
     };
-    match key.to_str().ok().and_then(Keyed::from_key) {
+    let read = match options.short_keys && draft == VERSION_ALIASED {
+        true => Keyed::from_short_key,
+        false => Keyed::from_key,
+    };
+    match key.to_str().ok().and_then(read) {
         Some(_) => Ok(draft),
         None => Err(RefusalKind::KeyInvalid.into()),
     }

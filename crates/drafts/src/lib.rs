@@ -190,6 +190,11 @@ pub fn is_masked(draft: Draft) -> bool {
     draft >= Draft::Hybi04
 }
 
+/// Whether a frame of `draft` says of itself that it is masked: hybi-07 on.
+pub fn has_mask_bit(draft: Draft) -> bool {
+    draft >= Draft::Hybi07
+}
+
 /// Whether `draft` is spoken and has ping.
 pub fn has_ping(draft: Draft) -> bool {
     traits().any(|traits| traits.draft == draft && traits.capabilities.ping)

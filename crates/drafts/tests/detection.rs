@@ -260,6 +260,7 @@ fn row_8_other_versions_are_answered_with_a_list() {
 fn row_8a_versions_9_to_12_are_8_where_the_route_says_so() {
     let aliases = Detection {
         version_aliases: true,
+        short_keys: false,
         ..Detection::default()
     };
     for number in ["9", "10", "11", "12"] {

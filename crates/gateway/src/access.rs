@@ -57,6 +57,7 @@ pub(crate) fn write(entry: &Entry, closed: &Closed, throttle: &Throttle) {
         path = about.said.path(),
         subprotocol = about.said.subprotocol(),
         user = about.said.user(),
+        quirks = about.quirks.names(),
         upstream = upstream.map(|(address, _)| address),
         upstream_draft = upstream.and_then(|(_, draft)| draft).map(Draft::name),
         messages_in = stats.messages_in,

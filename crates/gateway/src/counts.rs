@@ -11,7 +11,10 @@ use std::{
 
 use draftgate_core::Draft;
 
-use crate::{TlsKind, config::Plugin};
+use crate::{
+    TlsKind,
+    config::{Plugin, Quirk},
+};
 
 /// The gateway's counts at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -149,6 +152,8 @@ pub(crate) struct Counters {
     pub(crate) muted: Arc<AtomicU64>,
     pub(crate) too_fast: Arc<AtomicU64>,
     pub(crate) accept_errors: AtomicU64,
+    /// Connections to which each quirk was applied.
+    pub(crate) quirks: [AtomicU64; Quirk::ALL.len()],
     pub(crate) published: AtomicU64,
     pub(crate) streaming: AtomicU64,
     pub(crate) streams: AtomicU64,

@@ -26,11 +26,12 @@ use crate::{
     Refused,
     access::shown,
     auth::{self, Admitted, Paced, Question, Seen, Shown},
-    config::{self, BinaryPolicy, Config, Listener, Route},
+    config::{self, BinaryPolicy, Config, Listener, Quirk, Route},
     forwarded::Forwarded,
     front::Body,
     peer::Peer,
     public_url,
+    quirks::{Applied, Told},
     rules::Rules,
     said::Said,
     service::{Opening, Tally},
@@ -91,6 +92,7 @@ pub(crate) struct About {
     pub(crate) draft: Draft,
     /// It came over HTTP/2.
     pub(crate) http2: bool,
+    pub(crate) quirks: Applied,
     pub(crate) capabilities: Capabilities,
     pub(crate) said: Said,
     pub(crate) tally: Arc<Tally>,
@@ -133,12 +135,9 @@ pub(crate) async fn decide(request: &Request, asked: Asked<'_>) -> Result<Opened
     };
     let refuse = |refusal| Refused::opening(refusal, versions);
 
-    let options = Detection {
-        without_origin: route.hixie_75_without_origin,
-        version_aliases: route.version_aliases,
-    };
-    let draft = draftgate_drafts::detect(parts, options)
-        .map_err(|refusal| with_http(route, refuse(refusal)))?;
+    let told = Told::new(&route.quirks, &request.head);
+    let (draft, quirks) =
+        detected(parts, route, &told).map_err(|refusal| with_http(route, refuse(refusal)))?;
     let draft = draftgate_drafts::among(&route.drafts, draft);
     if !draftgate_drafts::served().any(|served| served == draft) {
         return Err(refuse(draftgate_drafts::not_served(draft)));
@@ -180,8 +179,11 @@ pub(crate) async fn decide(request: &Request, asked: Asked<'_>) -> Result<Opened
     let accepted = |subprotocol: Option<&str>, limits: Limits| {
         let terms = Terms {
             subprotocol,
-            public_url: &url,
-            limits,
+            public_url: quirks.location(&url),
+            limits: Limits {
+                strictness: quirks.loosen(limits.strictness),
+                ..limits
+            },
             length_frames,
             extension: extension.as_deref(),
         };
@@ -296,11 +298,36 @@ pub(crate) async fn decide(request: &Request, asked: Asked<'_>) -> Result<Opened
             route: u32::try_from(index).unwrap_or(u32::MAX),
             draft,
             http2: ConnectProtocol::of(parts).is_some(),
+            quirks,
             capabilities: acceptor.capabilities(length_frames),
             said,
             tally,
         },
     })
+}
+
+/// The draft of a request, and what is done for whoever sent it.
+fn detected(
+    parts: &Parts,
+    route: &Route,
+    told: &Told<'_>,
+) -> Result<(Draft, Applied), opening::Refusal> {
+    let options = |short_keys| Detection {
+        without_origin: route.hixie_75_without_origin,
+        version_aliases: route.version_aliases,
+        short_keys,
+    };
+    let mut short_key = false;
+    let draft = draftgate_drafts::detect(parts, options(false)).or_else(|refusal| {
+        let sender = draftgate_drafts::VERSION_ALIASED;
+        short_key = refusal.kind == RefusalKind::KeyInvalid && told.has(Quirk::ShortKey, sender);
+        match short_key {
+            true => draftgate_drafts::detect(parts, options(true)),
+            false => Err(refusal),
+        }
+    })?;
+    let draft = draftgate_drafts::among(&route.drafts, draft);
+    Ok((draft, told.applied(draft, short_key)))
 }
 
 /// What may be asked for on `route` besides a WebSocket, said to whoever asked

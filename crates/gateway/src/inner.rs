@@ -236,6 +236,9 @@ impl Inner {
         if entry.about.http2 {
             self.counts.http2_upgrades.fetch_add(1, Relaxed);
         }
+        for quirk in entry.about.quirks.all() {
+            self.counts.quirks[quirk as usize].fetch_add(1, Relaxed);
+        }
         self.open.enter(&entry);
         // The drain may have taken its list while this one was being opened.
         if self.stop.is_cancelled() {

@@ -155,6 +155,7 @@ pub(crate) fn detected(parts: &Parts) -> Option<Draft> {
     let anything = Detection {
         without_origin: true,
         version_aliases: true,
+        short_keys: false,
     };
     draftgate_drafts::detect(parts, anything).ok()
 }

@@ -12,7 +12,7 @@ use draftgate_drafts::opening::RefusalKind;
 use draftgate_gateway::{
     Refused, Unanswered, calls_table,
     config::{Config, Environment, KEYS_TABLE},
-    ends_table, metrics_table, refusal_table, rules_table, unanswered_table,
+    ends_table, metrics_table, quirks_table, refusal_table, rules_table, unanswered_table,
 };
 use draftgate_testkit::documents::holds;
 use draftgate_translate::table;
@@ -27,6 +27,11 @@ fn the_table_of_keys_stands_in_the_page_on_operating() {
 #[test]
 fn the_families_stand_in_the_page_on_the_census() {
     holds("docs/census.md", "families", &families_table());
+}
+
+#[test]
+fn the_quirks_stand_in_the_page_on_clients() {
+    holds("docs/clients.md", "quirks", &quirks_table());
 }
 
 #[test]

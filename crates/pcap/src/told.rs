@@ -108,6 +108,7 @@ pub(crate) fn judge(connection: &Connection, hints: &Hints) -> Result<Judgement,
 const LENIENT: Detection = Detection {
     without_origin: true,
     version_aliases: true,
+    short_keys: false,
 };
 
 /// Whether the first octets of `side`'s stream are a head, with nothing missing

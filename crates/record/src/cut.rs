@@ -192,6 +192,7 @@ fn spoken_in(octets: &[u8]) -> Option<Draft> {
     let lenient = Detection {
         without_origin: true,
         version_aliases: true,
+        short_keys: false,
     };
     detect(&request, lenient).ok()
 }

@@ -75,7 +75,7 @@ struct Parsed {
     tolerated: Tolerated,
 }
 
-type Tolerated = [Option<Rule>; 3];
+type Tolerated = [Option<Rule>; 4];
 
 /// The octets of a header as they are below a mask, as far as they are there.
 struct Plain {
@@ -149,7 +149,13 @@ impl Hybi {
         let flag = second & MASKED != 0;
         let mut masked = false;
         match (self.layout.masked, self.masking.is_outgoing()) {
-            (Masked::Payload, false) if !flag => return Err(Rule::MaskMissing.into()),
+            (Masked::Payload, false) if !flag => {
+                let unmasked = match limits.strictness.unmasked {
+                    true => Breach::Tolerated,
+                    false => Breach::Fails,
+                };
+                tolerated[3] = judge(unmasked, Rule::MaskMissing)?;
+            }
             (Masked::Payload, true) if flag => return Err(Rule::MaskUnexpected.into()),
             (Masked::Payload, _) => masked = flag,
             _ => reserved |= flag,

@@ -269,7 +269,11 @@ fn column(draft: Draft) -> usize {
 /// What can be said of strictness.
 const STRICTNESS: [Strictness; 4] = {
     const fn of(hybi_08: bool, lenient: bool) -> Strictness {
-        Strictness { hybi_08, lenient }
+        Strictness {
+            hybi_08,
+            lenient,
+            ..Strictness::STRICT
+        }
     }
     [
         of(false, false),

@@ -10,8 +10,8 @@ use draftgate_core::Draft;
 use ipnet::IpNet;
 
 use super::{
-    Allowed, ClientAuth, Config, Listener, OriginRule, Plugin, Policy, Route, Service, Site,
-    TlsProfile, admin::is_loopback, lists::names_of, problem::listed,
+    Allowed, ClientAuth, Config, Listener, OriginRule, Plugin, Policy, Quirk, QuirkFor, Route,
+    Service, Site, TlsProfile, admin::is_loopback, lists::names_of, problem::listed,
 };
 
 /// One thing that is exposed, and where. Displays as one line.
@@ -44,6 +44,9 @@ pub enum Exposed {
     /// Drafts whose clients do not mask.
     #[error("clients of {} send what the client's page chose as plain octets: a proxy on the way that does not know WebSocket can be made to take them for HTTP and cache them", names_of(.0))]
     Unmasked(Vec<Draft>),
+    /// Clients that need not mask although their draft does.
+    #[error("takes frames without a mask from whoever looks like {}: on the way they are octets that a proxy can be made to take for HTTP", .0.join(", "))]
+    UnmaskedFrom(Vec<String>),
     /// hixie-75 proves nothing in its opening.
     #[error(
         "hixie-75 has no challenge: its opening proves neither that the client meant a WebSocket nor that we speak it"
@@ -256,6 +259,11 @@ fn of_route(route: &Route, listener: &Listener) -> Vec<Exposed> {
     if !unmasked.is_empty() {
         all.push(Exposed::Unmasked(unmasked));
     }
+    if let QuirkFor::Families(names) = route.quirks.of(Quirk::Unmasked)
+        && !names.is_empty()
+    {
+        all.push(Exposed::UnmaskedFrom(names.clone()));
+    }
     if let Some(upstream) = &route.upstream {
         if route.service == Service::Proxy {
             let to = upstream.addresses.iter().map(ToString::to_string);
@@ -378,6 +386,21 @@ mod tests {
         assert!(
             lines[lines.len() - 2]
                 .starts_with("127.0.0.1:8080 /bus/{channel}: every peer may publish")
+        );
+    }
+
+    #[test]
+    fn frames_without_masks_are_told_with_whom_they_are_taken_from() {
+        let config = Config::default();
+        let mut route = config.routes[0].clone();
+        let told = |route: &Route| of_route(route, &config.listeners[0]);
+        let is_it = |it: &Exposed| matches!(it, Exposed::UnmaskedFrom(_));
+        assert!(!told(&route).iter().any(is_it));
+        *route.quirks.of_mut(Quirk::Unmasked) = QuirkFor::Families(vec!["Arduino".into()]);
+        let said: Vec<_> = told(&route).into_iter().filter(is_it).collect();
+        assert!(
+            said[0].to_string().contains("looks like Arduino: "),
+            "{said:?}"
         );
     }
 

@@ -47,6 +47,7 @@ mod origin;
 mod path;
 mod policy;
 mod problem;
+mod quirks;
 mod reader;
 mod record;
 mod rights;
@@ -90,6 +91,7 @@ pub use origin::{NotAnOrigin, Origin, OriginRefused, OriginRule, Origins, Wildca
 pub use path::{NotAPattern, PathPattern};
 pub use policy::{NotPorts, Plugin, Policy, Ports};
 pub use problem::{ConfigError, Mistakes, Problem};
+pub use quirks::{Quirk, QuirkFor, Quirks};
 pub use record::Record;
 pub use rights::{Allowed, ChannelPattern, Excess, Grant, NotAChannelPattern, Rate, RateSaid};
 pub use route::{Heartbeat, Route, Service};

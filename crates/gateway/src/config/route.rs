@@ -11,7 +11,9 @@ use draftgate_core::{Draft, Limits};
 
 use draftgate_translate::BinaryPolicy;
 
-use super::{Allowed, Auth, Compression, HttpDoor, Origins, PathPattern, RateSaid, Upstream};
+use super::{
+    Allowed, Auth, Compression, HttpDoor, Origins, PathPattern, Quirks, RateSaid, Upstream,
+};
 
 /// See [`Route::queue`].
 pub(super) const QUEUE: usize = 1 << 20;
@@ -79,6 +81,8 @@ pub struct Route {
     /// Whether `Sec-WebSocket-Version` 9 to 12 is taken for 8. Off: hybi-09 to
     /// -12 travelled as 8, and only a broken client says otherwise.
     pub version_aliases: bool,
+    /// To whom which quirk is applied.
+    pub quirks: Quirks,
     /// What is served over plain HTTP (bus and clock).
     pub http: HttpDoor,
     /// How often the time is told (clock only).
@@ -113,6 +117,7 @@ impl Route {
             hixie_75_without_origin: false,
             upstream: None,
             version_aliases: false,
+            quirks: Quirks::default(),
             http: HttpDoor::default(),
             interval: Duration::from_secs(1),
         }
@@ -127,6 +132,7 @@ impl Route {
             subscribe: Allowed::default(),
             rate: RateSaid::default(),
             compression: None,
+            quirks: Quirks::default(),
             ..route.clone()
         };
         self == other || bare(self) == bare(other)

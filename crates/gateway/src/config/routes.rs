@@ -8,6 +8,7 @@ use super::{
     http,
     lists::{self, Chosen, names_of},
     problem::{Place, Problem, listed},
+    quirks,
     reader::{Said, Table, Tables, Wrong},
     rights,
     shown::Shown,
@@ -136,6 +137,7 @@ fn one(
     table.set("version-aliases", &mut route.version_aliases);
     lists::strictness(&mut table, &mut route.limits.strictness);
     route.compression = compression::read(&mut table);
+    quirks::read(&mut table, &mut route.quirks);
     table.set("heartbeat-interval", &mut route.heartbeat_interval);
     heartbeat(&mut table, &mut route);
     let over_http = of_channels(&mut table, &mut route, service);

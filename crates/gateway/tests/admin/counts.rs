@@ -3,11 +3,32 @@
 use std::collections::BTreeMap;
 
 use draftgate_core::{Close, Closing, Draft, Message};
+use draftgate_gateway::config::{Quirk, QuirkFor};
 
 use crate::{
     asking::{ask, rig, value},
     common::{Client, HIXIE_76, KEY3, Raw, config, gateway, opening, served, soon, until},
 };
+
+#[tokio::test]
+async fn a_quirk_is_counted_where_it_is_applied() {
+    let mut config = config();
+    for route in &mut config.routes {
+        *route.quirks.of_mut(Quirk::LocationWithoutQuery) = QuirkFor::All;
+    }
+    let rig = rig(config);
+    for draft in [Draft::Hixie75, Draft::Hixie75, Draft::Hybi13] {
+        Raw::say(rig.address, opening(draft)).await.head().await;
+    }
+    for (quirk, count) in [
+        ("location-without-query", 2.0),
+        ("short-key", 0.0),
+        ("unmasked", 0.0),
+    ] {
+        let name = format!("draftgate_quirks_total{{quirk=\"{quirk}\"}}");
+        assert_eq!(rig.metric(&name).await, count, "{quirk}");
+    }
+}
 
 #[tokio::test]
 async fn counters_are_what_happened_in_every_draft() {

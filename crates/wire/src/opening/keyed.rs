@@ -36,8 +36,17 @@ pub struct Keyed {
 impl Keyed {
     /// Takes `key` if it is the base64 of 16 octets.
     pub fn from_key(key: &str) -> Option<Self> {
+        Self::of_octets(16, key)
+    }
+
+    /// The same where it may be of 15, as ws 0.4 for Node.js sends in Version 8.
+    pub fn from_short_key(key: &str) -> Option<Self> {
+        Self::from_key(key).or_else(|| Self::of_octets(15, key))
+    }
+
+    fn of_octets(count: usize, key: &str) -> Option<Self> {
         let octets = LENIENT.decode(key).ok()?;
-        (octets.len() == 16).then(|| Self {
+        (octets.len() == count).then(|| Self {
             key: key.to_owned(),
         })
     }
@@ -113,6 +122,26 @@ mod tests {
             "****",
         ] {
             assert_eq!(Keyed::from_key(key), None, "{key}");
+        }
+    }
+
+    #[test]
+    fn a_short_key_has_15_octets_and_is_hashed_as_it_stands() {
+        let short = "OC0xNzk1MjMxMDA0NTYz";
+        let accept = Keyed::from_short_key(short).map(|keyed| keyed.accept());
+        assert_eq!(accept.as_deref(), Some("NEc8mX4QMY5yKDeN6KLkgQqzRvM="));
+        assert_eq!(Keyed::from_key(short), None);
+        assert_eq!(
+            Keyed::from_short_key("dGhlIHNhbXBsZSBub25j"),
+            Keyed::of_octets(15, "dGhlIHNhbXBsZSBub25j")
+        );
+        for key in [
+            "",
+            "AQIDBAUG",
+            "dGhlIHNhbXBsZSBub24=",
+            "dGhlIHNhbXBsZSBub25jZTEyMw==",
+        ] {
+            assert_eq!(Keyed::from_short_key(key), None, "{key}");
         }
     }
 

@@ -108,7 +108,7 @@ impl Acceptor for Versioned {
         terms: &Terms<'_>,
         keys: &mut dyn KeySource,
     ) -> Result<Accepted, Refusal> {
-        let (mut head, keyed) = proved(request)?;
+        let (mut head, keyed) = proved(request, terms.limits.strictness)?;
         let mut masking = Masking::incoming();
         if let Some(keyed) = keyed.filter(|_| self.has_nonce()) {
             let nonce = Keyed::fresh(keys);
@@ -130,7 +130,7 @@ impl Acceptor for Versioned {
 
 /// An answer's head with what proves that the request was read, and the key that
 /// it proves it for, where there is one.
-fn proved(request: &Parts) -> Result<(Head, Option<Keyed>), Refusal> {
+fn proved(request: &Parts, strictness: Strictness) -> Result<(Head, Option<Keyed>), Refusal> {
     if ConnectProtocol::of(request).is_some() {
         return Ok((Head::new(200, "OK"), None));
     }
@@ -139,7 +139,11 @@ fn proved(request: &Parts) -> Result<(Head, Option<Keyed>), Refusal> {
         &header::SEC_WEBSOCKET_KEY,
         RefusalKind::KeyInvalid,
     )?;
-    let keyed = key.to_str().ok().and_then(Keyed::from_key);
+    let read = match strictness.short_key {
+        true => Keyed::from_short_key,
+        false => Keyed::from_key,
+    };
+    let keyed = key.to_str().ok().and_then(read);
     let keyed = keyed.ok_or(RefusalKind::KeyInvalid)?;
     let mut head = Head::new(101, "Switching Protocols");
     // Single tokens: WebKit's client fails on lists here.

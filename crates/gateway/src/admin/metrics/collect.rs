@@ -16,7 +16,13 @@ use prometheus_client::{
 };
 
 use super::families::{self as of, Family, Kind};
-use crate::{admin::process::Process, config::Plugin, inner::Inner, registry::Sums, tls::Served};
+use crate::{
+    admin::process::Process,
+    config::{Plugin, Quirk},
+    inner::Inner,
+    registry::Sums,
+    tls::Served,
+};
 
 /// The gateway whose metrics are told.
 #[derive(Debug)]
@@ -71,6 +77,11 @@ impl Collected {
             refusals
                 .iter()
                 .map(|(code, count)| (vec![*code], *count as f64)),
+        )?;
+        let quirks = Quirk::ALL.into_iter().zip(&inner.counts.quirks);
+        out.put(
+            &of::QUIRKS,
+            quirks.map(|(quirk, count)| (vec![quirk.name()], count.load(Relaxed) as f64)),
         )?;
         let times = inner.times.all();
         out.histograms(

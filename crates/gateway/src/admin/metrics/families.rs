@@ -59,6 +59,7 @@ families! {
     HANDSHAKES Counter "draftgate_handshakes" ["draft" "result"] "Opening handshakes by how they ended: accepted, refused, abandoned. The draft is none where the request does not tell.";
     REFUSALS Counter "draftgate_refusals" ["code"] "Refused connections and requests, those over plain HTTP included, by code.";
     OBSERVED Counter "draftgate_observed_handshakes" ["draft"] "Connections opened in a draft that is under observation on its route.";
+    QUIRKS Counter "draftgate_quirks" ["quirk"] "Connections to which it was applied what their kind of client needs and others do not get.";
     HANDSHAKE_SECONDS Histogram "draftgate_handshake_duration_seconds" ["draft"] "From accepting TCP until the connection is open.";
     CONNECTION_SECONDS Histogram "draftgate_connection_duration_seconds" ["draft"] "How long connections were open that have ended.";
     MESSAGES Counter "draftgate_messages" ["draft" "direction" "type"] "Messages of clients (in) and to clients (out); what goes out as text although it came as binary is text.";
