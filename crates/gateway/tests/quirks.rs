@@ -15,7 +15,7 @@ use common::{
 };
 use draftgate_core::{Draft, Role};
 use draftgate_gateway::{
-    config::{Config, Quirk, QuirkFor},
+    config::{Config, OriginRule, Origins, Quirk, QuirkFor},
     quirks_table,
 };
 use draftgate_vectors::load;
@@ -239,9 +239,11 @@ async fn doubled_length() {
 }
 
 async fn version_of_the_draft() {
-    let (running, address) = gateway(with_route("/echo", |route| route.version_aliases = true));
-    let request = HYBI_13.replace("Version: 13", "Version: 10");
-    opens(address, request).await;
+    let (running, address) = gateway(with_route("/echo", |route| {
+        route.version_aliases = true;
+        route.origins = Origins::new([OriginRule::Any]);
+    }));
+    opens(address, sent("hybi-13/refused.version-unsupported.10")).await;
     assert_eq!(running.counts().upgrades_in(Draft::Hybi08), 1);
 }
 
@@ -308,7 +310,8 @@ async fn short_key() {
     let ws = lines.collect::<String>() + "\r\n";
     assert!(ws.contains("Sec-WebSocket-Key: OC0xNzk1MjMxMDA0NTYz\r\n"));
     let (log, _guard) = captured();
-    let (_running, address) = gateway(config());
+    let known = quirk(Quirk::ShortKey, QuirkFor::Recognised);
+    let (_running, address) = gateway(known);
     let (mut raw, head) = opens(address, &ws).await;
     assert!(
         head.contains("Accept: NEc8mX4QMY5yKDeN6KLkgQqzRvM=\r\n"),
@@ -323,12 +326,14 @@ async fn short_key() {
         assert!(head.starts_with("HTTP/1.1 400 "), "{request}\n{head}");
         assert!(body.contains("Code: key-invalid"), "{body}");
     };
-    // Another program, another version, a key of another length, a route without it.
+    // Another program, another version, a key of another length, a route that says nothing.
     refused(address, &with(&ws, "Accept: */*")).await;
     refused(address, &ws.replace("Version: 8", "Version: 13")).await;
     refused(address, &ws.replace("OC0xNzk1MjMxMDA0NTYz", "OC0xNzk1")).await;
-    let (_running, address) = gateway(quirk(Quirk::ShortKey, QuirkFor::Nobody));
+    let (_running, address) = gateway(config());
     refused(address, &ws).await;
+    let (_running, address) = gateway(quirk(Quirk::ShortKey, QuirkFor::All));
+    opens(address, &with(&ws, "Accept: */*")).await;
 }
 
 async fn unmasked() {

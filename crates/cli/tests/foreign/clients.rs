@@ -41,6 +41,16 @@ pub(crate) fn converses(peer: &str, draft: &str) {
     conversation(&client, gateway, Some(SUBPROTOCOL));
 }
 
+/// Where a route takes the 15 octets that it has for a key, and only there.
+#[test]
+fn foreign_ws_of_2014_opens_hybi_08_with_its_own_key_where_a_route_says_so() {
+    let client = peers::client("ws_of_2014", "hybi_08");
+    is_refused(&client, "key-invalid");
+    let quirk = format!("{CONFIG}quirks = {{ short-key = \"recognised\" }}\n");
+    let gateway = Gateway::with("ws-of-2014-short-key", &quirk);
+    conversation(&client, gateway, Some(SUBPROTOCOL));
+}
+
 fn conversation(client: &Meeting, mut gateway: Gateway, subprotocol: Option<&str>) {
     let (name, draft) = (client.name(), client.draft.name());
     let able = client.capabilities();

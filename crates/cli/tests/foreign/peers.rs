@@ -151,8 +151,16 @@ peers! {
     ws_of_2014: "ws of 2014", "0.4.32, npm";
         client Some(|| node("ws04-client.js")), [hybi_08 hybi_13];
         server Some(|| node("ws04-server.js")), [hixie_76 hybi_08 hybi_13];
-        beware "its key has 15 octets in hybi-08, which is taken from it alone; its `Origin` is a host without `http://`, so give \
+        beware "its key has 15 octets in hybi-08 ([quirks](#quirks)); its `Origin` is a host without `http://`, so give \
             it a proper one";
+    ws_of_2014_with_a_whole_key: "ws of 2014 with a key of 16 octets", "as above";
+        client Some(|| {
+            let mut client = node("ws04-client.js");
+            client.arg("--whole-key");
+            client
+        }), [hybi_08];
+        server None, [];
+        beware "";
     ws: "ws", "8.23.0, npm";
         client Some(|| node("ws-client.js")), [hybi_13];
         server Some(|| node("ws-server.js")), [hybi_13];

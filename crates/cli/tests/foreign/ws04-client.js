@@ -3,11 +3,19 @@
 // conversation.js.
 //
 // It would say `Origin: HOST`, which is no origin: it is given one. Its key is
-// the draft's number and the time, 16 octets in hybi-13 and 15 in hybi-08.
+// the draft's number and the time, 16 octets in hybi-13 and 15 in hybi-08:
+// --whole-key makes them 16 there too.
 
 require('./hashes-of-octets.js');
 const WebSocket = require('ws04');
 const { hold } = require('./conversation.js');
+
+const wholeKey = process.argv.indexOf('--whole-key');
+if (wholeKey !== -1) {
+  process.argv.splice(wholeKey, 1);
+  const { now } = Date;
+  Date.now = () => now() + 1e13;
+}
 
 hold({
   drafts: ['hybi-08', 'hybi-13'],

@@ -66,11 +66,12 @@ pub enum QuirkFor {
 pub struct Quirks([QuirkFor; 3]);
 
 impl Default for Quirks {
-    /// To those that are known to have it, and what lowers security to nobody.
+    /// To nobody, if it lets in what the draft refuses; else to those that are
+    /// known to have it.
     fn default() -> Self {
-        Self(Quirk::ALL.map(|quirk| match quirk.lowers_security() {
-            true => QuirkFor::Nobody,
-            false => QuirkFor::Recognised,
+        Self(Quirk::ALL.map(|quirk| match quirk {
+            Quirk::LocationWithoutQuery => QuirkFor::Recognised,
+            Quirk::ShortKey | Quirk::Unmasked => QuirkFor::Nobody,
         }))
     }
 }

@@ -134,7 +134,7 @@ const ROWS: [Row; 15] = [
         done: "9 to 12 are taken for 8",
         how: Key("version-aliases"),
         source: "its source; unconfirmed on the wire",
-        vectors: &[],
+        vectors: &["hybi-13/refused.version-unsupported.10"],
     },
     Row {
         name: "no-origin",
@@ -170,7 +170,10 @@ const ROWS: [Row; 15] = [
             },
         ),
         source: "recorded",
-        vectors: &["hybi-08/text.client-node-ws.server-faye01"],
+        vectors: &[
+            "hybi-08/text.client-node-ws.server-faye01",
+            "hybi-08/refused.key-invalid.15-octets",
+        ],
     },
     Row {
         name: "unmasked",
@@ -223,9 +226,15 @@ pub fn quirks_table() -> String {
                     .iter()
                     .map(|mark| format!("`{mark}` in `User-Agent`"));
                 let known: Vec<_> = families.chain(agents).collect();
+                let known = known.join(", ");
                 match default.of(*quirk) {
-                    QuirkFor::Nobody => "whom `quirks` of the route names".to_owned(),
-                    _ => format!("{}, or whom `quirks` of the route names", known.join(", ")),
+                    QuirkFor::Nobody if known.is_empty() => {
+                        "whom `quirks` of the route names".to_owned()
+                    }
+                    QuirkFor::Nobody => {
+                        format!("{known}, or whom else `quirks` of the route names, where it is on")
+                    }
+                    _ => format!("{known}, or whom `quirks` of the route names"),
                 }
             }
         };
@@ -258,6 +267,11 @@ mod tests {
         let archive = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../interop-vectors");
         let census = families_table();
         for row in &ROWS {
+            assert!(
+                !row.vectors.is_empty() && !row.source.is_empty(),
+                "{}",
+                row.name
+            );
             for vector in row.vectors {
                 let file = archive.join(format!("{vector}.toml"));
                 assert!(file.is_file(), "{}: {vector}", row.name);
