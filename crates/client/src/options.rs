@@ -176,7 +176,7 @@ mod tests {
         assert_eq!("AUTO".parse(), Ok(Drafts::Auto));
         let named = Drafts::Named(vec![Draft::Hixie76, Draft::Hybi13]);
         assert_eq!("hybi-00, 13".parse(), Ok(named));
-        for text in ["", "13,", "hixie-77", "auto,13", "hello-00"] {
+        for text in ["", "13,", "hixie-77", "auto,13"] {
             let error = text.parse::<Drafts>().unwrap_err().to_string();
             assert!(error.contains("write `auto`"), "{error}");
         }

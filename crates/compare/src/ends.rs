@@ -5,10 +5,10 @@
 //! which no codec of ours sends, are written one layer below, by the draft's
 //! own layout.
 
-use bytes::{Bytes, BytesMut};
-use draftgate_core::{Codec, Draft, Event, Limits, Message, Outbox, Outgoing, Role, SendError};
+use bytes::Bytes;
+use draftgate_core::{Codec, Draft, Limits, Message, Outbox, Outgoing, Role, SendError};
 use draftgate_drafts::{
-    FixedKeys, KeySource, RandomKeys, accept, acceptor, offer,
+    FixedKeys, KeySource, RandomKeys, accept, acceptor, loopback, offer,
     opening::{Ask, LengthFrames, Refusal, RefusalKind, Terms, parts},
 };
 use draftgate_wire::{Derived, Hybi, Layout, Masking, Opcode, dissect::Frames};
@@ -110,7 +110,7 @@ impl Ends {
             length_frames,
             extensions: None,
         };
-        let mut offered = offer(draft, &ask, &mut keys)?;
+        let offered = offer(draft, &ask, &mut keys)?;
         let read = parts(&offered.request).ok().flatten();
         let (request, head) = read.ok_or(RefusalKind::AskUnspeakable)?;
         let terms = Terms {
@@ -120,17 +120,13 @@ impl Ends {
             length_frames,
             extension: None,
         };
-        let mut accepted = accept(draft, &request, &terms, &mut keys)?;
-        let proof = hear(&mut *accepted.codec, &offered.request[head..]).1;
-        let answer = Bytes::from([accepted.head.to_bytes(), proof].concat());
-        let connected = offered.pending.answer(&mut BytesMut::from(&answer[..]))?;
-        let mut client = connected.ok_or(RefusalKind::AnswerMalformed)?.codec;
-        hear(&mut *client, &[]);
+        let accepted = accept(draft, &request, &terms, &mut keys)?;
+        let open = loopback::connect(offered, head, accepted)?;
         Ok(Self {
-            request: offered.request,
-            answer,
-            client,
-            server: accepted.codec,
+            request: open.request,
+            answer: open.answer,
+            client: open.client,
+            server: open.server,
         })
     }
 
@@ -140,17 +136,6 @@ impl Ends {
             Role::Server => &mut *self.server,
         }
     }
-}
-
-/// What `codec` hears in `octets`, to its first breach, and what it answers.
-pub(crate) fn hear(codec: &mut dyn Codec, octets: &[u8]) -> (Vec<Event>, Bytes) {
-    let (mut input, mut out) = (BytesMut::from(octets), Outbox::new());
-    let mut events = Vec::new();
-    codec.start(&mut out);
-    while let Ok(Some(event)) = codec.receive(&mut input, &mut out) {
-        events.push(event);
-    }
-    (events, out.take_all())
 }
 
 /// The octets of `what`.

@@ -46,7 +46,7 @@ type Spoken = Vec<(Draft, Vec<String>)>;
 
 /// What fields of heads are for, in the order of the table, and the names
 /// under which drafts have them.
-const MEANINGS: [(&str, &[&str]); 12] = [
+const MEANINGS: [(&str, &[&str]); 13] = [
     ("first line", &[]),
     ("upgrade", &["upgrade"]),
     ("connection", &["connection"]),
@@ -68,6 +68,7 @@ const MEANINGS: [(&str, &[&str]); 12] = [
     ("second key", &["sec-websocket-key2"]),
     ("key behind the head", &[]),
     ("proof", &["sec-websocket-accept"]),
+    ("HELLO", &[]),
 ];
 
 /// What `of` is for; `None` for the empty line, which all heads have.
@@ -77,6 +78,7 @@ pub(crate) fn meaning(unit: &Unit, of: &Field) -> Option<String> {
         (_, Kind::StartLine) => "first line",
         (What::Challenge, _) => "key behind the head",
         (What::Digest, _) => "proof",
+        (What::Hello, _) => "HELLO",
         _ => {
             let name = of.name.to_ascii_lowercase();
             let named = MEANINGS
@@ -99,6 +101,8 @@ pub(crate) fn line(unit: &Unit, of: &Field) -> String {
         What::Request | What::Answer => String::from_utf8_lossy(octets)
             .trim_end_matches(['\r', '\n'])
             .to_owned(),
+        // Its fields are bits: it is shown as one.
+        What::Hello => hex(&unit.octets),
         _ => hex(octets),
     }
 }
@@ -148,10 +152,9 @@ impl Handshake {
                 let parts = row.said.parts();
                 let meant =
                     parts.filter(|(unit, field)| meaning(unit, field).as_ref() == Some(meant));
-                (
-                    row.draft,
-                    meant.map(|(unit, field)| line(unit, field)).collect(),
-                )
+                let mut lines: Vec<String> = meant.map(|(unit, field)| line(unit, field)).collect();
+                lines.dedup();
+                (row.draft, lines)
             };
             rows.iter().map(lines).collect()
         };

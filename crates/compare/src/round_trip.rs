@@ -1,13 +1,14 @@
 //! Whatever a table shows is understood by the other end: every row, read by
 //! the peer's codec, gives back what was said.
 
-use draftgate_core::{Event, Message};
+use bytes::BytesMut;
+use draftgate_core::{Codec, Event, Message, Outbox};
 use proptest::prelude::*;
 
 use crate::{
     Masks, Options, Row, Table, What,
     cells::{cells, unmasked},
-    ends::{Ends, hear},
+    ends::Ends,
     what::Say,
 };
 use draftgate_drafts::{opening::LengthFrames, spoken};
@@ -16,7 +17,18 @@ use draftgate_drafts::{opening::LengthFrames, spoken};
 fn heard(row: &Row, masks: Masks) -> Vec<Event> {
     let said = row.said.as_ref().unwrap();
     let mut ends = Ends::open(row.draft, masks, LengthFrames::default()).unwrap();
-    hear(ends.end(row.direction.peer()), &said.bytes()).0
+    hear(ends.end(row.direction.peer()), &said.bytes())
+}
+
+/// What `codec` hears in `octets`, to its first breach.
+fn hear(codec: &mut dyn Codec, octets: &[u8]) -> Vec<Event> {
+    let (mut input, mut out) = (BytesMut::from(octets), Outbox::new());
+    let mut events = Vec::new();
+    codec.start(&mut out);
+    while let Ok(Some(event)) = codec.receive(&mut input, &mut out) {
+        events.push(event);
+    }
+    events
 }
 
 fn comes_back(what: &What, masks: Masks) {
@@ -116,7 +128,7 @@ fn what_the_gateway_says_instead_is_understood_too() {
                 };
                 let mut ends =
                     Ends::open(row.draft, Masks::default(), LengthFrames::default()).unwrap();
-                let events = hear(&mut *ends.client, &said.bytes()).0;
+                let events = hear(&mut *ends.client, &said.bytes());
                 assert_eq!(events.len(), 1, "{}: {}", row.draft, instead.does);
                 if let Event::Message(Message::Text(text)) = &events[0] {
                     let spelled = [&b"yv4="[..], b"cafe", b""];

@@ -52,6 +52,9 @@ pub enum Rule {
     /// A frame above the configured limit.
     #[error("the frame is larger than the limit for frames")]
     FrameTooBig,
+    /// What should be a HELLO is none, or proves nothing.
+    #[error("the HELLO frame is not as the nonces make it")]
+    HelloInvalid,
     /// A message inside a message.
     #[error("a new message began before the fragments of the last one ended")]
     InterleavedMessage,
@@ -92,7 +95,7 @@ pub enum Rule {
 
 impl Rule {
     /// Every rule, in alphabetical order of its code.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::CloseBodyTooShort,
         Self::CloseCode,
         Self::CloseReasonNotUtf8,
@@ -100,6 +103,7 @@ impl Rule {
         Self::ControlFragmented,
         Self::ControlTooLong,
         Self::FrameTooBig,
+        Self::HelloInvalid,
         Self::InterleavedMessage,
         Self::LengthNotMinimal,
         Self::LengthOutOfRange,
@@ -124,6 +128,7 @@ impl Rule {
             Self::ControlFragmented => "control-fragmented",
             Self::ControlTooLong => "control-too-long",
             Self::FrameTooBig => "frame-too-big",
+            Self::HelloInvalid => "hello-invalid",
             Self::InterleavedMessage => "interleaved-message",
             Self::LengthNotMinimal => "length-not-minimal",
             Self::LengthOutOfRange => "length-out-of-range",
@@ -162,6 +167,7 @@ impl Rule {
             }
             Self::NotBase64 => "the subprotocol `base64`",
             Self::NotDeflate => "the compression that was agreed on",
+            Self::HelloInvalid => text.hello,
             Self::LengthNotMinimal
             | Self::LengthOutOfRange
             | Self::ReservedBits
@@ -185,6 +191,7 @@ struct Sections {
     close: &'static str,
     codes: &'static str,
     utf8: &'static str,
+    hello: &'static str,
 }
 
 impl Sections {
@@ -197,6 +204,7 @@ impl Sections {
             close: section,
             codes: section,
             utf8: section,
+            hello: section,
         }
     }
 
@@ -232,6 +240,11 @@ impl Sections {
                 close: "RFC 6455 §5.5.1",
                 codes: "RFC 6455 §7.4",
                 utf8: "RFC 6455 §8.1",
+                ..Self::all_in("RFC 6455 §5")
+            },
+            Draft::Hello00 => Self {
+                hello: "the exchange of HELLO frames of hello-00",
+                ..Self::all_in("the draft's section on data framing")
             },
             _ => Self::all_in("the draft's section on data framing"),
         }

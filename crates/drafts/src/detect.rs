@@ -19,6 +19,9 @@ static KEY2: HeaderName = HeaderName::from_static("sec-websocket-key2");
 static NONCE: HeaderName = HeaderName::from_static("sec-websocket-nonce");
 static DRAFT: HeaderName = HeaderName::from_static("sec-websocket-draft");
 
+/// The method of Resin's clients in hello-00.
+const RESINS_METHOD: &str = "WEBSOCKET";
+
 /// What a route allows beyond the table.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Detection {
@@ -30,6 +33,27 @@ pub struct Detection {
     pub version_aliases: bool,
     /// Take a key of 15 octets in Version 8, which ws 0.4 for Node.js sends.
     pub short_keys: bool,
+    /// Take the method `WEBSOCKET`, with which Resin's client of hello-00 opens, for
+    /// GET in that draft. Its server takes no other.
+    pub websocket_method: bool,
+}
+
+impl Detection {
+    /// Whatever any route may allow: what was sent is what counts.
+    pub const LENIENT: Self = Self {
+        without_origin: true,
+        version_aliases: true,
+        short_keys: false,
+        websocket_method: true,
+    };
+
+    /// All that octets can be told by, where nobody acts on them.
+    pub const RECORDED: Self = Self {
+        without_origin: false,
+        version_aliases: false,
+        short_keys: false,
+        websocket_method: true,
+    };
 }
 
 /// The draft of `request`. A draft that is known but not built is named all
@@ -43,21 +67,27 @@ pub fn detect(request: &Parts, options: Detection) -> Result<Draft, Refusal> {
     if let Some(protocol) = ConnectProtocol::of(request) {
         return connected(fields, protocol);
     }
-    if request.method != Method::GET {
-        let detail = request.method.to_string();
-        return Err(Refusal::with(RefusalKind::MethodNotGet, detail));
+    let resins = options.websocket_method && request.method.as_str() == RESINS_METHOD;
+    if request.method != Method::GET && !resins {
+        return Err(not_get(request));
     }
     if request.version < Version::HTTP_11 {
         return Err(RefusalKind::HttpVersion.into());
     }
     upgrade(fields)?;
-    if has(fields, &header::SEC_WEBSOCKET_VERSION) {
+    let has_version = has(fields, &header::SEC_WEBSOCKET_VERSION);
+    let keys = has(fields, &KEY1) || has(fields, &KEY2);
+    let nonces = has(fields, &NONCE) && !keys && !has_version;
+    if resins && !nonces {
+        return Err(not_get(request));
+    }
+    if has_version {
         return versioned(fields, options);
     }
-    if has(fields, &NONCE) && !has(fields, &KEY1) && !has(fields, &KEY2) {
+    if nonces {
         return nonce(fields);
     }
-    if has(fields, &KEY1) || has(fields, &KEY2) {
+    if keys {
         return challenged(fields);
     }
     if has(fields, &header::SEC_WEBSOCKET_KEY) {
@@ -91,6 +121,10 @@ fn connected(fields: &HeaderMap, protocol: &ConnectProtocol) -> Result<Draft, Re
             format!("version {version}, over HTTP/2"),
         )),
     }
+}
+
+fn not_get(request: &Parts) -> Refusal {
+    Refusal::with(RefusalKind::MethodNotGet, request.method.to_string())
 }
 
 fn has(fields: &HeaderMap, name: impl AsHeaderName) -> bool {

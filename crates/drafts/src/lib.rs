@@ -21,6 +21,7 @@
 pub mod compression;
 mod detect;
 pub mod dissect;
+pub mod loopback;
 mod random;
 pub mod recorded;
 mod table;
@@ -41,12 +42,13 @@ pub use random::RandomKeys;
 pub use table::{answer_refusal_table, capability_table, refusal_table};
 
 /// The server's half of every draft that is spoken, oldest first.
-pub static ACCEPTORS: [&dyn Acceptor; 11] = [
+pub static ACCEPTORS: [&dyn Acceptor; 12] = [
     draftgate_hixie75::ACCEPTOR,
     draftgate_hixie76::ACCEPTOR,
     &draftgate_hybi06::CHALLENGED[0],
     &draftgate_hybi06::CHALLENGED[1],
     &draftgate_hybi06::CHALLENGED[2],
+    draftgate_hello00::ACCEPTOR,
     &draftgate_hybi06::VERSIONED[0],
     &draftgate_hybi06::VERSIONED[1],
     &draftgate_hybi06::VERSIONED[2],
@@ -56,12 +58,13 @@ pub static ACCEPTORS: [&dyn Acceptor; 11] = [
 ];
 
 /// The client's half of every draft that is spoken, oldest first.
-pub static OFFERERS: [&dyn Offerer; 11] = [
+pub static OFFERERS: [&dyn Offerer; 12] = [
     draftgate_hixie75::OFFERER,
     draftgate_hixie76::OFFERER,
     &draftgate_hybi06::CHALLENGED[0],
     &draftgate_hybi06::CHALLENGED[1],
     &draftgate_hybi06::CHALLENGED[2],
+    draftgate_hello00::OFFERER,
     &draftgate_hybi06::VERSIONED[0],
     &draftgate_hybi06::VERSIONED[1],
     &draftgate_hybi06::VERSIONED[2],
@@ -130,7 +133,7 @@ pub fn spoken() -> impl Iterator<Item = Draft> {
 }
 
 /// Those of them that a gateway serves and a client opens, oldest first. hybi-01 to
-/// -05 are read, written and explained; no suite of whole gateways has met them yet.
+/// -05 and hello-00 are read, written and explained; no suite of whole gateways has met them yet.
 pub fn served() -> impl Iterator<Item = Draft> {
     let between = Draft::Hybi01..Draft::Hybi06;
     spoken().filter(move |draft| !between.contains(draft))
@@ -138,10 +141,13 @@ pub fn served() -> impl Iterator<Item = Draft> {
 
 /// The rules of every draft that is spoken, oldest first.
 pub fn dialects() -> impl Iterator<Item = &'static Dialect> {
+    let (challenged, versioned) = draftgate_hybi06::DIALECTS.split_at(3);
     [
         &draftgate_hixie75::DIALECTS[..],
         &draftgate_hixie76::DIALECTS,
-        &draftgate_hybi06::DIALECTS,
+        challenged,
+        &draftgate_hello00::DIALECTS,
+        versioned,
         &draftgate_hybi07::DIALECTS,
         &draftgate_hybi13::DIALECTS,
     ]
@@ -193,6 +199,12 @@ pub fn is_masked(draft: Draft) -> bool {
 /// Whether a frame of `draft` says of itself that it is masked: hybi-07 on.
 pub fn has_mask_bit(draft: Draft) -> bool {
     draft >= Draft::Hybi07
+}
+
+/// Whether both sides of `draft` send a HELLO in front of all other frames, as
+/// those of hello-00 do.
+pub fn has_hello(draft: Draft) -> bool {
+    acceptor(draft).is_ok_and(|acceptor| acceptor.octets_of_hello() != [0; 2])
 }
 
 /// Whether `draft` is spoken and has ping.

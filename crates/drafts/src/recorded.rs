@@ -2,18 +2,15 @@
 //! the request as a server reads it, the answer as a client. Where it went and
 //! under which name is taken from the request itself, for nobody else knows.
 
-use bytes::{Bytes, BytesMut};
-use draftgate_core::{Draft, Limits, Role};
+use bytes::BytesMut;
+use draftgate_core::{Draft, Limits};
 use draftgate_wire::{
     FixedKeys, KeySource,
-    dissect::Unit,
-    opening::{Accepted, Keyed, LengthFrames, Pending, Refusal, Resume, Terms, origin, parts},
+    opening::{Accepted, LengthFrames, Pending, Refusal, Resume, Terms, origin, parts},
 };
 use http::request::Parts;
 
-use crate::{
-    Detection, accept_any_of, acceptor, detect, dissect::newest, offerer, spoken, subprotocols,
-};
+use crate::{Detection, accept, accept_any_of, acceptor, detect, offerer, spoken, subprotocols};
 
 /// Answers `request` with whatever subprotocol it asks for first, for a server
 /// that is known as the request's own `Host`. Where its head leaves a choice, the
@@ -26,8 +23,8 @@ pub fn answer(request: &Parts) -> Result<(Draft, Accepted), Refusal> {
 }
 
 /// The same, with the client held to `limits`, as it was answered then: with the
-/// nonce of `answered`, if that has one (hybi-04), for what follows is masked with
-/// it.
+/// nonce of `answered`, if that has one (hybi-04, hello-00), for what follows
+/// depends on it.
 ///
 /// # Errors
 /// As [`answer`].
@@ -36,12 +33,39 @@ pub fn answer_within(
     request: &Parts,
     answered: &[u8],
 ) -> Result<(Draft, Accepted), Refusal> {
-    let head = Unit::head(newest(), Role::Server, &Bytes::copy_from_slice(answered));
-    let nonce = head.head_field("sec-websocket-nonce");
-    let nonce = nonce.and_then(|field| Keyed::from_key(&field.value));
-    let octets = nonce.map_or_else(|| vec![0], |nonce| nonce.octets());
-    let draft = detect(request, Detection::default())?;
+    let draft = detect(request, Detection::RECORDED)?;
     origin(&request.headers)?;
+    let all: Vec<Draft> = spoken().collect();
+    let accepted = within(limits, draft, request, answered, |terms, keys| {
+        accept_any_of(&all, draft, request, terms, keys)
+    })?;
+    Ok((draft, accepted))
+}
+
+/// The same in `draft`, whatever the request says of itself.
+pub(crate) fn answer_in(
+    draft: Draft,
+    request: &Parts,
+    answered: &[u8],
+) -> Result<Accepted, Refusal> {
+    within(
+        Limits::default(),
+        draft,
+        request,
+        answered,
+        |terms, keys| accept(draft, request, terms, keys),
+    )
+}
+
+fn within(
+    limits: Limits,
+    draft: Draft,
+    request: &Parts,
+    answered: &[u8],
+    accept: impl Fn(&Terms<'_>, &mut dyn KeySource) -> Result<Accepted, Refusal>,
+) -> Result<Accepted, Refusal> {
+    let drawn = acceptor(draft).ok().and_then(|it| it.drawn(answered));
+    let octets = drawn.unwrap_or_else(|| vec![0]);
     let host = request.headers.get("host").and_then(|h| h.to_str().ok());
     let host = host.unwrap_or_default().to_ascii_lowercase();
     let url = format!("ws://{host}{}", request.uri);
@@ -53,9 +77,7 @@ pub fn answer_within(
         length_frames: LengthFrames::default(),
         extension: None,
     };
-    let all: Vec<Draft> = spoken().collect();
-    let accepted = accept_any_of(&all, draft, request, &terms, &mut FixedKeys::new(octets))?;
-    Ok((draft, accepted))
+    accept(&terms, &mut FixedKeys::new(octets))
 }
 
 /// The client that sent `request`, which waits for the answer.

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use draftgate_core::{BadUtf8, Closing, Traits};
 use draftgate_wire::opening::RefusalKind;
 
-use crate::number;
+use crate::{has_hello, number};
 
 /// What each of these drafts can say, as a Markdown table.
 pub fn capability_table(drafts: impl IntoIterator<Item = Traits>) -> String {
@@ -17,6 +17,7 @@ pub fn capability_table(drafts: impl IntoIterator<Item = Traits>) -> String {
         let able = it.capabilities;
         let told_by = match (it.draft.version(), able.closing) {
             (Some(version), _) => format!("`Sec-WebSocket-Version: {version}`"),
+            (None, _) if has_hello(it.draft) => "`Sec-WebSocket-Nonce`, and no keys".to_owned(),
             (None, Closing::Absent) => "`Origin`, and no key of any kind".to_owned(),
             (None, closing) => match (number(it.draft), closing) {
                 (Some(number), _) => format!("`Sec-WebSocket-Draft: {number}`"),

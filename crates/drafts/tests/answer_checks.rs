@@ -6,8 +6,8 @@
 use bytes::BytesMut;
 use draftgate_core::{Draft, Limits};
 use draftgate_drafts::{
-    FixedKeys, accept, offer,
-    opening::{AnswerChecks, Ask, Connected, LengthFrames, Refusal, Terms, parts},
+    FixedKeys, accept, has_hello, offer,
+    opening::{AnswerChecks, Ask, Connected, LengthFrames, Refusal, RefusalKind, Terms, parts},
     spoken,
 };
 use draftgate_testkit::codecs::hear;
@@ -49,8 +49,18 @@ fn answered(
         return None;
     }
     offered.pending.judge(checks);
-    let found = offered.pending.answer(&mut BytesMut::from(&changed[..]));
-    Some(found.map(Option::unwrap))
+    let mut input = BytesMut::from(&changed[..]);
+    let found = offered.pending.answer(&mut input).map(Option::unwrap);
+    // A HELLO is read by the codec.
+    Some(found.and_then(
+        |mut connected| match hear(&mut *connected.codec, [&input[..]]).violation {
+            None => Ok(connected),
+            Some(breach) => Err(Refusal::with(
+                RefusalKind::AnswerChallenge,
+                breach.to_string(),
+            )),
+        },
+    ))
 }
 
 /// Replaces the first `from` of the head, in octets.
@@ -119,7 +129,9 @@ fn no_client_forgives_an_answer_that_agrees_to_something_else() {
             for checks in [AnswerChecks::Strict, AnswerChecks::Lenient] {
                 let change = |octets: Vec<u8>| replaced(&octets, from, to);
                 if let Some(found) = answered(draft, checks, &["sample"], &change) {
-                    assert!(found.is_err(), "{draft} {checks:?} `{to}`");
+                    // Resin answers hello-00 so.
+                    let resins = has_hello(draft) && to == "WebSocket-Location";
+                    assert_eq!(found.is_ok(), resins, "{draft} {checks:?} `{to}`");
                     judged += 1;
                 }
             }
@@ -225,6 +237,8 @@ fn a_location_may_be_the_one_that_the_request_forwards() {
                 continue;
             }
             let found = offered.pending.answer(&mut BytesMut::from(&answer[..]));
+            // What Resin says there is compared by no client of hello-00.
+            let passes = passes || has_hello(draft);
             assert_eq!(found.is_ok(), passes, "{draft} {location}: {found:?}");
             met += 1;
         }

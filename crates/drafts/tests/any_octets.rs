@@ -116,7 +116,7 @@ proptest! {
             request = request.header(NAMES[*name], value.as_str());
         }
         let (request, ()) = request.body(()).unwrap().into_parts();
-        match detect(&request, Detection { without_origin, version_aliases: without_origin, short_keys: without_origin }) {
+        match detect(&request, Detection { without_origin, version_aliases: without_origin, short_keys: without_origin, websocket_method: without_origin }) {
             Ok(draft) => prop_assert!(!draft.name().is_empty()),
             Err(refusal) => prop_assert!((400..500).contains(&refusal.status())),
         }

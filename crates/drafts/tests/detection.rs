@@ -7,7 +7,6 @@ use draftgate_core::Draft;
 use draftgate_drafts::{
     Detection, accept, detect,
     opening::{ConnectProtocol, RefusalKind},
-    spoken,
 };
 use http::{Request, Version, request::Parts};
 
@@ -261,6 +260,7 @@ fn row_8a_versions_9_to_12_are_8_where_the_route_says_so() {
     let aliases = Detection {
         version_aliases: true,
         short_keys: false,
+        websocket_method: false,
         ..Detection::default()
     };
     for number in ["9", "10", "11", "12"] {
@@ -290,6 +290,33 @@ fn row_9_a_nonce_alone_is_hello_00() {
     for half in [KEY1, KEY2] {
         let request = upgrade(&[NONCE, half]);
         refused(&request, RefusalKind::ChallengeKeyMissing, 400);
+    }
+}
+
+#[test]
+fn row_2_resins_method_is_taken_in_its_draft_where_it_is_allowed() {
+    let resins = Detection {
+        websocket_method: true,
+        ..Detection::default()
+    };
+    let with = |method: &str, fields: &[(&str, &str)]| {
+        let mut request = upgrade(fields);
+        request.method = method.parse().unwrap();
+        request
+    };
+    let request = with("WEBSOCKET", &[NONCE]);
+    assert_eq!(detect(&request, resins), Ok(Draft::Hello00));
+    refused(&request, RefusalKind::MethodNotGet, 405);
+    for (method, fields) in [
+        ("WEBSOCKET", &[KEY, version("13")][..]),
+        ("WEBSOCKET", &[NONCE, version("13")]),
+        ("WEBSOCKET", &[KEY1, KEY2, NONCE]),
+        ("WEBSOCKET", &[ORIGIN]),
+        ("websocket", &[NONCE]),
+        ("POST", &[NONCE]),
+    ] {
+        let refusal = detect(&with(method, fields), resins).unwrap_err();
+        assert_eq!(refusal.kind, RefusalKind::MethodNotGet, "{method}");
     }
 }
 
@@ -394,26 +421,6 @@ fn row_17_hixie_75_without_origin_is_refused_unless_the_route_says_otherwise() {
         ..Detection::default()
     };
     assert_eq!(detect(&request, allowed), Ok(Draft::Hixie75));
-}
-
-#[test]
-fn what_is_known_but_not_built_is_refused_as_such() {
-    let terms = draftgate_drafts::opening::Terms {
-        subprotocol: None,
-        public_url: "ws://example.com/demo",
-        limits: draftgate_core::Limits::default(),
-        length_frames: draftgate_drafts::opening::LengthFrames::default(),
-        extension: None,
-    };
-    let spoken: Vec<_> = spoken().collect();
-    let request = upgrade(&[version("8"), KEY]);
-    let mut keys = draftgate_drafts::RandomKeys;
-    for draft in Draft::ALL.into_iter().filter(|d| !spoken.contains(d)) {
-        let refusal = accept(draft, &request, &terms, &mut keys).unwrap_err();
-        assert_eq!(refusal.kind, RefusalKind::DraftNotBuilt);
-        assert!(refusal.to_string().contains(draft.name()), "{refusal}");
-        assert!(draftgate_drafts::offerer(draft).is_err());
-    }
 }
 
 #[test]

@@ -40,6 +40,7 @@ pub fn title(unit: &Unit) -> String {
         What::Answer => "answer",
         What::Challenge => "challenge",
         What::Digest => "challenge response",
+        What::Hello => "HELLO",
         What::Frame => "frame",
         _ => "octets",
     };
@@ -53,7 +54,7 @@ pub fn title(unit: &Unit) -> String {
     };
     let from = unit.from;
     match unit.what {
-        What::Frame | What::Challenge | What::Digest => {
+        What::Frame | What::Challenge | What::Digest | What::Hello => {
             format!(
                 "{what} from the {from}, {place}, {}",
                 unit.draft.with_alias()

@@ -316,6 +316,7 @@ fn detected(
         without_origin: route.hixie_75_without_origin,
         version_aliases: route.version_aliases,
         short_keys,
+        websocket_method: false,
     };
     let mut short_key = false;
     let draft = draftgate_drafts::detect(parts, options(false)).or_else(|refusal| {

@@ -152,12 +152,7 @@ impl<'a> Refusal<'a> {
 
 /// What a client speaks that asks so, whether or not anybody allows it.
 pub(crate) fn detected(parts: &Parts) -> Option<Draft> {
-    let anything = Detection {
-        without_origin: true,
-        version_aliases: true,
-        short_keys: false,
-    };
-    draftgate_drafts::detect(parts, anything).ok()
+    draftgate_drafts::detect(parts, Detection::LENIENT).ok()
 }
 
 impl Inner {

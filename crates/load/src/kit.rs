@@ -11,7 +11,7 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use draftgate_core::{Codec, Draft, Event, Message, Outbox, Outgoing};
 use draftgate_drafts::{
-    RandomKeys,
+    RandomKeys, loopback,
     opening::{Ask, LengthFrames, Offer, Terms, parts},
 };
 
@@ -177,7 +177,7 @@ type Ends = (Box<dyn Codec>, Box<dyn Codec>);
 
 /// Both ends of an open connection in `draft`, by an opening in memory.
 fn pair(draft: Draft, target: &Target) -> Result<Ends, LoadError> {
-    let mut offered = offer(draft, target)?;
+    let offered = offer(draft, target)?;
     let unspeakable = |why: String| {
         LoadError::Usage(format!(
             "an opening in {draft} cannot be made of that: {why}"
@@ -193,17 +193,9 @@ fn pair(draft: Draft, target: &Target) -> Result<Ends, LoadError> {
         extension: None,
     };
     let accepted = draftgate_drafts::accept(draft, &request, &terms, &mut RandomKeys);
-    let mut accepted = accepted.map_err(LoadError::Unspeakable)?;
-    let mut behind = BytesMut::from(&offered.request[head..]);
-    let said = opened(&mut *accepted.codec, &mut behind);
-    let mut answer = BytesMut::from(&accepted.head.to_bytes()[..]);
-    answer.extend_from_slice(&said);
-    let connected = offered.pending.answer(&mut answer);
-    let connected = connected.map_err(LoadError::Unspeakable)?;
-    let connected = connected.ok_or_else(|| unspeakable("its answer has no end".into()))?;
-    let mut client = connected.codec;
-    opened(&mut *client, &mut answer);
-    Ok((client, accepted.codec))
+    let accepted = accepted.map_err(LoadError::Unspeakable)?;
+    let open = loopback::connect(offered, head, accepted).map_err(LoadError::Unspeakable)?;
+    Ok((open.client, open.server))
 }
 
 /// Starts `end` and gives it what follows the head; what it says to that.

@@ -83,7 +83,7 @@ pub(crate) fn judge(connection: &Connection, hints: &Hints) -> Result<Judgement,
     let expected = named(1 - client);
     let (request, answer) = (&fronts[client], &fronts[1 - client]);
     if let Head::Request(parts) = Head::of(request) {
-        return match detect(&parts, LENIENT) {
+        return match detect(&parts, Detection::LENIENT) {
             Ok(draft) => Ok(Judgement { client, draft }),
             Err(_) if !(expected || is_websocket(&parts)) => Err(Why::NotWebSocket),
             // A request that no draft takes was meant in some draft all the same.
@@ -103,13 +103,6 @@ pub(crate) fn judge(connection: &Connection, hints: &Hints) -> Result<Judgement,
         (false, _) => Err(Why::MidStream),
     }
 }
-
-/// What was sent is what counts, not what a route would allow.
-const LENIENT: Detection = Detection {
-    without_origin: true,
-    version_aliases: true,
-    short_keys: false,
-};
 
 /// Whether the first octets of `side`'s stream are a head, with nothing missing
 /// before but what came before the connection was captured.
@@ -132,7 +125,7 @@ fn could_begin(front: &[u8], begin: &[u8]) -> bool {
 /// Whether a request wants a WebSocket, well or badly.
 fn is_websocket(parts: &Parts) -> bool {
     !matches!(
-        detect(parts, LENIENT),
+        detect(parts, Detection::LENIENT),
         Err(refusal) if matches!(refusal.kind, RefusalKind::NotWebSocket | RefusalKind::MethodNotGet)
     )
 }

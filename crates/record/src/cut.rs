@@ -189,12 +189,7 @@ fn index(side: Role) -> usize {
 /// question here.
 fn spoken_in(octets: &[u8]) -> Option<Draft> {
     let (request, _) = parts(octets).ok()??;
-    let lenient = Detection {
-        without_origin: true,
-        version_aliases: true,
-        short_keys: false,
-    };
-    detect(&request, lenient).ok()
+    detect(&request, Detection::LENIENT).ok()
 }
 
 fn put(run: &Run, unit: Unit, pieces: &mut Vec<(usize, Piece)>) {

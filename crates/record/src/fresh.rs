@@ -65,6 +65,7 @@ pub(crate) fn unit(
         }
         What::Challenge => vec![proof(Placeholder::Key3, 8)],
         What::Digest => vec![proof(Placeholder::Digest, 16)],
+        What::Hello => vec![inline(&unit.octets, hello(unit).collect(), false)],
         _ => frame(unit, file),
     }
 }
@@ -147,6 +148,18 @@ fn of_field(from: Role, field: &Field, value: &[u8]) -> Option<Placeholder> {
         (Kind::HeadField, Role::Client) if is("user-agent") => Some(Placeholder::Server),
         _ => None,
     }
+}
+
+/// What of a HELLO is fresh in each run, as far as it is whole.
+fn hello(unit: &Unit) -> impl Iterator<Item = Mark> {
+    unit.fields.iter().filter_map(|field| {
+        let placeholder = match (field.kind, field.len_bits) {
+            (Kind::Key, 64) => Placeholder::Nonce,
+            (Kind::Proof, 128) => Placeholder::Digest,
+            _ => return None,
+        };
+        Some(Mark::fresh(unit.place_of_value(field), placeholder))
+    })
 }
 
 /// A frame: its masking key and all that is under it are fresh.

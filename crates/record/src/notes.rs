@@ -11,6 +11,7 @@ pub(crate) fn note(unit: &Unit) -> String {
         What::Answer => "answer".to_owned(),
         What::Challenge => "key3".to_owned(),
         What::Digest => "the proof of the three keys".to_owned(),
+        What::Hello => "HELLO".to_owned(),
         _ => frame(unit),
     };
     if unit.cut_off {

@@ -5,7 +5,7 @@
 //! a stream what its file expects; the tests of the archive ask it as well.
 
 use bytes::{Bytes, BytesMut};
-use draftgate_core::{Codec, Draft, Event, Limits, Role};
+use draftgate_core::{Codec, Draft, Event, Limits, Role, Rule};
 use draftgate_drafts::{
     FixedKeys, acceptor, may_announce, not_built,
     opening::{Accepted, Pending, Refusal, RefusalKind, parts},
@@ -63,7 +63,10 @@ fn inapplicable(vector: &Vector, role: Role, stated: &Stated) -> Option<String> 
     let rules = &stated.refused.as_ref()?.rules;
     let ours = |rule: &String| {
         let mut kinds = RefusalKind::ALL.iter();
-        rule == HEAD_MALFORMED || kinds.any(|kind| kind.code() == rule && !OF_ROUTES.contains(kind))
+        let of_proof = rule == Rule::HelloInvalid.code();
+        of_proof
+            || rule == HEAD_MALFORMED
+            || kinds.any(|kind| kind.code() == rule && !OF_ROUTES.contains(kind))
     };
     (!rules.iter().any(ours))
         .then(|| format!("only a running gateway refuses so ({})", rules.join(", ")))
@@ -98,7 +101,15 @@ fn as_server(limits: Limits, vector: &Vector, stated: &Stated, split: Split) -> 
     let recorded = vector.octets(Role::Server);
     let answered = answer_within(limits, &parts, &recorded);
     if stated.refused.is_some() {
-        return refused(stated, answered.map_err(|refusal| told(&refusal)));
+        let answered = answered.map_err(|refusal| told(&refusal));
+        let proved = answered.and_then(|(_, accepted)| {
+            let hearing = Hearing::new(accepted.codec, &octets[head..]);
+            match hearing.violation.filter(|_| !hearing.heard.opened) {
+                Some(violation) => Err((violation.rule.code(), violation.rule.to_string())),
+                None => Ok(()),
+            }
+        });
+        return refused(stated, proved);
     }
     let (draft, accepted) = match answered {
         Ok(answered) => answered,
@@ -125,7 +136,9 @@ fn as_server(limits: Limits, vector: &Vector, stated: &Stated, split: Split) -> 
         let heard = conclude(vector, stated, hearing).and_then(|()| digest(draft, stated, &said));
         heard.map_err(|mut mismatch| {
             mismatch.how = way.named(rest.len());
-            let proof = acceptor(draft).map_or(0, |acceptor| acceptor.octets_after_head());
+            let proof = acceptor(draft).map_or(0, |acceptor| {
+                acceptor.octets_after_head() + acceptor.octets_of_hello()[0]
+            });
             explained(
                 vector,
                 stated,
@@ -205,7 +218,8 @@ fn answered(
         let mut whole = BytesMut::from(&octets[..]);
         let connected = pending(limits, vector).and_then(|mut pending| pending.answer(&mut whole));
         let codec = connected.ok().flatten().map(|connected| connected.codec);
-        let rest = (&whole.freeze(), 0);
+        let hello = acceptor(vector.about.draft).map_or(0, |it| it.octets_of_hello()[1]);
+        let rest = (&whole.freeze(), hello);
         explained(vector, stated, Role::Client, codec, rest, mismatch)
     })
 }
@@ -307,14 +321,14 @@ fn digest(draft: Draft, stated: &Stated, said: &Bytes) -> Compared {
 
 /// Compares what was heard.
 fn conclude(vector: &Vector, stated: &Stated, mut hearing: Hearing) -> Compared {
-    let rule = |rule: Option<draftgate_core::Rule>| match rule {
+    let rule = |rule: Option<Rule>| match rule {
         Some(rule) => format!("violation: {}", rule.code()),
         None => "no violation".to_owned(),
     };
     let seen = hearing.violation.map(|violation| violation.rule);
     let wanted = stated.violation.as_ref().map(|broken| broken.rule);
     if let Err(mismatch) = stated.compare(&hearing.events) {
-        let lines = |events: &[Event], broken: Option<draftgate_core::Rule>| {
+        let lines = |events: &[Event], broken: Option<Rule>| {
             let broken = broken.map(|it| rule(Some(it)));
             let events = events.iter().map(draftgate_vectors::shown);
             events.chain(broken).collect::<Vec<_>>()

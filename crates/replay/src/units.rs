@@ -2,11 +2,11 @@
 //! came, and the names of the fields in which they differ. What should have
 //! come is written by our own codecs, for a file names events and not octets.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use draftgate_core::{Codec, Draft, Event, Limits, Notice, Outbox, Outgoing, Role};
 use draftgate_drafts::{
-    FixedKeys, accept, dissect, offer,
-    opening::{Accepted, Ask, LengthFrames, Offer, Terms, parts},
+    FixedKeys, accept, dissect, loopback, offer,
+    opening::{Ask, LengthFrames, Terms, parts},
 };
 use draftgate_explain::{Look, diff, unit};
 use draftgate_vectors::shown;
@@ -249,11 +249,7 @@ pub(crate) fn open(draft: Draft, role: Role, mask: [u8; 4]) -> Option<Box<dyn Co
     };
     let mut keys = FixedKeys::new(mask);
     let offered = offer(draft, &ask, &mut keys).ok()?;
-    let Offer {
-        request: asked,
-        mut pending,
-    } = offered;
-    let (parts, head) = parts(&asked).ok()??;
+    let (parts, head) = parts(&offered.request).ok()??;
     let terms = Terms {
         subprotocol: None,
         public_url: "ws://example.com/",
@@ -261,20 +257,12 @@ pub(crate) fn open(draft: Draft, role: Role, mask: [u8; 4]) -> Option<Box<dyn Co
         length_frames,
         extension: None,
     };
-    let Accepted {
-        head: answer,
-        codec,
-    } = accept(draft, &parts, &terms, &mut keys).ok()?;
-    let mut server = Hearing::new(codec, &asked[head..]);
-    let mut input = BytesMut::from(&answer.to_bytes()[..]);
-    input.extend_from_slice(&server.wrote());
-    match role {
-        Role::Server => Some(server.codec),
-        Role::Client => {
-            let connected = pending.answer(&mut input).ok()??;
-            Some(Hearing::new(connected.codec, &input).codec)
-        }
-    }
+    let accepted = accept(draft, &parts, &terms, &mut keys).ok()?;
+    let open = loopback::connect(offered, head, accepted).ok()?;
+    Some(match role {
+        Role::Server => open.server,
+        Role::Client => open.client,
+    })
 }
 
 #[cfg(test)]

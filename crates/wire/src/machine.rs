@@ -26,6 +26,9 @@ pub(crate) const REASON_GROWTH: usize = 256;
 
 /// What a peer has to prove after the heads, before messages may flow.
 pub trait Proof: Debug + Send {
+    /// Writes what it sends without being asked.
+    fn start(&mut self, _: &mut Outbox) {}
+
     /// Takes what it can from `input` and answers into `out`; whether it is done.
     ///
     /// # Errors
@@ -352,7 +355,11 @@ impl<F: Framing> Codec for Machine<F> {
         }
     }
 
-    fn start(&mut self, _: &mut Outbox) {}
+    fn start(&mut self, out: &mut Outbox) {
+        if let Some(Aside::Proof(proof)) = self.aside.as_deref_mut() {
+            proof.start(out);
+        }
+    }
 
     fn receive(
         &mut self,

@@ -21,7 +21,7 @@ enum Place {
 }
 
 /// Every crate of the workspace.
-const PLACES: [(&str, Place); 28] = [
+const PLACES: [(&str, Place); 29] = [
     (CORE, Place::Row(0)),
     (WIRE, Place::Row(1)),
     ("draftgate-translate", Place::Row(1)),
@@ -31,6 +31,7 @@ const PLACES: [(&str, Place); 28] = [
     ("draftgate-census", Place::Row(1)),
     ("draftgate-hixie75", Place::Draft),
     ("draftgate-hixie76", Place::Draft),
+    ("draftgate-hello00", Place::Draft),
     ("draftgate-hybi06", Place::Draft),
     ("draftgate-hybi07", Place::Draft),
     ("draftgate-hybi13", Place::Draft),

@@ -252,19 +252,6 @@ fn an_archived_exchange_is_explained_from_both_sides() {
 }
 
 #[test]
-fn a_draft_that_is_not_spoken_has_a_head_all_the_same() {
-    let spoken = |draft: &Draft| draftgate_drafts::spoken().any(|s| s == *draft);
-    for draft in Draft::ALL.into_iter().filter(|draft| !spoken(draft)) {
-        let ended = draftgate(["explain", "--draft", draft.name(), "01 02 03"]).run();
-        ended.expect(0, &[]);
-        says(
-            &ended.stdout,
-            &["not spoken by this version", "what is known of them"],
-        );
-    }
-}
-
-#[test]
 fn colours_come_on_demand_and_change_no_text() {
     let plain = draftgate(["explain", "8100"]).run().stdout;
     let coloured = draftgate(["explain", "8100"])

@@ -310,7 +310,7 @@ fn strictness_is_that_of_the_draft_it_is_about() {
 fn nothing_passes_where_nothing_is_replayed() {
     let ended = replay(["--name", "no such name"]);
     ended.expect(2, &["nothing was replayed"]);
-    let ended = replay(["--draft", "hello-00"]);
+    let ended = replay(["--name", "hixie-76/refused.origin-refused"]);
     ended.expect(2, &["nothing was replayed: all "]);
     let ended = replay(["--name", "["]);
     ended.expect(2, &["is no pattern"]);

@@ -13,7 +13,7 @@ use draftgate_wire::{
     opening,
 };
 
-use super::{Refused, answer, begins_with_head, frames_under, newest, notes, request};
+use super::{Refused, answer, begins_with_head, frames_under, hello, newest, notes, request};
 use crate::acceptor;
 
 /// What [`Dissected`](super::Dissected) is made of, read while it is asked for.
@@ -71,6 +71,7 @@ impl Dissecting {
             draft,
             strictness,
             from,
+            both: (client.clone(), server.clone()),
             read: Vec::new(),
             frames: None,
         });
@@ -83,7 +84,7 @@ impl Dissecting {
                 };
                 sides[0].head(asked.unit, &client, closed);
             }
-            None => sides[0].frames(0, client),
+            None => sides[0].begun(client),
         }
         match answer {
             Some(answer) => {
@@ -98,7 +99,7 @@ impl Dissecting {
                     digest.put_on(unit);
                 }
             }
-            None => sides[1].frames(0, server),
+            None => sides[1].begun(server),
         }
         if let [Some(asked), Some(answered)] = [&sides[0], &sides[1]].map(|side| side.read.first())
             && let derived @ Some(_) = derived(asked, answered)
@@ -147,6 +148,8 @@ struct Reader {
     draft: Option<Draft>,
     strictness: Strictness,
     from: Role,
+    /// What the client sent, and what the server did.
+    both: (Bytes, Bytes),
     read: Vec<Unit>,
     frames: Option<Stream>,
 }
@@ -184,7 +187,55 @@ impl Reader {
                 ));
             }
         }
-        self.frames(offset, octets.slice(offset..));
+        self.opened(offset, octets.slice(offset..));
+    }
+
+    /// What begins behind its head: with a HELLO, or anywhere after it.
+    fn begun(&mut self, octets: Bytes) {
+        match self.hello(&octets).is_some_and(|it| hello::is_one(&it)) {
+            true => self.opened(0, octets),
+            false => self.frames(0, octets),
+        }
+    }
+
+    /// The HELLO at the front of `octets`, where there must be one.
+    fn hello(&self, octets: &Bytes) -> Option<Unit> {
+        let (client, server) = &self.both;
+        let draft = self.draft?;
+        let size = hello::octets(draft, self.from, client);
+        let there = octets.slice(..octets.len().min(size));
+        (!there.is_empty()).then(|| hello::unit((draft, self.from), there, size, (client, server)))
+    }
+
+    /// A HELLO where the draft has one, and the frames behind it.
+    fn opened(&mut self, offset: usize, octets: Bytes) {
+        let Some(unit) = self.hello(&octets) else {
+            self.awaits_hello();
+            return self.frames(offset, octets);
+        };
+        let end = unit.octets.len();
+        let goes_on = hello::is_one(&unit);
+        self.read.push(Unit {
+            offset: offset as u64,
+            ..unit
+        });
+        match goes_on {
+            true => self.frames(offset + end, octets.slice(end..)),
+            false => self.unknown(offset + end, octets.slice(end..), "it follows no HELLO"),
+        }
+    }
+
+    /// Says of an answer without a HELLO behind it that there must be one.
+    fn awaits_hello(&mut self) {
+        let size = |draft| hello::octets(draft, self.from, &self.both.0);
+        let size = self.draft.map_or(0, size);
+        let head = self.read.last_mut().filter(|head| !head.cut_off);
+        if let (Role::Server, Some(head)) = (self.from, head)
+            && size > 0
+            && let Some(end) = head.fields.last_mut()
+        {
+            end.noting(format!("{size} octets are still to come: HELLO"));
+        }
     }
 
     fn frames(&mut self, offset: usize, octets: Bytes) {

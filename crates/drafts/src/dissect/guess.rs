@@ -1,11 +1,11 @@
 //! In which drafts octets can be read that do not say of which they are.
 
-use bytes::Bytes;
-use draftgate_core::{Draft, Limits, Role};
+use bytes::{Bytes, BytesMut};
+use draftgate_core::{Codec, Draft, Limits, Role};
 use draftgate_wire::{
     FixedKeys,
     dissect::{Unit, What},
-    opening::{self, Ask, Head, LengthFrames, Refusal, Terms},
+    opening::{self, Accepted, Ask, Head, LengthFrames, Offer, Refusal, RefusalKind, Terms},
 };
 
 use super::{Side, units};
@@ -79,8 +79,25 @@ fn answers(draft: Draft, unit: &Unit) -> bool {
             .all(|(name, _)| unit.head_field(name).is_some())
 }
 
+/// The end of our own that reads what `from` says behind the heads.
+pub(super) fn reader(draft: Draft, from: Role) -> Option<Box<dyn Codec>> {
+    let (mut offered, accepted) = opened(draft).ok()?;
+    match from {
+        Role::Client => Some(accepted.codec),
+        Role::Server => {
+            let mut answer = BytesMut::from(&accepted.head.to_bytes()[..]);
+            Some(offered.pending.answer(&mut answer).ok()??.codec)
+        }
+    }
+}
+
 /// What our own server answers our own client.
 fn wanted(draft: Draft) -> Result<Head, Refusal> {
+    Ok(opened(draft)?.1.head)
+}
+
+/// The request of our own client, and what our own server makes of it.
+fn opened(draft: Draft) -> Result<(Offer, Accepted), Refusal> {
     let (mut keys, limits) = (FixedKeys::new([7]), Limits::default());
     let ask = Ask {
         secure: false,
@@ -93,7 +110,7 @@ fn wanted(draft: Draft) -> Result<Head, Refusal> {
         length_frames: LengthFrames::default(),
         extensions: None,
     };
-    let request = offer(draft, &ask, &mut keys)?.request;
+    let offered = offer(draft, &ask, &mut keys)?;
     let terms = Terms {
         subprotocol: None,
         public_url: "ws://localhost/",
@@ -101,8 +118,9 @@ fn wanted(draft: Draft) -> Result<Head, Refusal> {
         length_frames: LengthFrames::default(),
         extension: None,
     };
-    match opening::parts(&request) {
-        Ok(Some((parts, _))) => Ok(accept(draft, &parts, &terms, &mut keys)?.head),
-        _ => Ok(Head::new(0, "")),
-    }
+    let Ok(Some((parts, _))) = opening::parts(&offered.request) else {
+        return Err(RefusalKind::AskUnspeakable.into());
+    };
+    let accepted = accept(draft, &parts, &terms, &mut keys)?;
+    Ok((offered, accepted))
 }

@@ -21,6 +21,7 @@
 mod answer;
 mod dissecting;
 mod guess;
+mod hello;
 mod notes;
 mod request;
 mod sections;

@@ -53,7 +53,7 @@ impl Request {
 type Judged = (Option<Result<Draft, Refused>>, Option<Refusal>);
 
 fn judge(parts: &Parts, draft: Option<Draft>) -> Judged {
-    let detected = detect(parts, Detection::default());
+    let detected = detect(parts, Detection::RECORDED);
     let terms = Terms {
         subprotocol: None,
         public_url: "ws://localhost/",

@@ -6,15 +6,13 @@ pub(crate) mod frames;
 
 use std::sync::Arc;
 
-use bytes::BytesMut;
 use draftgate_core::{Codec, Draft, Limits, Role};
 use draftgate_drafts::{
     FixedKeys, accept,
     compression::{self, Offering, Settings},
-    offer,
+    loopback, offer,
     opening::{Ask, LengthFrames, Terms, parts},
 };
-use draftgate_testkit::codecs::hear;
 use draftgate_wire::Derived;
 
 /// What a client of [`pair`] masks with in hybi-04.
@@ -59,7 +57,7 @@ pub(crate) fn pair_that(
         length_frames: LengthFrames::default(),
         extensions: offers,
     };
-    let mut offered = offer(draft, &ask, &mut keys).unwrap();
+    let offered = offer(draft, &ask, &mut keys).unwrap();
     let (request, head) = parts(&offered.request).unwrap().unwrap();
     let agreed =
         compresses.and_then(|settings| compression::agree(draft, &request.headers, &settings));
@@ -70,15 +68,10 @@ pub(crate) fn pair_that(
         length_frames: LengthFrames::default(),
         extension: agreed.as_deref(),
     };
-    let mut accepted = accept(draft, &request, &terms, &mut keys).unwrap();
-    let heard = hear(&mut *accepted.codec, [&offered.request[head..]]);
-    let answer = [accepted.head.to_bytes(), heard.wrote].concat();
-    let mut input = BytesMut::from(&answer[..]);
-    let mut client = offered.pending.answer(&mut input).unwrap().unwrap();
-    assert_eq!(client.subprotocol.as_deref(), Some("sample"));
-    assert!(input.is_empty());
-    hear(&mut *client.codec, []);
-    (client.codec, accepted.codec)
+    let accepted = accept(draft, &request, &terms, &mut keys).unwrap();
+    let open = loopback::connect(offered, head, accepted).unwrap();
+    assert_eq!(open.subprotocol.as_deref(), Some("sample"));
+    (open.client, open.server)
 }
 
 /// The end of [`pair`] that plays `role`, and its peer.

@@ -256,6 +256,7 @@ fn column(draft: Draft) -> usize {
         Draft::Hybi01
         | Draft::Hybi02
         | Draft::Hybi03
+        | Draft::Hello00
         | Draft::Hybi04
         | Draft::Hybi05
         | Draft::Hybi06 => 0,

@@ -47,6 +47,13 @@ fn examples(draft: Draft) -> Vec<Example> {
             ("01 00", "01 00"),
             ("01 00", "01 00"),
         ],
+        Draft::Hello00 => [
+            ("84 05 48 65 6c 6c 6f", "84 05 48 65 6c 6c 6f"),
+            ("82 05 48 65 6c 6c 6f", "82 05 48 65 6c 6c 6f"),
+            ("83 05 48 65 6c 6c 6f", "83 05 48 65 6c 6c 6f"),
+            ("81 00", "81 00"),
+            ("81 00", "81 00"),
+        ],
         // Under the key of the connection in `common::frames`.
         Draft::Hybi04 => [
             ("37 fa 21 3d 5b 4b d6 a7 38 a0 31", "84 05 48 65 6c 6c 6f"),
@@ -159,6 +166,7 @@ fn a_message_in_two_fragments_is_one() {
             Draft::Hybi01 | Draft::Hybi02 | Draft::Hybi03 => {
                 ("84 03 48 65 6c 00 02 6c 6f", "84 03 48 65 6c 00 02 6c 6f")
             }
+            Draft::Hello00 => ("04 03 48 65 6c 80 02 6c 6f", "04 03 48 65 6c 80 02 6c 6f"),
             Draft::Hybi04 => (
                 "37 fa 21 3d db 4d d6 a7 38 \
                  37 fa 21 3d 5f 4c f2 ad",

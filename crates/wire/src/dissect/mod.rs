@@ -117,6 +117,9 @@ pub enum What {
     Challenge,
     /// The 16 octets behind an answer of hixie-76.
     Digest,
+    /// The frame in front of all others by which a side of hello-00 proves that it
+    /// has read the other's nonce.
+    Hello,
     /// A frame.
     Frame,
     /// What cannot be told: octets after a fault, or before anything known.

@@ -94,6 +94,18 @@ pub trait Acceptor: Debug + Sync {
         0
     }
 
+    /// Octets of the HELLO frames that both sides send in front of all others, the
+    /// client's first (hello-00).
+    fn octets_of_hello(&self) -> [usize; 2] {
+        [0; 2]
+    }
+
+    /// What the server drew from its keys when it gave a recorded answer: the nonce
+    /// of hybi-04 or hello-00. `None` if that does not show.
+    fn drawn(&self, _answered: &[u8]) -> Option<Vec<u8>> {
+        None
+    }
+
     /// Checks the request as the draft demands and answers it. Write the head
     /// first, then drive the codec with every octet that follows the request's
     /// empty line.

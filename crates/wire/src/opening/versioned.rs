@@ -97,6 +97,13 @@ impl Acceptor for Versioned {
         Some((Frames::Hybi(rules.layout), rules.dialect))
     }
 
+    fn drawn(&self, answered: &[u8]) -> Option<Vec<u8>> {
+        let answer = Answer::read(&mut BytesMut::from(answered)).ok()??;
+        let (_, nonce) = answer.named("sec-websocket-nonce").next()?;
+        let nonce = str::from_utf8(nonce).ok()?;
+        Some(Keyed::from_key(nonce)?.octets())
+    }
+
     fn capabilities(&self, _: LengthFrames) -> Capabilities {
         self.codec(Masking::incoming(), Limits::default(), None)
             .capabilities()
