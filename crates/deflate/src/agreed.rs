@@ -1,7 +1,7 @@
 //! What both sides agreed on, whichever side we are.
 
 use draftgate_core::Codec;
-use draftgate_wire::{Agreed, Extension};
+use draftgate_wire::{Agreed, Extension, Unpack};
 
 use crate::{
     deflater::Deflater,
@@ -67,6 +67,13 @@ impl Agreed for Agreement {
             deflater: self.deflater(),
             compressed: false,
         }))
+    }
+
+    fn unpacker(&self) -> Option<Box<dyn Unpack>> {
+        match self.name {
+            Name::Stream => Some(Box::new(self.inflater())),
+            _ => None,
+        }
     }
 
     fn carry(&self, codec: Box<dyn Codec>) -> Box<dyn Codec> {

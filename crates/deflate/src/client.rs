@@ -43,6 +43,19 @@ impl Offering for Offers {
         answered: &str,
         judge: &mut Judge,
     ) -> Result<Box<dyn Agreed>, Refusal> {
+        let agreement = self.agreement(offered, answered, judge)?;
+        Ok(Box::new(agreement))
+    }
+}
+
+impl Offers {
+    /// What is agreed on, as the client has it.
+    pub(crate) fn agreement(
+        &self,
+        offered: &str,
+        answered: &str,
+        judge: &mut Judge,
+    ) -> Result<Agreement, Refusal> {
         let wrong = || refusal(answered);
         let [element] = &elements(answered).ok_or_else(wrong)?[..] else {
             return Err(wrong());
@@ -57,17 +70,15 @@ impl Offering for Offers {
             Name::Stream if element.parameters.is_empty() => (Way::FREE, Way::FREE),
             Name::Stream => return Err(wrong()),
         };
-        Ok(Box::new(Agreement {
+        Ok(Agreement {
             name,
             field: answered.to_owned(),
             ours,
             theirs,
             settings: self.settings,
-        }))
+        })
     }
-}
 
-impl Offers {
     fn offer(&self, name: Name) -> String {
         let (mut offer, window) = (name.token().to_owned(), self.settings.window());
         let (forget, limited) = (!self.settings.takeover, window < LARGEST);

@@ -33,6 +33,13 @@ impl Extension for Compression {
         RSV1
     }
 
+    fn meaning(&self) -> &'static str {
+        match self.unit {
+            Unit::Message => "the message is compressed",
+            Unit::Frame => "the frame is compressed",
+        }
+    }
+
     fn begin(&mut self, opcode: Opcode, bits: u8) -> Result<bool, Violation> {
         let marked = bits & RSV1 != 0;
         match (self.unit, opcode) {

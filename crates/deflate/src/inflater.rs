@@ -2,9 +2,11 @@
 
 use bytes::{Buf, BytesMut};
 use draftgate_core::{Rule, Violation};
+use draftgate_wire::Unpack;
 use flate2::{Decompress, FlushDecompress, Status};
 
 use crate::{
+    name::Name,
     scratch,
     settings::{LARGEST, SMALLEST},
 };
@@ -25,6 +27,16 @@ pub(crate) struct Inflater {
     tail: usize,
     /// Whether there was more than one chunk.
     full: bool,
+}
+
+impl Unpack for Inflater {
+    fn name(&self) -> &'static str {
+        Name::Stream.token()
+    }
+
+    fn unpack(&mut self, input: &mut BytesMut) -> Result<Option<BytesMut>, Violation> {
+        self.decode(input, false)
+    }
 }
 
 impl Inflater {

@@ -32,11 +32,14 @@ mod field;
 mod inflater;
 mod name;
 mod parameters;
+mod recorded;
 mod scratch;
 mod server;
 mod settings;
 mod stream;
 
 pub use client::Offers;
+pub use name::meaning;
+pub use recorded::{Recorded, recorded};
 pub use server::agree;
 pub use settings::Settings;

@@ -48,3 +48,39 @@ impl Name {
         }
     }
 }
+
+/// What RSV1 of a data frame means in `draft`, where the extension that gives it
+/// the meaning was agreed on; `None` if there is none.
+pub fn meaning(draft: Draft) -> Option<String> {
+    let of = |name: &Name| match name {
+        Name::PerMessage => Some("the message is compressed"),
+        Name::Frame => Some("the frame is compressed"),
+        Name::WebKitFrame | Name::Stream => None,
+    };
+    let names = Name::ALL.iter().filter(|name| name.goes_with(draft));
+    let all: Vec<_> = names
+        .filter_map(|name| Some(format!("under {} {}", name.token(), of(name)?)))
+        .collect();
+    (!all.is_empty()).then(|| all.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reserved_bit_means_something_where_an_extension_goes_with_the_draft() {
+        assert_eq!(meaning(Draft::Hybi07), None);
+        assert_eq!(
+            meaning(Draft::Hybi08).as_deref(),
+            Some("under deflate-frame the frame is compressed")
+        );
+        assert_eq!(
+            meaning(Draft::Hybi13).as_deref(),
+            Some(
+                "under permessage-deflate the message is compressed, \
+                 under deflate-frame the frame is compressed"
+            )
+        );
+    }
+}

@@ -2,15 +2,24 @@
 //! the request as a server reads it, the answer as a client. Where it went and
 //! under which name is taken from the request itself, for nobody else knows.
 
-use bytes::BytesMut;
-use draftgate_core::{Draft, Limits};
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use draftgate_core::{Draft, Limits, Role};
 use draftgate_wire::{
     FixedKeys, KeySource,
+    dissect::Unit,
     opening::{Accepted, LengthFrames, Pending, Refusal, Resume, Terms, origin, parts},
 };
-use http::request::Parts;
+use http::{header, request::Parts};
 
-use crate::{Detection, accept, accept_any_of, acceptor, detect, offerer, spoken, subprotocols};
+use crate::{
+    Detection, accept, accept_any_of, acceptor,
+    compression::{self, Offers},
+    detect,
+    dissect::newest,
+    offerer, spoken, subprotocols,
+};
 
 /// Answers `request` with whatever subprotocol it asks for first, for a server
 /// that is known as the request's own `Host`. Where its head leaves a choice, the
@@ -24,7 +33,7 @@ pub fn answer(request: &Parts) -> Result<(Draft, Accepted), Refusal> {
 
 /// The same, with the client held to `limits`, as it was answered then: with the
 /// nonce of `answered`, if that has one (hybi-04, hello-00), for what follows
-/// depends on it.
+/// depends on it, and with the extension that was agreed on.
 ///
 /// # Errors
 /// As [`answer`].
@@ -70,12 +79,17 @@ fn within(
     let host = host.unwrap_or_default().to_ascii_lowercase();
     let url = format!("ws://{host}{}", request.uri);
     let asked = subprotocols(draft, &request.headers);
+    let offered = header::SEC_WEBSOCKET_EXTENSIONS;
+    let offered = request.headers.get_all(offered).iter();
+    let offered: Vec<&str> = offered.filter_map(|list| list.to_str().ok()).collect();
+    let head = Unit::head(newest(), Role::Server, &Bytes::copy_from_slice(answered));
+    let agreed = compression::agreed(&offered.join(", "), &head);
     let terms = Terms {
         subprotocol: asked.first().copied(),
         public_url: &url,
         limits,
         length_frames: LengthFrames::default(),
-        extension: None,
+        extension: agreed.as_ref().map(|agreed| &*agreed.server),
     };
     accept(&terms, &mut FixedKeys::new(octets))
 }
@@ -109,7 +123,7 @@ pub fn resume_within(
         secure: false,
         limits,
         length_frames: LengthFrames::default(),
-        extensions: None,
+        extensions: Some(Arc::new(Offers::RECORDED)),
     };
     let mut whole = BytesMut::from(request);
     let behind = acceptor(draft)?.octets_after_head();

@@ -11,13 +11,31 @@ use crate::{
 
 /// `unit`, all of it. Ends in a line feed.
 pub fn unit(unit: &Unit, look: &Look) -> String {
-    let mut text = look.paint(TITLE, title(unit));
+    titled(unit, title(unit), look)
+}
+
+fn titled(unit: &Unit, heading: String, look: &Look) -> String {
+    let mut text = look.paint(TITLE, heading);
     text.push_str("\n\n");
     match unit.what {
         What::Request | What::Answer => text.push_str(&head::lines(unit, look)),
         _ => {
             text.push_str(&octets(unit, look));
             text.push_str(&notes(unit, look));
+        }
+    }
+    if let Some(decoded) = &unit.decoded {
+        let more = if decoded.bounded { "more than " } else { "" };
+        let octets = if decoded.length == 1 {
+            "octet"
+        } else {
+            "octets"
+        };
+        let line = format!("holds {more}{} {octets}: {}", decoded.length, decoded.value);
+        text.push('\n');
+        for (at, line) in wrapped(&line, look.columns() - 4).into_iter().enumerate() {
+            let indent = if at == 0 { "  " } else { "    " };
+            text.push_str(&format!("{indent}{line}\n"));
         }
     }
     if unit.cut_off {
@@ -29,6 +47,11 @@ pub fn unit(unit: &Unit, look: &Look) -> String {
         for line in wrapped(&fault(unit, found), look.columns() - 2) {
             text.push_str(&format!("  {}\n", look.paint(WRONG, line)));
         }
+    }
+    for inner in &unit.within {
+        let heading = format!("within it: {}", title(inner));
+        text.push('\n');
+        text.push_str(&titled(inner, heading, look));
     }
     text
 }

@@ -21,6 +21,9 @@ pub trait Extension: Debug + Send {
     /// first octet. Every other one stays what the draft says it is.
     fn bits(&self) -> u8;
 
+    /// What they say of the frame that has them set, for people.
+    fn meaning(&self) -> &'static str;
+
     /// A data frame begins, with these of its own bits set: whether its payload
     /// has to be decoded.
     ///
@@ -57,6 +60,19 @@ pub enum Rest {
     Message,
 }
 
+/// Reads what one side sent in a carrier under its frames, after the fact.
+pub trait Unpack: Debug + Send {
+    /// The carrier's name, as it was agreed on.
+    fn name(&self) -> &'static str;
+
+    /// Takes from the front of `input` what it used. At most one chunk of what is
+    /// carried comes at once, never an empty one; call until `None`.
+    ///
+    /// # Errors
+    /// The octets are no such carrier.
+    fn unpack(&mut self, input: &mut BytesMut) -> Result<Option<BytesMut>, Violation>;
+}
+
 /// An extension that was agreed on in an opening.
 pub trait Agreed: Debug + Send + Sync {
     /// What the server answers in `Sec-WebSocket-Extensions`.
@@ -64,6 +80,11 @@ pub trait Agreed: Debug + Send + Sync {
 
     /// What encodes payloads; `None` where only a carrier was agreed on.
     fn extension(&self) -> Option<Box<dyn Extension>>;
+
+    /// What reads the carrier under all that the peer sends; `None` without one.
+    fn unpacker(&self) -> Option<Box<dyn Unpack>> {
+        None
+    }
 
     /// Puts under `codec` what lies below all frames.
     fn carry(&self, codec: Box<dyn Codec>) -> Box<dyn Codec> {

@@ -48,7 +48,7 @@ mod writing;
 
 pub use dialect::Dialect;
 pub use extended::Extended;
-pub use extension::{Agreed, Extension, Offering, Rest};
+pub use extension::{Agreed, Extension, Offering, Rest, Unpack};
 pub use frame::{Frame, Framing, Header, Opcode, Part};
 pub use hybi::Hybi;
 pub use keys::{FixedKeys, KeySource};

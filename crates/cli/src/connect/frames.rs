@@ -10,8 +10,12 @@ use std::{
 
 use anstream::{AutoStream, ColorChoice};
 use bytes::Bytes;
-use draftgate_core::{Codec, Role};
-use draftgate_drafts::dissect::{Stream, Unit, frames_of};
+use draftgate_client::Connection;
+use draftgate_core::Role;
+use draftgate_drafts::{
+    compression,
+    dissect::{Live, Unit, frames_of},
+};
 use draftgate_explain::{Look, unit};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -43,8 +47,8 @@ impl<S> Tapped<S> {
 /// The frames of both sides, shown when they are whole; what is left of one
 /// when the connection is over.
 pub(crate) struct Frames {
-    client: Stream,
-    server: Stream,
+    client: Live,
+    server: Live,
     look: Look,
     screen: Screen,
     begun: bool,
@@ -57,10 +61,17 @@ impl std::fmt::Debug for Frames {
 }
 
 impl Frames {
-    /// Frames of the connection of `codec`, which `follow` what was shown before or
-    /// do not; `None` if nothing is known of the draft's frames.
-    pub(crate) fn new(codec: &dyn Codec, screen: Screen, follow: bool) -> Option<Self> {
-        let side = |from| frames_of(codec, from, Bytes::new()).ok();
+    /// Frames of `connection`, which `follow` what was shown before or do not; `None`
+    /// if nothing is known of the draft's frames.
+    pub(crate) fn new(connection: &Connection, screen: Screen, follow: bool) -> Option<Self> {
+        let agreed = compression::recorded(&connection.request, &connection.head);
+        let side = |from| {
+            let frames = frames_of(&*connection.codec, from, Bytes::new()).ok()?;
+            Some(Live::new(
+                frames,
+                agreed.as_ref().map(|it| it.reading(from)),
+            ))
+        };
         Some(Self {
             client: side(Role::Client)?,
             server: side(Role::Server)?,

@@ -76,7 +76,7 @@ impl Session<'_> {
         let room = settings.queue;
         let frames = args.show.show_frames.then(|| {
             // What was shown of the opening is parted from them.
-            Frames::new(&*connection.codec, screen.clone(), args.show.show_handshake)
+            Frames::new(&connection, screen.clone(), args.show.show_handshake)
         });
         let live = Live::start(connection, frames.flatten(), settings, printer);
         let feeder = Feeder {

@@ -25,11 +25,12 @@ pub(crate) struct Guess {
 pub(crate) fn guess(
     draft: Option<Draft>,
     from: Option<Role>,
+    extensions: Option<&str>,
     octets: &Bytes,
 ) -> Result<Guess, Failure> {
     let drafts = draft.map_or_else(|| spoken().collect(), |draft| vec![draft]);
     let sides = from.map_or_else(|| vec![Role::Server, Role::Client], |from| vec![from]);
-    let all = readings(&drafts, &sides, octets);
+    let all = readings(&drafts, &sides, extensions, octets);
     let Some(best) = all.first() else {
         return Err(Failure::usage("this build speaks no draft"));
     };
@@ -37,7 +38,7 @@ pub(crate) fn guess(
     if draft.is_none() && best.fit > Fit::CutOff {
         let names: Vec<String> = drafts.iter().map(|draft| draft.to_string()).collect();
         return Err(Failure::usage(format_args!(
-            "no draft reads these octets as they are: say of which they are with --draft ({}) and who sent them with --from",
+            "no draft reads these octets as they are: say of which they are with --draft ({}), who sent them with --from, and with --extensions what they agreed on",
             names.join(", ")
         )));
     }

@@ -13,7 +13,10 @@ use std::{
 use bytes::Bytes;
 use clap::builder::PossibleValuesParser;
 use draftgate_core::{Draft, Role, Strictness};
-use draftgate_drafts::dissect::{Dissecting, begins_with_head};
+use draftgate_drafts::{
+    compression::can_be_agreed_on,
+    dissect::{Dissecting, begins_with_head},
+};
 use draftgate_explain::{Look, fault, unit};
 use draftgate_vectors::Action;
 
@@ -40,6 +43,7 @@ Exit codes: 0 nothing breaks its draft, 1 something does, 2 wrong usage.
 Examples:
   draftgate explain 81 05 48 65 6c 6c 6f      a frame of RFC 6455
   draftgate explain --draft hixie-76 --from server capture.bin
+  draftgate explain --extensions permessage-deflate c1 07 f2 48 cd c9 c9 07 00
   draftgate explain - < request.txt           which draft is it, or why none
   draftgate explain interop-vectors/hixie-76/text.client-phantomjs19.server-faye01.toml";
 
@@ -57,6 +61,9 @@ pub(crate) struct Explain {
     /// What is let pass of both sides, as `strictness` of a route: hybi-08, lenient, or both with a comma
     #[arg(long, value_name = "WORDS")]
     strictness: Option<Strictness>,
+    /// What the opening agreed on, where it is not there, as in Sec-WebSocket-Extensions
+    #[arg(long, value_name = "FIELD", value_parser = extensions)]
+    extensions: Option<String>,
     /// Take the octets of a file as they are, even if they look like hexadecimal
     #[arg(long)]
     raw: bool,
@@ -71,6 +78,34 @@ impl Explain {
             "client" => Role::Client,
             _ => Role::Server,
         })
+    }
+
+    fn dissect(
+        &self,
+        client: Bytes,
+        server: Bytes,
+        draft: Option<Draft>,
+    ) -> Result<Dissecting, Failure> {
+        let strictness = self.strictness.unwrap_or_default();
+        let seen = Dissecting::under(strictness, client, server, draft);
+        match &self.extensions {
+            Some(extensions) => seen
+                .with_extensions(extensions)
+                .map_err(|refusal| Failure::usage(refusal.detail.unwrap_or_default())),
+            None => Ok(seen),
+        }
+    }
+}
+
+/// Extensions that can be read.
+fn extensions(said: &str) -> Result<String, String> {
+    match can_be_agreed_on(said) {
+        true => Ok(said.to_owned()),
+        false => Err(
+            "it must be as a server answers: permessage-deflate, deflate-frame, \
+            x-webkit-deflate-frame or deflate-stream, with parameters as they have them"
+                .to_owned(),
+        ),
     }
 }
 
@@ -97,16 +132,7 @@ pub(crate) fn run(args: &Explain) -> Result<(), Failure> {
             let sides = args
                 .from()
                 .map_or_else(|| vec![Role::Client, Role::Server], |side| vec![side]);
-            (
-                said,
-                Dissecting::under(
-                    args.strictness.unwrap_or_default(),
-                    client,
-                    server,
-                    Some(draft),
-                ),
-                sides,
-            )
+            (said, args.dissect(client, server, Some(draft))?, sides)
         }
         Input::Octets(octets) => {
             let (said, seen, side) = one_side(args, octets)?;
@@ -133,7 +159,10 @@ fn one_side(args: &Explain, octets: Bytes) -> Result<(Option<String>, Dissecting
     let (said, draft, from) = match (args.draft, from) {
         (Some(draft), Some(from)) => (None, Some(draft), from),
         (None, Some(from)) if known => (None, None, from),
-        (draft, from) => match (guess::guess(draft, from, &octets), head) {
+        (draft, from) => match (
+            guess::guess(draft, from, args.extensions.as_deref(), &octets),
+            head,
+        ) {
             (Ok(guess), _) => (Some(guess.said), Some(guess.draft), guess.from),
             // A head has its lines in any draft.
             (Err(_), Some(side)) => (None, draft, from.unwrap_or(side)),
@@ -144,8 +173,7 @@ fn one_side(args: &Explain, octets: Bytes) -> Result<(Option<String>, Dissecting
         Role::Client => (octets, Bytes::new()),
         Role::Server => (Bytes::new(), octets),
     };
-    let seen = Dissecting::under(args.strictness.unwrap_or_default(), client, server, draft);
-    Ok((said, seen, from))
+    Ok((said, args.dissect(client, server, draft)?, from))
 }
 
 /// Prints `sides` unit by unit; the first fault goes to `first`.
@@ -185,8 +213,8 @@ fn print(
                 writeln!(out)?;
             }
             tally.add(&found);
-            if let Some(wrong) = &found.fault {
-                first.get_or_insert_with(|| fault(&found, wrong));
+            if let Some((broken, wrong)) = found.first_fault() {
+                first.get_or_insert_with(|| fault(broken, wrong));
             }
             out.write_all(unit(&found, look).as_bytes())?;
         }

@@ -21,10 +21,18 @@ impl Tally {
     /// Counts `unit`.
     pub(super) fn add(&mut self, unit: &Unit) {
         self.octets += unit.octets.len();
+        self.count(unit);
+    }
+
+    /// Counts what it is, and what it carries.
+    fn count(&mut self, unit: &Unit) {
         self.frames += usize::from(unit.what == What::Frame);
         self.faults += usize::from(unit.fault.is_some());
-        self.unknown |= unit.what == What::Unknown;
+        self.unknown |= unit.what == What::Unknown && unit.within.is_empty();
         self.cut_off = unit.cut_off;
+        for inner in &unit.within {
+            self.count(inner);
+        }
     }
 
     /// How many there are from `side`, and whether anything breaks the draft.

@@ -104,6 +104,48 @@ fn compression_is_offered_where_it_is_asked_for() {
 }
 
 #[test]
+fn compressed_frames_are_shown_as_they_were() {
+    for (draft, agreed, said) in [
+        (
+            "hybi-13",
+            "permessage-deflate",
+            &b"\xc1\x07\xf2\x48\xcd\xc9\xc9\x07\x00"[..],
+        ),
+        (
+            "hybi-08",
+            "deflate-frame",
+            b"\xc1\x07\xf2\x48\xcd\xc9\xc9\x07\x00",
+        ),
+    ] {
+        let script = Script::start(move |peer| {
+            peer.open_13(&format!("Sec-WebSocket-Extensions: {agreed}\r\n"));
+            assert_eq!(peer.frame().0, 0xc1);
+            peer.say(said);
+            peer.close_13();
+        });
+        let url = script.url("/");
+        let connect = [
+            "connect",
+            "--draft",
+            draft,
+            "--compress",
+            "--show-frames",
+            &url,
+        ];
+        let ended = draftgate(connect).run_with("Hello ".repeat(50));
+        script.finish();
+        ended.expect(
+            0,
+            &[
+                "  holds 5 octets: \"Hello\"",
+                "  holds 300 octets: \"Hello Hello",
+            ],
+        );
+        assert!(!ended.stderr.contains("reserved-bits"), "{ended:#?}");
+    }
+}
+
+#[test]
 fn a_complaint_that_crosses_our_close_is_told() {
     let close = |octets: &'static [u8]| {
         converse("hybi-13", "Hello", move |peer| {

@@ -1,5 +1,7 @@
 //! An answer's head, and whether it belongs to the request.
 
+use std::sync::Arc;
+
 use bytes::{Bytes, BytesMut};
 use draftgate_core::{Draft, Limits, Role};
 use draftgate_wire::{
@@ -9,7 +11,7 @@ use draftgate_wire::{
 };
 
 use super::{newest, notes, sections};
-use crate::{acceptor, offerer};
+use crate::{acceptor, compression::Offers, offerer};
 
 /// An answer with what is to be said of it.
 #[derive(Debug)]
@@ -89,7 +91,7 @@ fn judge(client: &Bytes, server: &Bytes, draft: Draft) -> Option<Result<bool, Re
             secure,
             limits: Limits::default(),
             length_frames: LengthFrames::default(),
-            extensions: None,
+            extensions: Some(Arc::new(Offers::RECORDED)),
         };
         let offerer = offerer(draft).ok()?;
         offerer

@@ -8,13 +8,13 @@ use std::vec;
 use bytes::Bytes;
 use draftgate_core::{Draft, Role, Strictness};
 use draftgate_wire::{
-    Derived,
+    Agreed, Derived,
     dissect::{Kind, Stream, Unit, What},
-    opening,
+    opening::{self, Refusal, RefusalKind},
 };
 
 use super::{Refused, answer, begins_with_head, frames_under, hello, newest, notes, request};
-use crate::acceptor;
+use crate::{acceptor, compression};
 
 /// What [`Dissected`](super::Dissected) is made of, read while it is asked for.
 #[derive(Debug)]
@@ -43,7 +43,32 @@ impl Iterator for Side {
     type Item = Unit;
 
     fn next(&mut self) -> Option<Unit> {
-        self.read.next().or_else(|| self.frames.as_mut()?.next())
+        let mut unit = self.read.next().or_else(|| self.frames.as_mut()?.next())?;
+        if !self.frames.as_ref().is_some_and(Stream::has_extension) {
+            notes::reserved_bit(&mut unit);
+        }
+        Some(unit)
+    }
+}
+
+impl Side {
+    fn agreed(&mut self, agreed: &dyn Agreed) {
+        if self.read.as_slice().is_empty() {
+            let mut read = Vec::new();
+            behind(agreed, &mut read, &mut self.frames);
+            self.read = read.into_iter();
+        }
+    }
+}
+
+/// Has what follows what was `read` be as `agreed` reads it.
+fn behind(agreed: &dyn Agreed, read: &mut Vec<Unit>, frames: &mut Option<Stream>) {
+    let Some(stream) = frames.take() else {
+        return;
+    };
+    match agreed.unpacker() {
+        Some(mut unpacker) => read.extend(stream.carried(&mut *unpacker)),
+        None => *frames = Some(stream.extended(agreed.extension())),
     }
 }
 
@@ -107,6 +132,15 @@ impl Dissecting {
             let frames = sides[0].frames.take();
             sides[0].frames = frames.map(|frames| frames.derived(derived));
         }
+        let head = |side: &Reader| side.read.first().filter(|unit| is_head(unit)).cloned();
+        if let Some(answered) = head(&sides[1])
+            && let Some(agreed) = compression::between(head(&sides[0]).as_ref(), &answered)
+        {
+            // What one side sends is as the other one reads it.
+            for (side, agreed) in sides.iter_mut().zip([agreed.server, agreed.client]) {
+                behind(&*agreed, &mut side.read, &mut side.frames);
+            }
+        }
         let [client, server] = sides.map(Reader::done);
         Self {
             draft,
@@ -116,6 +150,23 @@ impl Dissecting {
         }
     }
 
+    /// The same, where the opening that is not there agreed on `extensions`, as they
+    /// stand in `Sec-WebSocket-Extensions`. Of sides whose heads are there it changes
+    /// nothing.
+    ///
+    /// # Errors
+    /// They are none that the draft has, or have parameters that they cannot have.
+    pub fn with_extensions(mut self, extensions: &str) -> Result<Self, Refusal> {
+        let agreed = draftgate_deflate::recorded(extensions, extensions)?;
+        if let Some(draft) = self.draft.filter(|draft| !agreed.is_of(*draft)) {
+            let detail = format!("{draft} has no {extensions}");
+            return Err(Refusal::with(RefusalKind::AnswerExtension, detail));
+        }
+        self.client.agreed(&*agreed.server);
+        self.server.agreed(&*agreed.client);
+        Ok(self)
+    }
+
     /// What `side` sent.
     pub fn side(self, side: Role) -> Side {
         match side {
@@ -123,6 +174,10 @@ impl Dissecting {
             Role::Server => self.server,
         }
     }
+}
+
+fn is_head(unit: &Unit) -> bool {
+    matches!(unit.what, What::Request | What::Answer)
 }
 
 /// The draft of the client, whose head announces `told` and whose first octet may

@@ -37,15 +37,24 @@ pub struct Reading {
 }
 
 /// `octets` as each of `drafts` reads them, oldest first, from each of `sides`; the
-/// best first, and among equals the newest.
-pub fn readings(drafts: &[Draft], sides: &[Role], octets: &Bytes) -> Vec<Reading> {
+/// best first, and among equals the newest. Where the opening is not there, it
+/// agreed on `extensions`; a draft that knows none of them reads them not.
+pub fn readings(
+    drafts: &[Draft],
+    sides: &[Role],
+    extensions: Option<&str>,
+    octets: &Bytes,
+) -> Vec<Reading> {
     let pairs = drafts.iter().rev();
     let pairs = pairs.flat_map(|draft| sides.iter().map(|from| (*draft, *from)));
     let mut readings: Vec<Reading> = pairs
         .map(|(draft, from)| Reading {
             draft,
             from,
-            fit: fit(draft, units(draft, from, octets.clone())),
+            fit: match units(draft, from, extensions, octets.clone()) {
+                Some(units) => fit(draft, units),
+                None => Fit::Broken,
+            },
         })
         .collect();
     readings.sort_by_key(|reading| reading.fit);

@@ -22,12 +22,14 @@ mod answer;
 mod dissecting;
 mod guess;
 mod hello;
+mod live;
 mod notes;
 mod request;
 mod sections;
 
 pub use dissecting::{Dissecting, Side};
 pub use guess::{Fit, Reading, readings};
+pub use live::Live;
 
 use std::borrow::Cow;
 
@@ -118,24 +120,33 @@ impl Dissected {
 
     /// The first fault of each side.
     pub fn faults(&self) -> impl Iterator<Item = (&Unit, &Fault)> {
-        [&self.client, &self.server].into_iter().filter_map(|side| {
-            side.iter()
-                .find_map(|unit| Some((unit, unit.fault.as_ref()?)))
-        })
+        [&self.client, &self.server]
+            .into_iter()
+            .filter_map(|side| side.iter().find_map(Unit::first_fault))
     }
 }
 
 /// What `from` sent in `draft`, beginning with its head or behind it.
 pub fn stream(draft: Draft, from: Role, octets: impl Into<Bytes>) -> Vec<Unit> {
-    units(draft, from, octets.into()).collect()
+    units(draft, from, None, octets.into())
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
-fn units(draft: Draft, from: Role, octets: Bytes) -> Side {
+/// Where the opening is not there, it agreed on `extensions`; `None` if it cannot
+/// have.
+fn units(draft: Draft, from: Role, extensions: Option<&str>, octets: Bytes) -> Option<Side> {
     let [client, server] = match from {
         Role::Client => [octets, Bytes::new()],
         Role::Server => [Bytes::new(), octets],
     };
-    Dissecting::of(client, server, Some(draft)).side(from)
+    let seen = Dissecting::of(client, server, Some(draft));
+    let seen = match extensions {
+        Some(extensions) => seen.with_extensions(extensions).ok()?,
+        None => seen,
+    };
+    Some(seen.side(from))
 }
 
 /// The frames of `draft` in `octets`, which `from` sent after the opening.

@@ -1,9 +1,10 @@
 //! What matters in a head, said beside its fields.
 
 use bytes::Bytes;
-use draftgate_core::{Draft, Role};
+use draftgate_core::{Draft, Role, Rule};
 use draftgate_wire::{
-    dissect::{Kind, Unit, What, quoted},
+    Opcode,
+    dissect::{Fault, Field, Kind, Unit, What, quoted},
     opening::{Keyed, challenge::Hidden},
 };
 
@@ -90,6 +91,29 @@ pub(super) fn proof_name(what: What) -> &'static str {
     match what {
         What::Challenge => "key3",
         _ => "challenge response",
+    }
+}
+
+/// Says of a frame that breaks its draft by its first reserved bit what that would
+/// mean if the opening had agreed on it.
+pub(super) fn reserved_bit(unit: &mut Unit) {
+    let breaks = |fault: &Fault| fault.code == Rule::ReservedBits.code();
+    if unit.what != What::Frame || !unit.fault.as_ref().is_some_and(breaks) {
+        return;
+    }
+    let is_data = |field: &Field| {
+        let data = [Opcode::Text, Opcode::Binary, Opcode::Continuation];
+        let named = |opcode: &Opcode| field.value.ends_with(&format!("({})", opcode.name()));
+        field.kind == Kind::Opcode && data.iter().any(named)
+    };
+    if !unit.fields.iter().any(is_data) {
+        return;
+    }
+    let mut fields = unit.fields.iter_mut();
+    if let Some(bit) = fields.find(|field| field.name == "RSV1" && field.value == "1")
+        && let Some(meaning) = draftgate_deflate::meaning(unit.draft)
+    {
+        bit.noting(format!("{meaning}, but nothing like that was agreed on"));
     }
 }
 

@@ -332,7 +332,7 @@ fn what_a_refusal_quotes_does_nothing_to_a_terminal() {
 fn octets_that_do_not_say_their_draft_are_read_in_those_that_fit() {
     let drafts: Vec<Draft> = spoken().collect();
     let best = |octets: &'static [u8]| {
-        let readings = readings(&drafts, &ROLES, &Bytes::from_static(octets));
+        let readings = readings(&drafts, &ROLES, None, &Bytes::from_static(octets));
         let fit = readings[0].fit;
         let best = readings.into_iter().filter(|reading| reading.fit == fit);
         (fit, best.map(|r| (r.draft, r.from)).collect::<Vec<_>>())

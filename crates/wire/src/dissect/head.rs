@@ -78,6 +78,8 @@ impl Unit {
             fields: fields.done(),
             mask: Bytes::new(),
             payload: Bytes::new(),
+            decoded: None,
+            within: Vec::new(),
             cut_off: false,
             fault: None,
             tolerated: Vec::new(),

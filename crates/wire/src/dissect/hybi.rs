@@ -22,13 +22,14 @@ use crate::{
 
 /// The frame at the front of `rest`, which is not empty.
 pub(super) fn frame(
-    layout: &'static Layout,
+    (layout, extended): (&'static Layout, u8),
     derived: Option<Derived>,
     from: Role,
     rest: &Bytes,
 ) -> Found {
     Reader {
         layout,
+        extended,
         derived,
         from,
         rest,
@@ -40,6 +41,8 @@ pub(super) fn frame(
 
 struct Reader<'a> {
     layout: &'static Layout,
+    /// The reserved bits of data frames that an extension judges.
+    extended: u8,
     /// What the keys of [`Masked::Derived`] are made from, if it is known.
     derived: Option<Derived>,
     from: Role,
@@ -176,11 +179,20 @@ impl Reader<'_> {
         if !fin {
             put.noting("more fragments follow");
         }
-        for (at, name) in ["RSV1", "RSV2", "RSV3"].into_iter().enumerate() {
-            self.reserved(name, octet << (at + 1) & 0x80 != 0);
-        }
         let number = octet & 0x0f;
         let opcode = self.layout.opcode(number);
+        let extended = match opcode {
+            Some(opcode) if !opcode.is_control() => self.extended,
+            _ => 0,
+        };
+        self.found.extended = octet & extended;
+        for (at, name) in ["RSV1", "RSV2", "RSV3"].into_iter().enumerate() {
+            let bit = 0x40 >> at;
+            match extended & bit != 0 {
+                true => self.flag(name, octet & bit != 0),
+                false => self.reserved(name, octet & bit != 0),
+            }
+        }
         let value = match opcode {
             Some(opcode) => format!("{number:x} ({})", opcode.name()),
             None => format!("{number:x}"),
@@ -280,9 +292,13 @@ impl Reader<'_> {
         }
     }
 
+    fn flag(&mut self, name: &str, set: bool) {
+        self.found.fields.put(name, Kind::Reserved, 1, bit(set));
+    }
+
     fn reserved(&mut self, name: &str, set: bool) {
         let at = self.found.fields.bit();
-        self.found.fields.put(name, Kind::Reserved, 1, bit(set));
+        self.flag(name, set);
         if set {
             self.judge(self.layout.reserved_bits, at, Rule::ReservedBits);
         }

@@ -27,6 +27,9 @@
 //! assert_eq!((units[0].overhead(), units[1].offset), (2, 7));
 //! ```
 
+mod carried;
+mod closing;
+mod encoded;
 mod head;
 mod hybi;
 mod sentinel;
@@ -75,6 +78,12 @@ pub struct Unit {
     pub mask: Bytes,
     /// What a frame carries, unmasked; empty for what is no frame.
     pub payload: Bytes,
+    /// What an extension made the payload of, if it was agreed on one and this
+    /// frame says that it is such.
+    pub decoded: Option<Box<Decoded>>,
+    /// What a carrier holds, of the octets that are in one: their offsets count
+    /// from the beginning of what it holds.
+    pub within: Vec<Self>,
     /// Whether the stream ended before the unit did.
     pub cut_off: bool,
     /// Where and why it breaks its draft.
@@ -96,6 +105,12 @@ impl Unit {
         (self.octets.len() - self.payload.len()) as u64
     }
 
+    /// The first breach of it, or of what it carries.
+    pub fn first_fault(&self) -> Option<(&Self, &Fault)> {
+        let own = self.fault.as_ref().map(|fault| (self, fault));
+        own.or_else(|| self.within.iter().find_map(Self::first_fault))
+    }
+
     /// The octets of `field`, as they are on the wire; every octet that it
     /// touches, if it is a few bits of one.
     pub fn octets_of(&self, field: &Field) -> &[u8] {
@@ -103,6 +118,17 @@ impl Unit {
         let end = (field.start_bit + field.len_bits).div_ceil(8) as usize;
         self.octets.get(begin..end).unwrap_or_default()
     }
+}
+
+/// What the payload of a frame was before an extension encoded it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decoded {
+    /// How many octets that is; with [`Decoded::bounded`] more than that.
+    pub length: u64,
+    /// As a person reads it.
+    pub value: String,
+    /// Whether there is more than anybody would look at: it was not decoded further.
+    pub bounded: bool,
 }
 
 /// What a [`Unit`] is.

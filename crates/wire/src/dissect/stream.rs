@@ -5,14 +5,16 @@
 use std::mem;
 
 use bytes::Bytes;
-use draftgate_core::{BadUtf8, Close, Closing, Role, Rule};
+use draftgate_core::{BadUtf8, Role, Rule};
 
 use super::{
-    Fault, Frames, Kind, Unit, What, hybi, sentinel,
-    values::{Fields, hex, meaning, noted_hex, quoted},
+    Decoded, Fault, Frames, Kind, Unit, What,
+    encoded::Encoding,
+    hybi, sentinel,
+    values::{Fields, hex, noted_hex, quoted},
 };
 use crate::{
-    Breach, Derived, Dialect, Opcode, assembly, machine,
+    Derived, Dialect, Extension, Opcode, assembly,
     sentinel::{BINARY, END},
     utf8::repair,
 };
@@ -26,10 +28,11 @@ use crate::{
 pub struct Stream {
     frames: Frames,
     derived: Option<Derived>,
-    dialect: &'static Dialect,
+    encoding: Encoding,
+    pub(super) dialect: &'static Dialect,
     from: Role,
-    rest: Bytes,
-    offset: u64,
+    pub(super) rest: Bytes,
+    pub(super) offset: u64,
     message: Option<Begun>,
     closed: bool,
     /// Whether the place of the next frame is not known.
@@ -58,6 +61,10 @@ pub(super) struct Found {
     /// What it is for; `None` if the draft does not say.
     pub(super) opcode: Option<Opcode>,
     pub(super) fin: bool,
+    /// The bits that are an extension's to judge.
+    pub(super) extended: u8,
+    /// What they made the payload of.
+    pub(super) decoded: Option<Box<Decoded>>,
     /// Whether all in front of the payload is there.
     pub(super) header_is_whole: bool,
     /// As much as is there, unmasked.
@@ -83,6 +90,8 @@ impl Found {
             fields,
             opcode: None,
             fin: false,
+            extended: 0,
+            decoded: None,
             header_is_whole: false,
             payload: Bytes::new(),
             mask: Bytes::new(),
@@ -103,6 +112,7 @@ impl Stream {
         Self {
             frames,
             derived: None,
+            encoding: Encoding::default(),
             dialect,
             from,
             rest: octets,
@@ -119,6 +129,18 @@ impl Stream {
     pub fn derived(mut self, derived: Option<Derived>) -> Self {
         self.derived = derived;
         self
+    }
+
+    /// The same, where an extension was agreed on.
+    #[must_use]
+    pub fn extended(mut self, extension: Option<Box<dyn Extension>>) -> Self {
+        self.encoding = Encoding::by(extension);
+        self
+    }
+
+    /// Whether an extension was agreed on.
+    pub fn has_extension(&self) -> bool {
+        self.encoding.bits() != 0
     }
 
     /// The same, where `offset` octets went before.
@@ -166,7 +188,10 @@ impl Stream {
     fn found(&self) -> Found {
         match self.frames {
             Frames::Sentinel { closing } => sentinel::frame(closing, &self.rest),
-            Frames::Hybi(layout) => hybi::frame(layout, self.derived, self.from, &self.rest),
+            Frames::Hybi(layout) => {
+                let bits = self.encoding.bits();
+                hybi::frame((layout, bits), self.derived, self.from, &self.rest)
+            }
         }
     }
 
@@ -206,6 +231,7 @@ impl Stream {
         Unit {
             mask: found.mask,
             payload: found.payload,
+            decoded: found.decoded,
             cut_off: found.cut_off,
             fault,
             tolerated: found.tolerated,
@@ -216,7 +242,7 @@ impl Stream {
     }
 
     /// Takes `size` octets off the front.
-    fn unit(&mut self, what: What, size: usize, fields: Fields) -> Unit {
+    pub(super) fn unit(&mut self, what: What, size: usize, fields: Fields) -> Unit {
         let offset = self.offset;
         self.offset += size as u64;
         Unit {
@@ -228,6 +254,8 @@ impl Stream {
             fields: fields.done(),
             mask: Bytes::new(),
             payload: Bytes::new(),
+            decoded: None,
+            within: Vec::new(),
             cut_off: false,
             fault: None,
             tolerated: Vec::new(),
@@ -251,6 +279,7 @@ impl Stream {
                 self.payload(&mut found.fields, &found.payload, &shown);
             }
             Some(opcode) => {
+                let encoded = self.encoding.begin(opcode, found);
                 let out_of_order = match (&self.message, opcode) {
                     (None, Opcode::Continuation) => Some(Rule::ContinuationWithoutStart),
                     (Some(_), Opcode::Text | Opcode::Binary) => Some(Rule::InterleavedMessage),
@@ -264,9 +293,25 @@ impl Stream {
                     self.message = Some(Begun::new(opcode == Opcode::Binary));
                 }
                 let shown = self.shown(found.opcode);
-                self.payload(&mut found.fields, &found.payload, &shown);
                 let ends = whole && found.fin;
-                if let Some(wrong) = self.text(&found.payload, ends) {
+                let wrong = match encoded {
+                    false => {
+                        self.payload(&mut found.fields, &found.payload, &shown);
+                        self.text(&found.payload, ends)
+                    }
+                    true => {
+                        self.payload(&mut found.fields, &found.payload, &Shown::Octets);
+                        let text = matches!(shown, Shown::Text);
+                        match self.encoding.decode(found, at, text) {
+                            Some(payload) => self.text(&payload, ends).map(Wrong::somewhere),
+                            None => {
+                                self.message = Some(Begun::new(true));
+                                None
+                            }
+                        }
+                    }
+                };
+                if let Some(wrong) = wrong {
                     self.bad_text(found, at, wrong);
                 }
                 if ends {
@@ -287,7 +332,7 @@ impl Stream {
         if text { Shown::Text } else { Shown::Octets }
     }
 
-    fn payload(&self, fields: &mut Fields, payload: &[u8], shown: &Shown) {
+    pub(super) fn payload(&self, fields: &mut Fields, payload: &[u8], shown: &Shown) {
         if payload.is_empty() {
             return;
         }
@@ -352,69 +397,15 @@ impl Stream {
             }
         }
     }
-
-    /// RFC 6455 §5.5.1.
-    fn close(&self, found: &mut Found) {
-        let at = found.fields.bit();
-        let payload = found.payload.clone();
-        let coded = self.dialect.closing == Closing::Coded;
-        let Some((code, reason)) = payload.split_first_chunk().filter(|_| coded) else {
-            self.payload(&mut found.fields, &payload, &Shown::Either);
-            if coded && payload.len() == 1 && !found.cut_off {
-                found.breach.get_or_insert((at, Rule::CloseBodyTooShort));
-            }
-            return;
-        };
-        let code = u16::from_be_bytes(*code);
-        let draft = self.dialect.draft;
-        let put = found
-            .fields
-            .put("status code", Kind::StatusCode, 16, code.to_string());
-        if let Some(meaning) = meaning(code, draft) {
-            put.noting(meaning);
-        }
-        if !reason.is_empty() {
-            let bits = 8 * reason.len() as u64;
-            let put = found
-                .fields
-                .put("reason", Kind::Reason, bits, quoted(reason));
-            if let Err(e) = std::str::from_utf8(reason)
-                && !found.cut_off
-            {
-                let most = (reason.len() + machine::REASON_GROWTH) as u64;
-                match (self.dialect.bad_utf8, repair(reason, most)) {
-                    (BadUtf8::Repair, Some((_, count))) => {
-                        put.noting(repaired(count));
-                        found.repaired = true;
-                    }
-                    _ => {
-                        let bit = at + 16 + 8 * e.valid_up_to() as u64;
-                        found.breach.get_or_insert((bit, Rule::CloseReasonNotUtf8));
-                    }
-                }
-            }
-        }
-        if !Close::may_be_sent(code, draft) && !found.cut_off {
-            match self.dialect.undefined_codes {
-                Breach::Fails => drop(found.breach.get_or_insert((at, Rule::CloseCode))),
-                Breach::Tolerated => {
-                    found.tolerated.push(Rule::CloseCode);
-                    if let Some(field) = found.fields.at(at) {
-                        field.noting("not defined in this draft, which lets it pass");
-                    }
-                }
-            }
-        }
-    }
 }
 
-fn repaired(count: u64) -> String {
+pub(super) fn repaired(count: u64) -> String {
     let places = if count == 1 { "place" } else { "places" };
     format!("not UTF-8: receivers put U+FFFD in {count} {places}")
 }
 
 /// How a payload is written as a value.
-enum Shown {
+pub(super) enum Shown {
     Text,
     Octets,
     /// As text if it is some that prints.
@@ -430,6 +421,13 @@ struct Wrong {
     replaced: Option<Option<u64>>,
     /// Whether an earlier fragment showed it.
     told: bool,
+}
+
+impl Wrong {
+    /// The same of text that stands nowhere as it is.
+    fn somewhere(self) -> Self {
+        Self { octet: 0, ..self }
+    }
 }
 
 impl Begun {
