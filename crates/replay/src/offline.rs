@@ -13,7 +13,7 @@ use draftgate_drafts::{
 };
 use draftgate_vectors::{Action, Ends, Expectation, Refused, Stated, Vector};
 
-use crate::{Mismatch, Outcome, Split, hear::Hearing, outcome::Compared, units};
+use crate::{Mismatch, Outcome, Split, hear::Hearing, net::is_limit, outcome::Compared, units};
 
 /// The code of a request that is no HTTP, which the front end finds.
 const HEAD_MALFORMED: &str = "head-malformed";
@@ -126,7 +126,7 @@ fn as_server(limits: Limits, vector: &Vector, stated: &Stated, split: Split) -> 
             .ok()
             .map(|(_, accepted)| accepted.codec)
     };
-    for way in split.ways(rest.len()) {
+    for way in split.ways_of(rest.len(), is_limit(stated)) {
         let Some(mine) = codec() else { continue };
         let mut hearing = Hearing::new(mine, &[]);
         for piece in way.cut(&rest) {
@@ -154,7 +154,7 @@ fn as_server(limits: Limits, vector: &Vector, stated: &Stated, split: Split) -> 
 
 fn as_client(limits: Limits, vector: &Vector, stated: &Stated, split: Split) -> Compared {
     let octets = vector.octets(Role::Server);
-    for way in split.ways(octets.len()) {
+    for way in split.ways_of(octets.len(), is_limit(stated)) {
         answered(limits, vector, stated, (&octets, &way.cut(&octets))).map_err(
             |mut mismatch| {
                 mismatch.how = way.named(octets.len());

@@ -17,7 +17,8 @@ const ENDS: usize = 512;
 const BETWEEN: usize = 256;
 
 /// A stream above this can hold tens of thousands of frames, each of which is
-/// read anew for each cut: it gets a tenth of the cuts.
+/// read anew for each cut: it gets a tenth of the cuts. So does one that stands
+/// for more than it has octets.
 const VERY_LONG: usize = 100_000;
 
 /// Longest piece of a random split.
@@ -31,7 +32,8 @@ pub enum Split {
     Whole,
     /// Many replays: whole, octet by octet, and in two at each octet. Of
     /// streams above 4 KiB the first and the last 512 octets are tried one by
-    /// one, and between them 256 places; above 100,000 octets a tenth of these.
+    /// one, and between them 256 places; above 100,000 octets a tenth of these, and
+    /// where a limit is reached.
     Each,
     /// In pieces of so many octets.
     Pieces(NonZeroUsize),
@@ -64,13 +66,18 @@ impl Split {
     /// Every way in which a stream of `octets` is to be cut: of each the
     /// lengths of its pieces.
     pub(crate) fn ways(self, octets: usize) -> Vec<Way> {
+        self.ways_of(octets, false)
+    }
+
+    /// The same of octets that are `dear` to read.
+    pub(crate) fn ways_of(self, octets: usize, dear: bool) -> Vec<Way> {
         match self {
             Self::Whole => vec![Way::Pieces(octets.max(1))],
             Self::Pieces(size) => vec![Way::Pieces(size.get())],
             Self::Random(seed) => vec![Way::Random(seed)],
             Self::Each => {
                 let mut ways = vec![Way::Pieces(octets.max(1)), Way::Pieces(1)];
-                ways.extend(places(octets).map(Way::At));
+                ways.extend(places(octets, dear).map(Way::At));
                 ways
             }
         }
@@ -78,9 +85,9 @@ impl Split {
 }
 
 /// The octets at which a stream is cut in two.
-fn places(octets: usize) -> impl Iterator<Item = usize> {
+fn places(octets: usize, dear: bool) -> impl Iterator<Item = usize> {
     let long = octets > LONG;
-    let (ends, between) = match octets > VERY_LONG {
+    let (ends, between) = match dear || octets > VERY_LONG {
         true => (ENDS / 10, BETWEEN / 10),
         false => (ENDS, BETWEEN),
     };

@@ -5,7 +5,10 @@
 use bytes::Bytes;
 use draftgate_core::{Codec, Draft, Event, Limits, Notice, Outbox, Outgoing, Role};
 use draftgate_drafts::{
-    FixedKeys, accept, dissect, loopback, offer,
+    FixedKeys, accept,
+    compression::Recorded,
+    dissect::{self, Live},
+    loopback, offer,
     opening::{Ask, LengthFrames, Terms, parts},
 };
 use draftgate_explain::{Look, diff, unit};
@@ -28,15 +31,34 @@ const WIDTH: usize = 96;
 /// is under test, which may send them without end.
 const MOST_FRAMES: usize = 200_000;
 
+/// What one side sent behind the opening.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub(crate) draft: Draft,
+    pub(crate) from: Role,
+    pub(crate) octets: Bytes,
+    /// What compresses it.
+    pub(crate) agreed: Option<Recorded>,
+}
+
 /// Lays the frame that was due beside the one that came, of a stream of frames
 /// that `from` sent; of its events those that `counts` are compared.
 pub(crate) fn explain(
-    (draft, from): (Draft, Role),
-    octets: Bytes,
+    said: Said,
     due: &[Event],
     counts: impl Fn(&Event) -> bool,
     mismatch: &mut Mismatch,
 ) {
+    let Said {
+        draft,
+        from,
+        octets,
+        agreed: None,
+    } = said
+    else {
+        // What was due would have other octets with each context.
+        return;
+    };
     if let Some(codec) = open(draft, from.peer(), MASK) {
         explain_to(codec, (draft, from), (octets, 0), due, counts, mismatch);
     }
@@ -87,19 +109,19 @@ fn first_strange(
     (same, None)
 }
 
-/// Whether `octets`, the frames that `from` sent, hold the pong that answers a
-/// ping with `body`; `left` says what came if none did.
+/// Whether what was `said` holds the pong that answers a ping with `body`; `left`
+/// says what came if none did.
 ///
 /// # Errors
-/// They do not.
-pub(crate) fn pong(
-    (draft, from): (Draft, Role),
-    octets: &Bytes,
-    body: &Bytes,
-    left: impl FnOnce() -> String,
-) -> Compared {
+/// It does not.
+pub(crate) fn pong(said: Said, body: &Bytes, left: impl FnOnce() -> String) -> Compared {
     let is = |field: &Field| field.kind == Kind::Opcode && field.value.contains("pong");
-    let frames = dissect::frames(draft, from, octets.clone());
+    let frames = dissect::frames(said.draft, said.from, Bytes::new()).map(|frames| {
+        let agreed = said.agreed.as_ref().map(|it| it.reading(said.from));
+        let mut frames = Live::new(frames, agreed);
+        frames.feed(&said.octets);
+        frames
+    });
     let frames = frames.into_iter().flatten().take(MOST_FRAMES);
     let mut last = None;
     for frame in frames.filter(|frame| frame.fields.iter().any(is)) {
@@ -115,13 +137,7 @@ pub(crate) fn pong(
         shown(&due),
         seen.unwrap_or_else(left),
     );
-    explain(
-        (draft, from),
-        octets.clone(),
-        &[due],
-        is_pong,
-        &mut mismatch,
-    );
+    explain(said, &[due], is_pong, &mut mismatch);
     Err(mismatch)
 }
 

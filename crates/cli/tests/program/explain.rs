@@ -96,6 +96,73 @@ fn what_holds_no_stream_is_told_what_to_do_with_it() {
 }
 
 #[test]
+fn what_is_compressed_is_shown_as_it_was() {
+    let hello = "c1 07 f2 48 cd c9 c9 07 00";
+    let explain = |arguments: &[&str]| {
+        let mut words = vec!["explain"];
+        words.extend(arguments);
+        draftgate(words).run()
+    };
+    let said = explain(&["--extensions", "permessage-deflate", hello]);
+    said.expect(0, &[]);
+    assert!(
+        said.stdout.starts_with("Read as hybi-13 from the server."),
+        "{said:#?}"
+    );
+    assert!(
+        said.stdout
+            .contains("  RSV1: the message is compressed\n\n  holds 5 octets: \"Hello\"\n")
+    );
+    let said = explain(&["--draft", "hybi-13", "--from", "server", hello]);
+    said.expect(1, &["reserved-bits"]);
+    assert!(
+        said.stdout
+            .contains("RSV1: under permessage-deflate the message is"),
+        "{said:#?}"
+    );
+    explain(&[hello]).expect(2, &["with --extensions what they agreed on"]);
+    explain(&["--extensions", "x-other", hello]).expect(2, &["it must be as a server answers"]);
+    explain(&[
+        "--extensions",
+        "permessage-deflate",
+        "--draft",
+        "hybi-08",
+        "--from",
+        "server",
+        hello,
+    ])
+    .expect(2, &["hybi-08 has no permessage-deflate"]);
+    for (name, holds) in [
+        (
+            "hybi-13/example.permessage-deflate",
+            "holds 5 octets: \"Hello\"",
+        ),
+        (
+            "hybi-08/example.x-webkit-deflate-frame",
+            "RSV1: the frame is compressed",
+        ),
+        (
+            "hybi-06/example.deflate-stream",
+            "within it: frame from the client, octets 0 to 10, hybi-06",
+        ),
+        ("hybi-04/example.deflate-stream", "\"Hello\""),
+    ] {
+        let path = format!(
+            "{}/../../interop-vectors/{name}.toml",
+            env!("CARGO_MANIFEST_DIR")
+        );
+        let said = explain(&[&path]);
+        said.expect(0, &[]);
+        assert!(said.stdout.contains(holds), "{name}: {said:#?}");
+        assert_eq!(
+            said.stdout.matches("nothing is wrong.").count(),
+            2,
+            "{said:#?}"
+        );
+    }
+}
+
+#[test]
 fn what_strictness_lets_pass_is_no_fault() {
     for (draft, words, rule, octets) in [
         (

@@ -69,6 +69,52 @@ fn the_archive_passes_against_a_running_gateway() {
     }
 }
 
+/// What compresses, as a route that keeps contexts agrees on it; another one agrees
+/// otherwise, and what hangs on it is left out.
+#[test]
+fn compressed_exchanges_pass_against_a_gateway_that_compresses() {
+    let folder = directory();
+    let config = |keys: &str| {
+        let path = folder.join(format!("{}.toml", keys.len()));
+        let text = format!(
+            "drafts = \"all\"\n[[listeners]]\naddress = \"127.0.0.1:0\"\n\
+             [[routes]]\npath = \"/echo\"\nservice = \"echo\"\norigins = [\"any\"]\n{keys}"
+        );
+        fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let against = |keys: &str| {
+        let config = config(keys);
+        let (_running, url) = serving(&["serve", "--config", &config, "--listen", "127.0.0.1:0"]);
+        let arguments = ["--tag", "deflate", "--target", &url, "--timeout", "20s"];
+        let ended = replay(arguments);
+        ended.expect(0, &[]);
+        assert!(ended.stdout.ends_with("all as expected\n"), "{ended:#?}");
+        ended.stdout
+    };
+    let otherwise = |said: &str| {
+        let agrees = |line: &&str| {
+            line.contains("the server agrees on ") || line.contains("the server does not agree")
+        };
+        said.lines().filter(agrees).count()
+    };
+    let kept = against(
+        "compression = true\ncompression-context = true\ncompression-stream = true\ncompression-least = \"1B\"\n",
+    );
+    assert_eq!(otherwise(&kept), 0, "{kept}");
+    let forgotten = against("compression = true\n");
+    assert!(forgotten.contains("the server agrees on permessage-deflate; server_no_context_takeover; client_no_context_takeover, and not on permessage-deflate"), "{forgotten}");
+    assert!(
+        forgotten.contains("the server does not agree on deflate-stream"),
+        "{forgotten}"
+    );
+    let none = against("");
+    assert!(
+        none.contains("the server does not agree on permessage-deflate"),
+        "{none}"
+    );
+}
+
 #[test]
 fn the_archive_passes_against_a_gateway_without_configuration() {
     let (_running, url) = serving(&["serve", "--listen", "127.0.0.1:0"]);

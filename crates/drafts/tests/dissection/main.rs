@@ -5,6 +5,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod compressed;
 mod heads;
 
 use std::path::Path;

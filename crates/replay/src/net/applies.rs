@@ -31,7 +31,7 @@ pub(super) fn inapplicable(vector: &Vector, target: &Target, stated: &Stated) ->
 }
 
 /// Whether what is expected depends on how much the reader takes.
-pub(super) fn is_limit(stated: &Stated) -> bool {
+pub(crate) fn is_limit(stated: &Stated) -> bool {
     stated.violation.as_ref().is_some_and(|broken| {
         matches!(
             broken.rule,

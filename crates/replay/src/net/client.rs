@@ -1,15 +1,20 @@
 //! The runner as the client: what our own client makes of what a server sends.
 
 use bytes::{Bytes, BytesMut};
-use draftgate_core::{Draft, Event, Notice};
+use draftgate_core::{Draft, Event, Notice, Role};
 use draftgate_drafts::{
     RandomKeys,
     opening::{Answer, MAX_HEAD, Pending, Refusal},
     recorded::resume,
 };
 
+use draftgate_vectors::Vector;
+
 use super::link::Ear;
 use crate::hear::{Heard, Hearing};
+
+/// The field that names extensions.
+pub(super) const EXTENSIONS: &str = "sec-websocket-extensions";
 
 /// How many characters of what a refusal says are told.
 const MOST_SAID: usize = 300;
@@ -50,6 +55,26 @@ impl Client {
             opening: 0,
             answers,
         }
+    }
+
+    /// Why what follows the opening of `vector` cannot be said to this server: it
+    /// hangs on an extension on which the server has not agreed, or not like that.
+    pub(super) fn agrees_otherwise(&self, vector: &Vector) -> Option<String> {
+        let wanted = vector.head(Role::Server)?;
+        let wanted = wanted.field(EXTENSIONS).filter(|list| !list.is_empty())?;
+        let answer = front(&self.head).filter(|_| self.opened())?;
+        let spaceless = |list: &str| list.replace([' ', '\t'], "");
+        let lists = answer.named(EXTENSIONS);
+        let lists: Vec<_> = lists
+            .map(|(_, list)| String::from_utf8_lossy(list))
+            .filter(|list| !list.is_empty())
+            .collect();
+        let agreed = lists.join(", ");
+        let otherwise = spaceless(&agreed) != spaceless(wanted);
+        otherwise.then(|| match agreed.is_empty() {
+            true => format!("the server does not agree on {wanted}"),
+            false => format!("the server agrees on {agreed}, and not on {wanted}"),
+        })
     }
 
     /// Remembers what is sent while the connection is not open.

@@ -2,14 +2,19 @@
 //! the proofs that this client needs, and judges what the client does about
 //! it. What the client says of its own accord is its own affair.
 
-use bytes::Bytes;
 use draftgate_core::{Close, Closing, Event, Outgoing, Role};
-use draftgate_drafts::{RandomKeys, acceptor, opening::LengthFrames, served};
+use draftgate_drafts::{RandomKeys, acceptor, compression, opening::LengthFrames, served};
 use draftgate_vectors::{Action, Ending, Ends, Expectation, Stated, Vector, shown};
 use tokio::net::TcpStream;
 
 use super::{Playing, applies::is_limit, fresh::Fresh, link::Link, script::Script, server::Server};
-use crate::{Mismatch, Outcome, hear::Heard, offline::gap, outcome::Compared, units};
+use crate::{
+    Mismatch, Outcome,
+    hear::Heard,
+    offline::gap,
+    outcome::Compared,
+    units::{self, Said},
+};
 
 /// The rule that a client breaks no more once it offers the extension itself.
 const EXTENSION: &str = "answer-extension";
@@ -40,7 +45,7 @@ pub async fn serve(vector: &Vector, stream: TcpStream, playing: &Playing) -> Out
     let Some(stated) = vector.expectation(Role::Client).stated() else {
         return Outcome::Skipped("nothing is expected".to_owned());
     };
-    let link = Link::new(stream, Server::default(), playing.patience);
+    let link = Link::new(stream, Server::of(vector), playing.patience);
     let run = Run {
         vector,
         stated,
@@ -61,10 +66,15 @@ impl Run<'_> {
             return Err(mismatch).into();
         }
         let refused = self.stated.refused.as_ref();
-        if refused.is_some_and(|it| it.rules.iter().any(|rule| rule == EXTENSION))
-            && link.ear.offers_what_is_accepted(self.vector)
-        {
-            let why = "the client offers the extension that the server agrees on";
+        let refused = refused.is_some_and(|it| it.rules.iter().any(|rule| rule == EXTENSION));
+        let why = match (refused, link.ear.offers_what_is_accepted(self.vector)) {
+            (true, Some(true)) => Some("the client offers the extension that the server agrees on"),
+            (false, Some(false)) => {
+                Some("the client does not offer the extension that the server agrees on")
+            }
+            _ => None,
+        };
+        if let Some(why) = why {
             return Outcome::Skipped(why.to_owned());
         }
         self.answered(link).await.into()
@@ -246,8 +256,7 @@ impl Run<'_> {
         let Some(body) = &sent.last_ping else {
             return Ok(());
         };
-        let from = (self.vector.about.draft, Role::Client);
-        units::pong(from, &self.frames(link), body, || link.left().to_owned())
+        units::pong(self.said(link), body, || link.left().to_owned())
     }
 
     /// Whether the client keeps to its draft.
@@ -261,12 +270,18 @@ impl Run<'_> {
             "no violation",
             format!("violation: {}, {violation}", violation.rule.code()),
         );
-        let from = (self.vector.about.draft, Role::Client);
-        units::explain(from, self.frames(link), &[], |_| false, &mut mismatch);
+        units::explain(self.said(link), &[], |_| false, &mut mismatch);
         Err(mismatch)
     }
 
-    fn frames(&self, link: &Link<Server>) -> Bytes {
-        link.ear.frames(&link.seen.clone().freeze())
+    /// What the client sent behind its opening.
+    fn said(&self, link: &Link<Server>) -> Said {
+        let seen = link.seen.clone().freeze();
+        Said {
+            draft: self.vector.about.draft,
+            from: Role::Client,
+            octets: link.ear.frames(&seen),
+            agreed: compression::recorded(&seen, &self.vector.octets(Role::Server)),
+        }
     }
 }

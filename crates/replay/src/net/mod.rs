@@ -16,6 +16,7 @@ use draftgate_vectors::Vector;
 use tokio::{net::TcpListener, sync::Semaphore, task::JoinSet, time::sleep};
 
 pub use applies::FRONT_END;
+pub(crate) use applies::is_limit;
 pub use listen::{inapplicable, serve};
 pub use target::{Target, replay};
 

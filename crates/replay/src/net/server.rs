@@ -2,15 +2,15 @@
 //! and the recorded answer, made to belong to what was really asked.
 
 use bytes::{Bytes, BytesMut};
-use draftgate_core::{Draft, Event, Role};
+use draftgate_core::{Draft, Event, Limits, Role};
 use draftgate_drafts::{
     opening::{Asked, Challenge, Keyed, Refusal, parts},
-    recorded::answer,
+    recorded::answer_within,
 };
 use draftgate_vectors::{Head, Vector};
 use http::request::Parts;
 
-use super::link::Ear;
+use super::{client::EXTENSIONS, link::Ear};
 use crate::hear::{Heard, Hearing};
 
 /// The longest request that is waited for: no server that is known takes more.
@@ -19,6 +19,9 @@ const MOST_OF_HEAD: usize = 64 << 10;
 /// Our server, which listens to a client under test.
 #[derive(Debug, Default)]
 pub(super) struct Server {
+    /// What the recorded server sent: its answer, of which what hangs on the
+    /// client is made anew, is what this client gets.
+    recorded: Bytes,
     input: BytesMut,
     request: Option<Parts>,
     /// The request, from its first octet to its empty line.
@@ -35,6 +38,14 @@ pub(super) struct Server {
 }
 
 impl Server {
+    /// In the place of the server of `vector`.
+    pub(super) fn of(vector: &Vector) -> Self {
+        Self {
+            recorded: vector.octets(Role::Server),
+            ..Self::default()
+        }
+    }
+
     /// Whether there is a whole request, or what is none.
     pub(super) fn has_request(&self) -> bool {
         self.hearing.is_some() || self.refusal.is_some() || self.malformed.is_some()
@@ -76,7 +87,7 @@ impl Server {
             Ok(None) => {}
             Err(malformed) => self.malformed = Some(malformed.to_string()),
             Ok(Some((parts, head))) => {
-                match answer(&parts) {
+                match answer_within(Limits::default(), &parts, &self.recorded) {
                     Ok((draft, accepted)) => {
                         self.draft = Some(draft);
                         let acceptor = draftgate_drafts::acceptor(draft);
@@ -114,17 +125,14 @@ impl Server {
     }
 
     /// Whether the client offers every extension that the recorded server
-    /// agrees on, so that it may well take them.
-    pub(super) fn offers_what_is_accepted(&self, vector: &Vector) -> bool {
-        let answer = vector.head(Role::Server);
-        let accepted = answer.as_ref().and_then(|head| head.field(EXTENSIONS));
+    /// agrees on, so that it may well take them; `None` if it agrees on none.
+    pub(super) fn offers_what_is_accepted(&self, vector: &Vector) -> Option<bool> {
+        let answer = vector.head(Role::Server)?;
+        let accepted = answer.field(EXTENSIONS).filter(|list| !list.is_empty())?;
         let asked = Asked::read(&self.request_and_key3()).ok();
         let offered = asked.as_ref().and_then(|asked| asked.field(EXTENSIONS));
-        let (Some(accepted), Some(offered)) = (accepted, offered) else {
-            return false;
-        };
-        let offered: Vec<&str> = extensions(offered).collect();
-        extensions(accepted).all(|name| offered.contains(&name))
+        let offered: Vec<&str> = offered.map_or_else(Vec::new, |list| extensions(list).collect());
+        Some(extensions(accepted).all(|name| offered.contains(&name)))
     }
 
     fn request_and_key3(&self) -> Vec<u8> {
@@ -245,9 +253,6 @@ impl Recorded {
 
 /// The fields that name a subprotocol.
 const PROTOCOL: [&str; 2] = ["Sec-WebSocket-Protocol", "WebSocket-Protocol"];
-
-/// The field that names extensions.
-const EXTENSIONS: &str = "sec-websocket-extensions";
 
 /// The names in a list of extensions, without their parameters.
 fn extensions(list: &str) -> impl Iterator<Item = &str> {

@@ -3,11 +3,10 @@
 //! rules of the draft what comes back. The recorded server's octets are no
 //! measure: another server may answer as rightly in others.
 
-use std::{fmt::Write as _, io, mem, net::SocketAddr};
+use std::{fmt::Write as _, io, mem, net::SocketAddr, sync::OnceLock};
 
-use bytes::Bytes;
 use draftgate_core::{Closing, Draft, Event, Message, Role};
-use draftgate_drafts::{RandomKeys, acceptor, opening::LengthFrames};
+use draftgate_drafts::{RandomKeys, acceptor, compression, opening::LengthFrames};
 use draftgate_vectors::{Action, Ending, Ends, Expectation, Service, Stated, Vector, shown};
 use tokio::{net::TcpStream, time::timeout};
 
@@ -19,7 +18,12 @@ use super::{
     link::Link,
     script::Script,
 };
-use crate::{Mismatch, Outcome, hear::Heard, outcome::Compared, units};
+use crate::{
+    Mismatch, Outcome,
+    hear::Heard,
+    outcome::Compared,
+    units::{self, Said},
+};
 
 /// A server under test.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,8 +67,12 @@ pub async fn replay(vector: &Vector, target: &Target, playing: &Playing) -> Outc
         playing,
         front_end: is_front_end(vector),
         echo: playing.echo || vector.about.service == Some(Service::Echo),
+        skipped: OnceLock::new(),
     };
     let compared = run.play(Link::new(stream, client, playing.patience)).await;
+    if let Some(why) = run.skipped.into_inner() {
+        return Outcome::Skipped(why);
+    }
     compared
         .map_err(|mut mismatch| {
             mismatch.how = String::from(if playing.fresh { "fresh" } else { "exact" });
@@ -83,6 +91,8 @@ struct Run<'a> {
     front_end: bool,
     /// Whether every message comes back.
     echo: bool,
+    /// Why it cannot go on, without anybody's fault.
+    skipped: OnceLock<String>,
 }
 
 impl Run<'_> {
@@ -111,6 +121,10 @@ impl Run<'_> {
                     break;
                 }
                 continue;
+            }
+            if let Some(why) = link.ear.agrees_otherwise(self.vector) {
+                self.skipped.get_or_init(|| why);
+                return Ok(());
             }
             self.playing.timing.wait(step.pause).await;
             match &step.action {
@@ -255,8 +269,7 @@ impl Run<'_> {
         let Some(body) = &sent.last_ping else {
             return Ok(());
         };
-        let from = (self.vector.about.draft, Role::Server);
-        units::pong(from, &self.frames(link), body, || ends(link))
+        units::pong(self.said(link), body, || ends(link))
     }
 
     /// The messages that come back of those that were sent.
@@ -426,20 +439,18 @@ impl Run<'_> {
         counts: impl Fn(&Event) -> bool,
         mismatch: &mut Mismatch,
     ) {
-        let draft: Draft = self.vector.about.draft;
-        units::explain(
-            (draft, Role::Server),
-            self.frames(link),
-            due,
-            counts,
-            mismatch,
-        );
+        units::explain(self.said(link), due, counts, mismatch);
     }
 
     /// What the server sent after the opening.
-    fn frames(&self, link: &Link<Client>) -> Bytes {
+    fn said(&self, link: &Link<Client>) -> Said {
         let octets = link.seen.clone().freeze();
-        octets.slice(link.ear.opening.min(octets.len())..)
+        Said {
+            draft: self.vector.about.draft,
+            from: Role::Server,
+            agreed: compression::recorded(&link.ear.sent(), &octets),
+            octets: octets.slice(link.ear.opening.min(octets.len())..),
+        }
     }
 }
 

@@ -10,11 +10,15 @@ use tokio::{
 
 use crate::{PLAYING, archived};
 
-/// A server that agrees on permessage-deflate.
-const VECTOR: &str = "hybi-13/published.opera-36-macosx.whatwg-html-852.toml";
+/// A server that agrees on what its client did not offer.
+const UNASKED: &str = "hybi-13/refused.answer-extension.toml";
 
-/// What is judged of a client that asks with `field` and leaves once it is answered.
-async fn judged(field: &str) -> Outcome {
+/// A server that agrees on what its client offered.
+const ASKED: &str = "hybi-13/published.opera-36-macosx.whatwg-html-852.toml";
+
+/// What `vector` is judged to be for a client that asks with `field` and leaves once
+/// it is answered.
+async fn judged(vector: &str, field: &str) -> Outcome {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let request = format!(
@@ -28,18 +32,17 @@ async fn judged(field: &str) -> Outcome {
         let _ = stream.read(&mut answer).await;
     });
     let (stream, _) = listener.accept().await.unwrap();
-    let vector = load(archived(VECTOR)).unwrap();
+    let vector = load(archived(vector)).unwrap();
     serve(&vector, stream, &PLAYING).await
 }
 
 #[tokio::test]
 async fn who_offers_an_extension_need_not_refuse_it() {
-    let deflate = "permessage-deflate; client_max_window_bits";
     for field in [
-        format!("Sec-WebSocket-Extensions: {deflate}\r\n"),
-        format!("Sec-WebSocket-Extensions: x-other, {deflate}\r\n"),
+        "Sec-WebSocket-Extensions: deflate-frame; no_context_takeover\r\n",
+        "Sec-WebSocket-Extensions: x-other, deflate-frame\r\n",
     ] {
-        let outcome = judged(&field).await;
+        let outcome = judged(UNASKED, field).await;
         let skipped = matches!(&outcome, Outcome::Skipped(why) if why.contains("offers"));
         assert!(skipped, "{field}: {outcome:?}");
     }
@@ -48,7 +51,19 @@ async fn who_offers_an_extension_need_not_refuse_it() {
 #[tokio::test]
 async fn who_offers_none_or_another_must_refuse_it() {
     for field in ["", "Sec-WebSocket-Extensions: x-other\r\n"] {
-        let outcome = judged(field).await;
+        let outcome = judged(UNASKED, field).await;
         assert!(matches!(outcome, Outcome::Passed), "{field}: {outcome:?}");
     }
+}
+
+#[tokio::test]
+async fn who_offers_none_is_not_asked_to_speak_it() {
+    for field in ["", "Sec-WebSocket-Extensions: x-other\r\n"] {
+        let outcome = judged(ASKED, field).await;
+        let skipped = matches!(&outcome, Outcome::Skipped(why) if why.contains("does not offer"));
+        assert!(skipped, "{field}: {outcome:?}");
+    }
+    // It is to keep the connection, and leaves it.
+    let outcome = judged(ASKED, "Sec-WebSocket-Extensions: permessage-deflate\r\n").await;
+    assert!(matches!(outcome, Outcome::Mismatch(_)), "{outcome:?}");
 }

@@ -9,6 +9,8 @@ import codecs
 import hashlib
 import re
 
+from extensions import PerFrame, PerMessage, agreed
+
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 KEY = r"[A-Za-z0-9+/]{22}=="
 # What the archive takes for granted where it expects `…-too-big`, `too-many-fragments`.
@@ -98,7 +100,7 @@ def check_answer(draft, head, request, facts):
     need(re.match(r"HTTP/1\.1 101( |$)", head.first))
     if draft == "hybi-13":
         need(head.one("upgrade").lower() == "websocket" and "upgrade" in head.words("connection"))
-        need(head.one("sec-websocket-accept") == facts["accept"] and not head.all("sec-websocket-extensions"))
+        need(head.one("sec-websocket-accept") == facts["accept"])
         need(all(chosen in asked for chosen in head.fields.get("sec-websocket-protocol", [])))
         return
     need(head.one("upgrade") == "WebSocket" and head.one("connection").lower() == "upgrade")
@@ -115,10 +117,18 @@ def prefix(draft):
 class Reader:
     """One role, fed octets in any pieces. `work` waits where octets are missing."""
 
-    def __init__(self, draft, role, request, key3):
+    def __init__(self, draft, role, request, key3, answer=None):
         self.draft, self.role, self.request, self.key3 = draft, role, request, key3
+        self.answer, self.inflater = answer, None
         self.buffer, self.events, self.ends, self.facts = bytearray(), [], "nothing", {}
         self.work = self.connection()
+
+    def agree(self, request, answer):
+        """What compresses the peer's messages, by both heads."""
+        if self.draft != "hybi-13" or not answer.all("sec-websocket-extensions"):
+            return
+        self.inflater = agreed(request.all("sec-websocket-extensions"), answer.all("sec-websocket-extensions"), self.role)
+        need(self.inflater)
 
     def feed(self, octets):
         self.buffer += octets
@@ -156,8 +166,12 @@ class Reader:
                 self.ends = "mid-challenge"
                 self.key3 = yield from self.take(8)
             self.facts = answer_to(self.draft, head, self.key3)
+            if self.answer:
+                # Whether to compress is a server's own choice: as it was recorded.
+                self.agree(head, self.answer)
         else:
             facts = answer_to(self.draft, self.request, self.key3)
+            self.agree(self.request, head)
             check_answer(self.draft, head, self.request, facts)
             if self.draft == "hixie-76":
                 self.ends = "mid-challenge"
@@ -208,13 +222,14 @@ class Reader:
             self.events.append({"discarded": {"frame-type": kind, "octets": length}})
 
     def frames13(self):
-        message, kind, count, text = b"", None, 0, None
+        message, kind, count, text, packed = b"", None, 0, None, False
         while True:
             self.ends = "mid-frame" if kind else "open"
             yield from self.begin("mid-frame")
             first, second = yield from self.take(2)
             opcode, length = first & 15, second & 127
-            limit("reserved-bits", not first & 0x70)
+            rsv1 = 0x40 if self.inflater and opcode in (0, 1, 2) else 0
+            limit("reserved-bits", not first & 0x70 & ~rsv1)
             limit("unknown-opcode", opcode in (0, 1, 2, 8, 9, 10))
             limit("mask-missing", second & 128 or self.role == "client")
             limit("mask-unexpected", not second & 128 or self.role == "server")
@@ -232,6 +247,10 @@ class Reader:
                 limit("length-not-minimal", length >= least)
             limit("frame-too-big", length <= LIMIT)
             if opcode < 8:
+                if isinstance(self.inflater, PerMessage) and not opcode:
+                    limit("reserved-bits", not first & 0x40)
+                else:
+                    packed = bool(first & 0x40)
                 limit("message-too-big", len(message) + length <= LIMIT)
             mask = (yield from self.take(4)) if second & 128 else bytes(4)
             body = unmasked(mask, (yield from self.take(length)))
@@ -250,6 +269,11 @@ class Reader:
             if opcode:
                 kind, message, count = opcode, b"", 0
                 text = codecs.getincrementaldecoder("utf-8")() if opcode == 1 else None
+            if packed:
+                ends = first & 128 or isinstance(self.inflater, PerFrame)
+                body = self.inflater.read(body, ends, LIMIT - len(message))
+                limit("not-deflate", body is not None)
+                limit("message-too-big", len(message) + len(body) <= LIMIT)
             message, count = message + body, count + 1
             limit("too-many-fragments", count <= FRAGMENTS)
             try:

@@ -2,7 +2,8 @@
 
 Written from docs/vectors.md; it shares nothing with draftgate. For every file it checks
 lengths, hashes and placeholders; for RFC 6455, hixie-75 and hixie-76 also what a server and
-a client make of the streams, fed whole and octet by octet (drafts.py beside this file). Exit code 1: something differs.
+a client make of the streams, fed whole and octet by octet (drafts.py and extensions.py beside this file).
+Exit code 1: something differs.
 
     python3 runner.py interop-vectors
 """
@@ -111,8 +112,10 @@ def judge(draft, role, expect, streams, folder):
     stream = streams["client" if role == "server" else "server"]
     head, end, key3 = streams["client"].partition(b"\r\n\r\n")
     request = Head(head + end) if role == "client" else None
+    answer, end, _ = streams["server"].partition(b"\r\n\r\n")
+    recorded = Head(answer + end) if role == "server" and answer.startswith(b"HTTP/1.1 101") and end else None
     for size in {len(stream) or 1, 1 if len(stream) < 100_000 else 997}:
-        reader = Reader(draft, role, request, key3[:8])
+        reader = Reader(draft, role, request, key3[:8], recorded)
         for at in range(0, len(stream), size):
             reader.feed(stream[at : at + size])
         seen = [event for event in reader.events if name_of(event) not in NOTICES or event in events]
