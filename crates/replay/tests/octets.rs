@@ -105,10 +105,11 @@ fn our_answers_are_the_recorded_ones_octet_for_octet() {
             continue;
         }
         // Here both sides are examples, and no conversation; we write no fragments,
-        // and Resin does.
+        // and Resin does; another compressor's octets are as right as ours.
         let tagged = |tag: &str| vector.about.tags.iter().any(|it| it == tag);
         let alone = tagged("example") || vector.about.draft == Draft::Hello00;
-        if vector.about.kind == Kind::Published || alone && tagged("fragments") {
+        let packed = vector.about.kind == Kind::Captured && tagged("deflate");
+        if vector.about.kind == Kind::Published || packed || alone && tagged("fragments") {
             continue;
         }
         let (request, _) = parts(&vector.octets(Role::Client)).unwrap().unwrap();
