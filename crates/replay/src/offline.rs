@@ -7,13 +7,19 @@
 use bytes::{Bytes, BytesMut};
 use draftgate_core::{Codec, Draft, Event, Limits, Role, Rule};
 use draftgate_drafts::{
-    FixedKeys, acceptor, may_announce, not_built,
+    FixedKeys, acceptor, compression, may_announce, not_built,
     opening::{Accepted, Pending, Refusal, RefusalKind, parts},
     recorded::{answer_within, resume_within},
 };
 use draftgate_vectors::{Action, Ends, Expectation, Refused, Stated, Vector};
 
-use crate::{Mismatch, Outcome, Split, hear::Hearing, net::is_limit, outcome::Compared, units};
+use crate::{
+    Mismatch, Outcome, Split,
+    hear::Hearing,
+    net::is_limit,
+    outcome::Compared,
+    units::{self, Said},
+};
 
 /// The code of a request that is no HTTP, which the front end finds.
 const HEAD_MALFORMED: &str = "head-malformed";
@@ -381,14 +387,13 @@ fn explained(
     };
     let counts =
         |event: &Event| !matches!(event, Event::Notice(_)) || stated.events.contains(event);
-    let rest = (rest.clone(), proof);
-    units::explain_to(
-        codec,
-        (draft, from),
-        rest,
-        &stated.events,
-        counts,
-        &mut mismatch,
-    );
+    let [client, server] = [Role::Client, Role::Server].map(|side| vector.octets(side));
+    let said = Said {
+        draft,
+        from,
+        octets: rest.clone(),
+        agreed: compression::recorded(&client, &server),
+    };
+    units::explain_to(codec, (&said, proof), &stated.events, counts, &mut mismatch);
     mismatch
 }

@@ -49,37 +49,36 @@ pub(crate) fn explain(
     counts: impl Fn(&Event) -> bool,
     mismatch: &mut Mismatch,
 ) {
-    let Said {
-        draft,
-        from,
-        octets,
-        agreed: None,
-    } = said
-    else {
-        // What was due would have other octets with each context.
-        return;
-    };
-    if let Some(codec) = open(draft, from.peer(), MASK) {
-        explain_to(codec, (draft, from), (octets, 0), due, counts, mismatch);
+    // That codec knows of no extension.
+    if said.agreed.is_none()
+        && let Some(codec) = open(said.draft, said.from.peer(), MASK)
+    {
+        explain_to(codec, (&said, 0), due, counts, mismatch);
     }
 }
 
 /// The same, as `codec` hears the octets. What stands before the frames, a
-/// proof of the opening, has `proof` of them.
+/// proof of the opening, has `proof` of them. Of frames that are compressed what
+/// was due is not shown: it would have other octets with each context.
 pub(crate) fn explain_to(
     codec: Box<dyn Codec>,
-    (draft, from): (Draft, Role),
-    (octets, proof): (Bytes, usize),
+    (said, proof): (&Said, usize),
     due: &[Event],
     counts: impl Fn(&Event) -> bool,
     mismatch: &mut Mismatch,
 ) {
+    let (draft, from, octets) = (said.draft, said.from, &said.octets);
+    let agreed = said.agreed.as_ref().map(|it| it.reading(from));
+    if agreed.is_some_and(|it| it.unpacker().is_some()) {
+        return;
+    }
     let proof = proof.min(octets.len());
     let frames = dissect::frames_of(&*codec, from, octets.slice(proof..));
+    let frames = frames.map(|it| it.extended(agreed.and_then(|agreed| agreed.extension())));
     let hearing = Hearing::new(codec, &octets[..proof]);
     let (same, came) = first_strange(hearing, frames.into_iter().flatten(), due, counts);
     let mask = came.as_ref().and_then(mask_of).unwrap_or(MASK);
-    let due = due.get(same);
+    let due = due.get(same).filter(|_| agreed.is_none());
     let due = due.and_then(|event| written(draft, from, event, mask));
     beside(due, came.as_ref(), mismatch);
 }

@@ -197,8 +197,12 @@ const ECHO: &str = "hybi-13/text.client-perl-protocol-websocket.server-netty.tom
 /// An exchange of the archive with `old` made `new`, in a directory of its own;
 /// its hash is that of what it says now.
 fn mutated(old: &str, new: &str) -> PathBuf {
+    mutated_of(ECHO, old, new)
+}
+
+fn mutated_of(file: &str, old: &str, new: &str) -> PathBuf {
     let path = directory().join("mutated.toml");
-    let text = fs::read_to_string(format!("{ARCHIVE}/{ECHO}")).unwrap();
+    let text = fs::read_to_string(format!("{ARCHIVE}/{file}")).unwrap();
     assert!(text.contains(old), "{old}: {text}");
     fs::write(&path, text.replacen(old, new, 1)).unwrap();
     let ended = draftgate(["replay", path.to_str().unwrap()]).run();
@@ -239,6 +243,19 @@ fn a_changed_octet_is_a_mismatch_that_names_its_field() {
             "{field}: {ended:#?}"
         );
     }
+}
+
+#[test]
+fn a_compressed_message_that_is_another_one_is_shown_as_it_was() {
+    let hello = "hex = \"c1 07 f2 48 cd c9 c9 07 00";
+    let hallo = "hex = \"c1 07 f2 48 cc c9 c9 07 00";
+    let path = mutated_of("hybi-13/example.permessage-deflate.toml", hello, hallo);
+    let ended = draftgate(["replay", path.to_str().unwrap()]).run();
+    ended.expect(1, &["not as expected"]);
+    let said = &ended.stdout;
+    assert!(said.contains("RSV1: the message is compressed"), "{said}");
+    assert!(said.contains("holds 5 octets: \"Hallo\""), "{said}");
+    assert!(!said.contains("reserved-bits"), "{said}");
 }
 
 #[test]
