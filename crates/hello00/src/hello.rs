@@ -79,18 +79,26 @@ impl Proof for Server {
     }
 }
 
-/// A client's: it awaits the server's HELLO, and answers it.
+/// A client's, which has read the server's HELLO and may speak at once.
 #[derive(Debug)]
-pub(crate) struct Client(pub(crate) [u8; NONCE]);
+pub(crate) struct Client(Nonces);
 
-impl Proof for Client {
-    fn receive(&mut self, input: &mut BytesMut, out: &mut Outbox) -> Result<bool, Violation> {
+impl Client {
+    /// Takes the server's HELLO, made for the nonce `client`, from the front of
+    /// `input`; `None` until it is whole.
+    ///
+    /// # Errors
+    /// It is none, or proves nothing.
+    pub(crate) fn answering(
+        client: [u8; NONCE],
+        input: &mut BytesMut,
+    ) -> Result<Option<Self>, Violation> {
         let Some(frame) = frame::<SERVERS>(input)? else {
-            return Ok(false);
+            return Ok(None);
         };
         let (nonce, digest) = frame[2..].split_at(NONCE);
         let mut nonces = Nonces {
-            client: self.0,
+            client,
             server: [0; NONCE],
         };
         nonces.server.copy_from_slice(nonce);
@@ -98,13 +106,23 @@ impl Proof for Client {
             return Err(Rule::HelloInvalid.into());
         }
         input.advance(SERVERS);
+        Ok(Some(Self(nonces)))
+    }
+}
+
+impl Proof for Client {
+    fn start(&mut self, out: &mut Outbox) {
         out.put(&[FIRST, DIGEST as u8]);
-        out.put(&nonces.of_client());
+        out.put(&self.0.of_client());
+    }
+
+    fn receive(&mut self, _: &mut BytesMut, _: &mut Outbox) -> Result<bool, Violation> {
         Ok(true)
     }
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 mod tests {
     use super::*;
 
@@ -135,26 +153,31 @@ mod tests {
             assert_eq!(&input[..], b"\x84");
         }
         let mut input = BytesMut::from(SERVERS_HELLO);
-        assert_eq!(
-            Client(NONCES.client).receive(&mut input, &mut out),
-            Ok(true)
-        );
+        let client = Client::answering(NONCES.client, &mut input);
+        client.unwrap().unwrap().start(&mut out);
+        assert!(input.is_empty());
         assert_eq!(&out.take_all()[..], CLIENTS_HELLO);
     }
 
     #[test]
     fn the_first_wrong_octet_of_a_header_is_enough_and_any_of_a_digest() {
-        for (proof, hello) in [
-            (&mut Server(NONCES) as &mut dyn Proof, CLIENTS_HELLO),
-            (&mut Client(NONCES.client), SERVERS_HELLO),
+        let as_server = |input: &mut BytesMut| {
+            let mut out = Outbox::new();
+            Server(NONCES).receive(input, &mut out)
+        };
+        let as_client =
+            |input: &mut BytesMut| Ok(Client::answering(NONCES.client, input)?.is_some());
+        type Reads<'a> = &'a dyn Fn(&mut BytesMut) -> Result<bool, Violation>;
+        for (reads, hello) in [
+            (&as_server as Reads<'_>, CLIENTS_HELLO),
+            (&as_client, SERVERS_HELLO),
         ] {
             for at in 0..hello.len() {
                 let mut wrong = hello.to_vec();
                 wrong[at] ^= 1;
                 // Another nonce has another digest.
                 for end in 0..=wrong.len() {
-                    let mut input = BytesMut::from(&wrong[..end]);
-                    let done = proof.receive(&mut input, &mut Outbox::new());
+                    let done = reads(&mut BytesMut::from(&wrong[..end]));
                     let told = end == wrong.len() || at < 2 && end > at;
                     let want = if told {
                         Err(Rule::HelloInvalid.into())

@@ -130,28 +130,46 @@ impl Offerer for Upgrade {
     ) -> Result<Box<dyn Pending>, Refusal> {
         let asked = Asked::read(request)?;
         let subprotocol = asked.field("sec-websocket-protocol").map(str::to_owned);
-        let machine = machine(Masking::outgoing(keys.fork()), terms.limits);
-        let codec: Box<dyn Codec> = match asked.field("sec-websocket-nonce") {
-            None if subprotocol.as_deref() == Some(UNPROVED) => Box::new(machine),
-            _ => {
-                let digits = asked.must("sec-websocket-nonce")?;
-                Box::new(machine.after(Client(nonce(digits.as_bytes())?)))
-            }
+        let nonce = match asked.field("sec-websocket-nonce") {
+            None if subprotocol.as_deref() == Some(UNPROVED) => None,
+            _ => Some(nonce(asked.must("sec-websocket-nonce")?.as_bytes())?),
         };
+        let machine = machine(Masking::outgoing(keys.fork()), terms.limits);
         Ok(Box::new(Waiting {
             subprotocol,
-            codec: Some(codec),
+            nonce,
+            head: None,
+            machine: Some(machine),
             judge: Judge::default(),
         }))
     }
 }
 
-/// A client that waits for the answer's head; HELLO is the codec's.
+/// A client that waits for the answer's head, then for the server's HELLO.
 #[derive(Debug)]
 struct Waiting {
     subprotocol: Option<String>,
-    codec: Option<Box<dyn Codec>>,
+    /// What the server must have read; `None` if it has nothing to prove.
+    nonce: Option<[u8; NONCE]>,
+    head: Option<Answer>,
+    /// What speaks once the answer is accepted.
+    machine: Option<Machine<Hybi>>,
     judge: Judge,
+}
+
+impl Waiting {
+    fn check(&mut self, answer: &Answer) -> Result<(), Refusal> {
+        answer.switched()?;
+        // Both stand in all answers that are known; a Location and an Origin, by
+        // either of two names, are compared by nobody who is.
+        let connection = answer.must_list("connection", "upgrade", RefusalKind::AnswerConnection);
+        self.judge.forgive(answer.upgrade_is_websocket())?;
+        self.judge.forgive(connection)?;
+        if let Some(asked) = self.subprotocol.take() {
+            self.subprotocol = answer.subprotocol("sec-websocket-protocol", &[asked])?;
+        }
+        Ok(())
+    }
 }
 
 impl Pending for Waiting {
@@ -160,25 +178,36 @@ impl Pending for Waiting {
     }
 
     fn answer(&mut self, input: &mut BytesMut) -> Result<Option<Connected>, Refusal> {
-        let Some(answer) = Answer::read(input)? else {
+        let answer = match self.head.take() {
+            Some(answer) => answer,
+            None => match Answer::read(input)? {
+                Some(answer) => {
+                    self.check(&answer)?;
+                    answer
+                }
+                None => return Ok(None),
+            },
+        };
+        let proof = match self.nonce {
+            None => None,
+            Some(nonce) => match Client::answering(nonce, input) {
+                Ok(None) => {
+                    self.head = Some(answer);
+                    return Ok(None);
+                }
+                Ok(proof) => proof,
+                Err(_) => return Err(RefusalKind::AnswerHello.into()),
+            },
+        };
+        let Some(machine) = self.machine.take() else {
             return Ok(None);
         };
-        answer.switched()?;
-        // Both stand in all answers that are known; a Location and an Origin, by
-        // either of two names, are compared by nobody who is.
-        let connection = answer.must_list("connection", "upgrade", RefusalKind::AnswerConnection);
-        self.judge.forgive(answer.upgrade_is_websocket())?;
-        self.judge.forgive(connection)?;
-        let asked: Vec<String> = self.subprotocol.take().into_iter().collect();
-        let subprotocol = match asked.is_empty() {
-            true => None,
-            false => answer.subprotocol("sec-websocket-protocol", &asked)?,
-        };
-        let Some(codec) = self.codec.take() else {
-            return Ok(None);
+        let codec: Box<dyn Codec> = match proof {
+            None => Box::new(machine),
+            Some(proof) => Box::new(machine.after(proof)),
         };
         Ok(Some(Connected {
-            subprotocol,
+            subprotocol: self.subprotocol.take(),
             head: answer.head,
             codec,
             forgiven: std::mem::take(&mut self.judge.forgiven),

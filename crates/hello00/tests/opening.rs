@@ -67,13 +67,13 @@ fn ask<'a>(subprotocols: &'a [&'a str]) -> Ask<'a> {
 }
 
 /// What the client that sent `request` makes of `answer`, and what follows it.
-fn connected(request: &str, answer: &str) -> Result<(Connected, BytesMut), Refusal> {
+fn connected(request: &str, answer: &[u8]) -> Result<Option<(Connected, BytesMut)>, Refusal> {
     let terms: Resume = ask(&[]).resume();
     let keys = &mut FixedKeys::new([0]);
     let mut pending = OFFERER.resume(request.as_bytes(), terms, keys)?;
     let mut input = BytesMut::from(answer);
     let connected = pending.answer(&mut input)?;
-    Ok((connected.unwrap(), input))
+    Ok(connected.map(|connected| (connected, input)))
 }
 
 fn opened_with_text(heard: &Heard) {
@@ -88,9 +88,15 @@ fn opened_with_text(heard: &Heard) {
 fn a_client_asks_and_proves_octet_for_octet_at_every_cut() {
     let offer = OFFERER.offer(&ask(&["sample"]), &mut FixedKeys::new(CLIENTS));
     assert_eq!(offer.unwrap().request, REQUEST);
-    let octets = [SERVERS_HELLO, TEXT].concat();
-    let codec = || connected(REQUEST, ANSWER).unwrap().0.codec;
-    let heard = hear_every_cut(codec, &octets);
+    let answer = [ANSWER.as_bytes(), SERVERS_HELLO].concat();
+    for cut in 0..answer.len() {
+        assert!(connected(REQUEST, &answer[..cut]).unwrap().is_none());
+    }
+    let octets = [&answer[..], TEXT].concat();
+    let (open, rest) = connected(REQUEST, &octets).unwrap().unwrap();
+    assert_eq!((open.head, &rest[..]), (ANSWER.into(), TEXT));
+    let codec = || connected(REQUEST, &answer).unwrap().unwrap().0.codec;
+    let heard = hear_every_cut(codec, TEXT);
     opened_with_text(&heard);
     assert_eq!(heard.wrote, CLIENTS_HELLO);
 }
@@ -123,19 +129,21 @@ fn microsofts_client_opens_only_with_the_nonce_that_it_knows() {
 /// Before both proofs nothing else is said, and nothing after a wrong one.
 #[test]
 fn who_proves_nothing_is_left_without_a_word() {
-    for (octets, is_server) in [(TEXT, true), (CLIENTS_HELLO, false), (TEXT, false)] {
-        let mut codec = match is_server {
-            true => accepted(REQUEST, SERVERS).unwrap().codec,
-            false => connected(REQUEST, ANSWER).unwrap().0.codec,
-        };
+    for octets in [TEXT, SERVERS_HELLO] {
+        let mut codec = accepted(REQUEST, SERVERS).unwrap().codec;
         let heard = hear(&mut *codec, [octets]);
         assert_eq!(heard.violation, Some(Rule::HelloInvalid.into()));
-        let hello: &[u8] = if is_server { SERVERS_HELLO } else { b"" };
-        assert_eq!(heard.wrote, hello);
+        assert_eq!(heard.wrote, SERVERS_HELLO);
         let mut out = draftgate_core::Outbox::new();
         let close = Outgoing::Close(Some(Close::new(1000, "")));
         assert!(codec.send(close, &mut out).is_err());
         assert!(out.is_empty());
+    }
+    let wrong = [&SERVERS_HELLO[..25], b"\0"].concat();
+    for octets in [TEXT, CLIENTS_HELLO, &wrong] {
+        let answer = [ANSWER.as_bytes(), octets].concat();
+        let refusal = connected(REQUEST, &answer).unwrap_err();
+        assert_eq!(refusal.kind, RefusalKind::AnswerHello);
     }
 }
 
@@ -147,13 +155,13 @@ fn resins_client_may_leave_the_proof_out() {
     let resins = "HTTP/1.1 101 Web Socket Protocol Handshake\r\nUpgrade: WebSocket\r\n\
         Connection: Upgrade\r\nServer: Resin\r\nWebSocket-Protocol: unmasked\r\n\
         Content-Length: 0\r\n\r\n";
-    let (mut open, rest) = connected(request, resins).unwrap();
+    let (mut open, rest) = connected(request, resins.as_bytes()).unwrap().unwrap();
     assert!(rest.is_empty());
     let heard = hear(&mut *open.codec, [TEXT]);
     opened_with_text(&heard);
     assert!(heard.wrote.is_empty());
     let other = request.replace("unmasked", "sample");
-    let refusal = connected(&other, resins).unwrap_err();
+    let refusal = connected(&other, resins.as_bytes()).unwrap_err();
     assert_eq!(refusal.kind, RefusalKind::AskUnspeakable);
 }
 
@@ -173,7 +181,7 @@ fn an_answer_must_switch_to_websocket() {
         ),
         ("sample", "other", RefusalKind::AnswerSubprotocol),
     ] {
-        let refusal = connected(REQUEST, &ANSWER.replace(from, to)).unwrap_err();
+        let refusal = connected(REQUEST, ANSWER.replace(from, to).as_bytes()).unwrap_err();
         assert_eq!(refusal.kind, kind);
     }
 }

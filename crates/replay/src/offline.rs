@@ -224,8 +224,7 @@ fn answered(
         let mut whole = BytesMut::from(&octets[..]);
         let connected = pending(limits, vector).and_then(|mut pending| pending.answer(&mut whole));
         let codec = connected.ok().flatten().map(|connected| connected.codec);
-        let hello = acceptor(vector.about.draft).map_or(0, |it| it.octets_of_hello()[1]);
-        let rest = (&whole.freeze(), hello);
+        let rest = (&whole.freeze(), 0);
         explained(vector, stated, Role::Client, codec, rest, mismatch)
     })
 }

@@ -55,6 +55,12 @@ impl Answer {
         let mut digest = None;
         if !unit.cut_off {
             let judged = draft.and_then(|draft| judge(client, server, draft));
+            // A HELLO is a unit of its own, and is judged there.
+            let of_hello = |refusal: &Refusal| refusal.kind == RefusalKind::AnswerHello;
+            let judged = judged.map(|it| match it {
+                Err(refusal) if of_hello(&refusal) => Ok(false),
+                it => it,
+            });
             let belongs = matches!(&judged, Some(Ok(_)));
             match judged {
                 Some(Err(refusal)) if refusal.kind == RefusalKind::AnswerChallenge => {

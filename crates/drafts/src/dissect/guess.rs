@@ -1,14 +1,14 @@
 //! In which drafts octets can be read that do not say of which they are.
 
-use bytes::{Bytes, BytesMut};
-use draftgate_core::{Codec, Draft, Limits, Role};
+use bytes::Bytes;
+use draftgate_core::{Draft, Limits, Role};
 use draftgate_wire::{
     FixedKeys,
     dissect::{Unit, What},
     opening::{self, Accepted, Ask, Head, LengthFrames, Offer, Refusal, RefusalKind, Terms},
 };
 
-use super::{Side, units};
+use super::{Side, hello::Reader, units};
 use crate::{accept, offer};
 
 /// How well octets read in a draft, the best first.
@@ -88,15 +88,12 @@ fn answers(draft: Draft, unit: &Unit) -> bool {
             .all(|(name, _)| unit.head_field(name).is_some())
 }
 
-/// The end of our own that reads what `from` says behind the heads.
-pub(super) fn reader(draft: Draft, from: Role) -> Option<Box<dyn Codec>> {
-    let (mut offered, accepted) = opened(draft).ok()?;
+/// The end of our own that reads the HELLO of `from`.
+pub(super) fn reader(draft: Draft, from: Role) -> Option<Reader> {
+    let (offered, accepted) = opened(draft).ok()?;
     match from {
-        Role::Client => Some(accepted.codec),
-        Role::Server => {
-            let mut answer = BytesMut::from(&accepted.head.to_bytes()[..]);
-            Some(offered.pending.answer(&mut answer).ok()??.codec)
-        }
+        Role::Client => Some(Reader::server(accepted.codec)),
+        Role::Server => Reader::client(offered.pending, &accepted.head.to_bytes()),
     }
 }
 

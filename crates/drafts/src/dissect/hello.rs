@@ -2,11 +2,11 @@
 //! is wrong with one is found out by the codec that was to read it.
 
 use bytes::{Bytes, BytesMut};
-use draftgate_core::{Codec, Draft, Event, Outbox, Role, Rule};
+use draftgate_core::{Codec, Draft, Event, Outbox, Role, Rule, Violation};
 use draftgate_wire::{
     FixedKeys,
     dissect::{Fault, Field, Kind, Unit, What, hex},
-    opening::{self, Answer},
+    opening::{self, Answer, Pending},
 };
 
 use super::guess;
@@ -19,14 +19,21 @@ const HEADER: usize = 2;
 const DIGEST: usize = 16;
 
 /// What its reader says of a HELLO.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 enum Verdict {
     /// It proves what it must.
     Right,
-    /// The rule that is broken, and the octet of the HELLO that shows it.
-    Wrong(usize, Rule),
+    /// What is wrong, and the octet of the HELLO that shows it.
+    Wrong(usize, Broken),
     /// Octets are missing, of the HELLO or of what it is made from.
     Unknown,
+}
+
+/// What a reader has against a HELLO.
+#[derive(Debug)]
+struct Broken {
+    code: &'static str,
+    sentence: String,
 }
 
 /// The octets that the HELLO of `from` has in `draft`, to a client that sent
@@ -62,14 +69,14 @@ pub(super) fn unit(
                 digest.noting("right for both nonces");
             }
         }
-        Verdict::Wrong(octet, rule) => {
+        Verdict::Wrong(octet, broken) => {
             // In a header the octet, of what follows all of the digest.
             let octet = if octet < HEADER { octet } else { size - DIGEST };
             unit.fault = Some(Fault {
                 at_bit: 8 * octet as u64,
-                code: rule.code(),
-                sentence: rule.to_string(),
-                section: Some(rule.section(draft)),
+                code: broken.code,
+                sentence: broken.sentence,
+                section: Some(Rule::HelloInvalid.section(draft)),
             });
         }
         Verdict::Unknown => {}
@@ -129,23 +136,19 @@ fn verdict(
     (client, server): (&Bytes, &Bytes),
 ) -> Verdict {
     // Without the heads the header can be judged all the same.
-    let known = reader((draft, from), client, server);
-    let (reader, known) = match known {
+    let (reader, known) = match reader((draft, from), client, server) {
         Some((reader, known)) => (Some(reader), known),
         None => (guess::reader(draft, from), false),
     };
     let Some(mut reader) = reader else {
         return Verdict::Unknown;
     };
-    let (mut input, mut out) = (BytesMut::new(), Outbox::new());
-    reader.start(&mut out);
     for (at, octet) in octets.iter().enumerate() {
-        input.extend_from_slice(&[*octet]);
-        match reader.receive(&mut input, &mut out) {
-            Ok(None) => {}
-            Ok(Some(Event::Opened)) => return Verdict::Right,
-            Err(violation) if known || at < HEADER => return Verdict::Wrong(at, violation.rule),
-            _ => return Verdict::Unknown,
+        match reader.take(*octet) {
+            Ok(false) => {}
+            Ok(true) => return Verdict::Right,
+            Err(broken) if known || at < HEADER => return Verdict::Wrong(at, broken),
+            Err(_) => return Verdict::Unknown,
         }
     }
     Verdict::Unknown
@@ -153,25 +156,76 @@ fn verdict(
 
 /// The end that reads the HELLO of `from`, made from the heads of both sides, and
 /// whether all is known that it is to be made from.
-fn reader(
-    (draft, from): (Draft, Role),
-    client: &Bytes,
-    server: &Bytes,
-) -> Option<(Box<dyn Codec>, bool)> {
+fn reader((draft, from): (Draft, Role), client: &Bytes, server: &Bytes) -> Option<(Reader, bool)> {
     let mut answer = BytesMut::from(&server[..]);
+    let whole = matches!(Answer::read(&mut answer), Ok(Some(_)));
     match from {
         Role::Client => {
             let (parts, _) = opening::parts(client).ok()??;
             let accepted = recorded::answer_in(draft, &parts, server).ok()?;
-            let whole = matches!(Answer::read(&mut answer), Ok(Some(_)));
             let size = octets(draft, Role::Server, client);
-            Some((accepted.codec, whole && answer.len() >= size))
+            let known = whole && answer.len() >= size;
+            Some((Reader::server(accepted.codec), known))
         }
         Role::Server => {
             let keys = &mut FixedKeys::new([0]);
-            let mut pending = recorded::resume(draft, client, keys).ok()?;
-            let connected = pending.answer(&mut answer).ok()??;
-            Some((connected.codec, true))
+            let pending = recorded::resume(draft, client, keys).ok()?;
+            let head = server.len() - answer.len();
+            Some((Reader::client(pending, server.get(..head)?)?, true))
+        }
+    }
+}
+
+/// The end that a HELLO is read by.
+#[derive(Debug)]
+pub(super) struct Reader {
+    end: End,
+    input: BytesMut,
+}
+
+#[derive(Debug)]
+enum End {
+    Server(Box<dyn Codec>),
+    Client(Box<dyn Pending>),
+}
+
+impl Reader {
+    /// A server that has answered.
+    pub(super) fn server(mut codec: Box<dyn Codec>) -> Self {
+        codec.start(&mut Outbox::new());
+        Self {
+            end: End::Server(codec),
+            input: BytesMut::new(),
+        }
+    }
+
+    /// A client that has read the `head` of its answer; `None` if it refuses that.
+    pub(super) fn client(mut pending: Box<dyn Pending>, head: &[u8]) -> Option<Self> {
+        let waits = pending.answer(&mut BytesMut::from(head)).ok()?.is_none();
+        waits.then(|| Self {
+            end: End::Client(pending),
+            input: BytesMut::new(),
+        })
+    }
+
+    /// Takes one more octet; whether that was the last one.
+    fn take(&mut self, octet: u8) -> Result<bool, Broken> {
+        self.input.extend_from_slice(&[octet]);
+        match &mut self.end {
+            End::Server(codec) => match codec.receive(&mut self.input, &mut Outbox::new()) {
+                Ok(event) => Ok(event == Some(Event::Opened)),
+                Err(Violation { rule }) => Err(Broken {
+                    code: rule.code(),
+                    sentence: rule.to_string(),
+                }),
+            },
+            End::Client(pending) => match pending.answer(&mut self.input) {
+                Ok(connected) => Ok(connected.is_some()),
+                Err(refusal) => Err(Broken {
+                    code: refusal.code(),
+                    sentence: refusal.to_string(),
+                }),
+            },
         }
     }
 }

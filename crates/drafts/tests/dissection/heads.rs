@@ -114,7 +114,7 @@ fn a_proof_that_is_wrong_is_the_fault_of_its_unit() {
         let (found, fault) = seen.faults().next().unwrap();
         assert_eq!(found.offset, unit.offset);
         assert_eq!(fault.at_bit, 8 * unit.place_of_value(&field).start as u64);
-        let codes = ["answer-accept", "answer-challenge", "hello-invalid"];
+        let codes = ["answer-accept", "answer-challenge", "answer-hello"];
         assert!(codes.contains(&fault.code), "{fault:?}");
         // Without the request nothing can be said of it.
         let alone = Dissected::of(Bytes::new(), answer, Some(draft));

@@ -122,6 +122,10 @@ refusals! {
     AnswerField "answer-field" 0;
         "a field of the server's answer is missing or stands more than once";
         "the server may speak another draft: try the others with --draft"
+    /// Client: what stands behind the answer is no HELLO that proves anything (hello-00).
+    AnswerHello "answer-hello" 0;
+        "the server's HELLO does not prove that it read our nonce";
+        "the server may speak another draft: try the others with --draft"
     /// Client: the location is not the URL that was asked for.
     AnswerLocation "answer-location" 0;
         "the server's Location is not the URL that was asked for";
