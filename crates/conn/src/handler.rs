@@ -15,7 +15,7 @@ use draftgate_core::{
     SendError,
 };
 
-use crate::{By, Sender, Stats, Why, queue::Queue, queued::detached};
+use crate::{By, Sender, Spoken, Stats, Why, queue::Queue, queued::detached};
 
 /// What a connection is for. Called in the task of the connection, between
 /// reading and writing: it must not block. It outlives
@@ -187,6 +187,11 @@ impl Peer<'_> {
     /// The draft that the peer speaks.
     pub fn draft(&self) -> Draft {
         self.codec.draft()
+    }
+
+    /// Both, as they are now: see [`Sender::decided`].
+    pub fn spoken(&self) -> Spoken {
+        Spoken::of(self.codec)
     }
 
     /// What the peer can be told.

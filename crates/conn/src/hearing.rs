@@ -107,6 +107,7 @@ impl Session {
             *quota -= 1;
             let before = self.out.len();
             let there = self.input.len();
+            let opened = (self.opened && there > 0 && !self.heard).then(|| self.codec.draft());
             match self.codec.receive(&mut self.input, &mut self.out) {
                 Ok(Some(event)) => {
                     // A ping between two fragments ends no message.
@@ -127,6 +128,10 @@ impl Session {
                     }
                 }
                 Err(violation) => self.violated(violation.rule, now),
+            }
+            if let Some(draft) = opened {
+                self.heard = true;
+                self.decide(draft);
             }
             self.answers += self.out.len().saturating_sub(before);
             if now.elapsed() >= LONGEST_TURN {

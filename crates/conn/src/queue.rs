@@ -31,7 +31,7 @@ use self::{
     loan::{Done, Torn},
 };
 use crate::{
-    By, Fate, Loss, Overflow, Queued, Receipt, Refused, What, Why,
+    By, Fate, Loss, Overflow, Queued, Receipt, Refused, Spoken, What, Why,
     live::Live,
     queued::{Entry, Ticket},
 };
@@ -50,6 +50,8 @@ pub(crate) struct Queue {
     /// Made when somebody first waits.
     changed: OnceLock<Box<Notify>>,
     pub(crate) live: Live,
+    /// What the peer turned out to speak.
+    pub(crate) decided: OnceLock<Spoken>,
     /// Somebody posts here.
     wanted: AtomicBool,
 }
@@ -133,6 +135,7 @@ impl Queue {
             stirred: AtomicBool::new(false),
             changed: OnceLock::new(),
             live: Live::default(),
+            decided: OnceLock::new(),
             wanted: AtomicBool::new(false),
         }
     }

@@ -60,6 +60,8 @@ pub(crate) struct Session {
     /// The codec wants more than there is in `input`.
     pub(crate) caught_up: bool,
     pub(crate) opened: bool,
+    /// The codec has seen what the peer says behind the opening.
+    pub(crate) heard: bool,
     pub(crate) we_closed: bool,
     pub(crate) peer_closed: bool,
     /// The peer's Close waits for somebody to answer it.
@@ -115,6 +117,7 @@ impl Session {
             lent: false,
             caught_up: false,
             opened: false,
+            heard: false,
             we_closed: false,
             peer_closed: false,
             held_close: false,

@@ -16,8 +16,8 @@ use std::{
 use draftgate_bus::{
     Burst, Channel, Delivery, Envelope, Flush, Hub, Reason, Subscription, Verdict,
 };
-use draftgate_conn::{Fate, Handler, Loss, Peer, Queued, Receipt, Sender};
-use draftgate_core::{COPIED, Capabilities, Close, Draft, Message, Outgoing, Rendering, Speaker};
+use draftgate_conn::{Fate, Handler, Loss, Peer, Queued, Receipt, Sender, Spoken};
+use draftgate_core::{COPIED, Close, Message, Outgoing, Rendering, Speaker};
 use draftgate_translate::{self as translate, DropReason, Outcome, Policy};
 use tokio::{
     runtime::Handle,
@@ -200,8 +200,7 @@ impl Handler for Member {
         }
         let outlet = Outlet {
             sender: peer.sender(),
-            capabilities: peer.capabilities(),
-            draft: peer.draft(),
+            opened: peer.spoken(),
             policy: self.policy,
             rules: Arc::clone(&self.rules),
             id,
@@ -254,17 +253,27 @@ impl Handler for Member {
 #[derive(Debug)]
 struct Outlet {
     sender: Sender,
-    capabilities: Capabilities,
-    draft: Draft,
+    /// What the peer opened in.
+    opened: Spoken,
     policy: Policy,
     rules: Arc<Rules>,
     id: Arc<str>,
     tally: Arc<Tally>,
 }
 
+impl Outlet {
+    fn spoken(&self) -> &Spoken {
+        self.sender.decided().unwrap_or(&self.opened)
+    }
+}
+
 impl Delivery for Outlet {
     fn deliver(&self, envelope: &Arc<Envelope>) -> Verdict {
-        match translate::message(&envelope.shared, &self.capabilities, &self.policy) {
+        let Spoken {
+            draft,
+            capabilities,
+        } = self.spoken();
+        match translate::message(&envelope.shared, capabilities, &self.policy) {
             Outcome::Send(rendering) => {
                 let message = rendered(envelope, rendering);
                 let rules: Arc<Rules> = Arc::clone(&self.rules);
@@ -285,7 +294,7 @@ impl Delivery for Outlet {
                 }
                 // Where the draft has no codes the driver says what there is,
                 // and the code stands in the log.
-                let said = translate::close(Some(close.clone()), &self.capabilities, self.draft);
+                let said = translate::close(Some(close.clone()), capabilities, *draft);
                 self.sender.close(said.or(Some(close)));
                 Verdict::Dropped(Reason::NoBinary)
             }
@@ -293,10 +302,11 @@ impl Delivery for Outlet {
     }
 
     fn deliver_all(&self, burst: &Burst) -> Option<Verdict> {
+        let capabilities = &self.spoken().capabilities;
         let mut outcomes = burst
             .envelopes()
             .iter()
-            .map(|it| translate::message(&it.shared, &self.capabilities, &self.policy));
+            .map(|it| translate::message(&it.shared, capabilities, &self.policy));
         let Outcome::Send(rendering) = outcomes.next()? else {
             return None;
         };

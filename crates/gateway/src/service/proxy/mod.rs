@@ -14,7 +14,7 @@ mod pair;
 use std::{sync::Arc, time::Duration};
 
 use draftgate_client::{Options, Stream, Tls, TlsFailure};
-use draftgate_conn::{Conn, End, Handler, Overflow, Peer, Settings, Start};
+use draftgate_conn::{Conn, End, Handler, Overflow, Peer, Settings, Spoken, Start};
 use draftgate_core::{Close, Message, MessageRef};
 use draftgate_drafts::opening::LengthFrames;
 use draftgate_translate::{BASE64, Policy, Side};
@@ -159,7 +159,10 @@ impl Proxy {
             }
         };
         let (stream, start) = beyond;
-        let upstream = (start.codec.draft(), start.codec.capabilities());
+        let opened = Spoken {
+            draft: start.codec.draft(),
+            capabilities: start.codec.capabilities(),
+        };
         let conn = Conn::new(stream, start, self.driven_for(opening.timeouts));
         let client = Client {
             half: Half::new(
@@ -167,8 +170,7 @@ impl Proxy {
                 opening.id.into(),
                 Other {
                     sender: conn.sender(),
-                    draft: upstream.0,
-                    capabilities: upstream.1,
+                    opened,
                     policy: Policy {
                         binary: self.binary,
                         ..Policy::default()
@@ -290,8 +292,7 @@ impl Handler for Client {
     fn opened(&mut self, peer: &mut Peer<'_>) {
         let client = Other {
             sender: peer.sender(),
-            draft: peer.draft(),
-            capabilities: peer.capabilities(),
+            opened: peer.spoken(),
             policy: self.policy,
         };
         let (id, tally) = (Arc::clone(&self.id), Arc::clone(&self.tally));

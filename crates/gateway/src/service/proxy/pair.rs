@@ -11,8 +11,8 @@ use std::{
     task::{Context, Poll},
 };
 
-use draftgate_conn::{By, End, Handler, Peer, Queued, Sender, Why};
-use draftgate_core::{COPIED, Capabilities, Close, Closing, Draft, Message, MessageRef, Shared};
+use draftgate_conn::{By, End, Handler, Peer, Queued, Sender, Spoken, Why};
+use draftgate_core::{COPIED, Close, Closing, Message, MessageRef, Shared};
 use draftgate_translate::{self as translate, DropReason, Outcome, Policy, Side};
 use tracing::{debug, info};
 
@@ -45,9 +45,15 @@ pub(super) struct Half {
 #[derive(Debug, Clone)]
 pub(super) struct Other {
     pub(super) sender: Sender,
-    pub(super) draft: Draft,
-    pub(super) capabilities: Capabilities,
+    /// What it opened in.
+    pub(super) opened: Spoken,
     pub(super) policy: Policy,
+}
+
+impl Other {
+    fn spoken(&self) -> &Spoken {
+        self.sender.decided().unwrap_or(&self.opened)
+    }
 }
 
 impl Half {
@@ -100,7 +106,11 @@ impl Half {
     /// meant, for the log: the driver says the nearest that the draft has.
     fn words(&self, close: Close) -> Option<Close> {
         let Close { code, reason } = close.clone();
-        let told = translate::close(Some(close), &self.other.capabilities, self.other.draft);
+        let Spoken {
+            draft,
+            capabilities,
+        } = self.other.spoken();
+        let told = translate::close(Some(close), capabilities, *draft);
         let reason = told.map_or(reason, |told| told.reason);
         (code != Close::NO_STATUS).then_some(Close { code, reason })
     }
@@ -131,7 +141,7 @@ impl Handler for Half {
         };
         let other = &self.other;
         let shared = Shared::new(message);
-        match translate::message(&shared, &other.capabilities, &other.policy) {
+        match translate::message(&shared, &other.spoken().capabilities, &other.policy) {
             Outcome::Send(rendering) => {
                 let message =
                     shared.rendered(rendering, |message| translate::render(message, rendering, None));
@@ -156,7 +166,11 @@ impl Handler for Half {
 
     fn passed(&mut self, message: MessageRef<'_>, peer: &mut Peer<'_>) {
         let other = &self.other;
-        let as_is = translate::goes_as_is(message.is_binary(), &other.capabilities, &other.policy);
+        let as_is = translate::goes_as_is(
+            message.is_binary(),
+            &other.spoken().capabilities,
+            &other.policy,
+        );
         if self.base64 || !as_is {
             return self.message(message.to_message(), peer);
         }

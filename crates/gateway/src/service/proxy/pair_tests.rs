@@ -5,7 +5,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
-use draftgate_conn::{Conn, Sender, Settings, Start};
+use draftgate_conn::{Conn, Sender, Settings, Spoken, Start};
 use draftgate_core::{Close, Closing, Codec, Draft, Event, Limits, Message, Outbox, Outgoing};
 use draftgate_drafts::{
     Detection, RandomKeys,
@@ -129,8 +129,10 @@ fn opened(codec: &mut dyn Codec, read: &mut BytesMut, out: &mut Outbox) {
 fn half(side: Side, sender: Sender, codec: &dyn Codec) -> Half {
     let other = Other {
         sender,
-        draft: codec.draft(),
-        capabilities: codec.capabilities(),
+        opened: Spoken {
+            draft: codec.draft(),
+            capabilities: codec.capabilities(),
+        },
         policy: Policy::default(),
     };
     Half::new(side, "c1".into(), other, false, Arc::new(Tally::default()))
@@ -220,8 +222,8 @@ fn conn(
 }
 
 fn pairs() -> impl Iterator<Item = (Draft, Draft)> {
-    draftgate_drafts::served()
-        .flat_map(|near| draftgate_drafts::served().map(move |far| (near, far)))
+    draftgate_drafts::announced()
+        .flat_map(|near| draftgate_drafts::announced().map(move |far| (near, far)))
 }
 
 fn closes(events: &[Event]) -> Vec<Option<Close>> {
