@@ -91,7 +91,7 @@ pub(crate) struct Run {
 
 impl Run {
     /// `ring` as `end` sends it.
-    fn new(end: &mut dyn Codec, ring: &Ring) -> Result<Self, LoadError> {
+    pub(crate) fn new(end: &mut dyn Codec, ring: &Ring) -> Result<Self, LoadError> {
         let mut out = Outbox::new();
         for message in &**ring {
             let sent = end.send(Outgoing::Message(message.clone()), &mut out);

@@ -9,12 +9,15 @@ use std::{
 
 use bytes::{Buf, Bytes, BytesMut};
 use draftgate_core::{Outbox, Outgoing};
-use draftgate_drafts::opening::{Offer, Pending};
+use draftgate_drafts::{
+    masks_with_nonce,
+    opening::{Offer, Pending},
+};
 use tokio::time::Instant;
 
 use crate::{
     error::Fault,
-    kit::{Kit, Speech, opened},
+    kit::{Kit, Run, Speech, opened},
     reader::{Reader, Tally},
     socket::Socket,
 };
@@ -28,6 +31,8 @@ pub(crate) struct Link {
     sender: usize,
     /// The octet of the ring that is written next.
     at: usize,
+    /// What it sends, where that is for this connection alone.
+    own: Option<Arc<Run>>,
     /// Octets that are to be written from there on.
     unsent: usize,
     /// Pongs and the like: written between two messages.
@@ -82,6 +87,7 @@ impl Link {
                 pending,
                 input: BytesMut::new(),
             },
+            own: None,
             at: 0,
             unsent: 0,
             aside: BytesMut::new(),
@@ -121,13 +127,30 @@ impl Link {
         self.full = false;
     }
 
+    /// In hybi-04 the server has a part in the mask: what was made for all is noise
+    /// to it.
+    fn mask_for_this_one(&mut self) {
+        if self.own.is_some() || !masks_with_nonce(self.kit.speech.framing()) {
+            return;
+        }
+        if let State::Open(reader) = &mut self.state
+            && let Some(codec) = reader.codec()
+            && let Ok(run) = Run::new(codec, &self.kit.rings[self.sender])
+        {
+            self.own = Some(Arc::new(run));
+        }
+    }
+
     /// Writes until nothing is left or the socket is full.
     ///
     /// # Errors
     /// The connection broke.
     pub(crate) fn write(&mut self) -> Result<(), Fault> {
         while !self.full {
-            let run = &self.kit.sent[self.sender];
+            if self.unsent > 0 {
+                self.mask_for_this_one();
+            }
+            let run = self.own.as_ref().unwrap_or(&self.kit.sent[self.sender]);
             let between = self.aside.is_empty() || !self.at.is_multiple_of(run.each);
             let (written, wanted) = if !between {
                 (self.socket.write(&self.aside), self.aside.len())
