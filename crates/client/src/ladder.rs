@@ -91,7 +91,7 @@ mod tests {
         tried
     }
 
-    use Draft::{Hixie75, Hixie76, Hybi06, Hybi07, Hybi08, Hybi13};
+    use Draft::{Hixie75, Hixie76, Hybi05, Hybi06, Hybi07, Hybi08, Hybi13};
 
     #[test]
     fn without_a_list_the_drafts_are_tried_in_their_order() {
@@ -108,7 +108,7 @@ mod tests {
         };
         assert_eq!(
             climbed(Drafts::Auto, &errors()),
-            [Hybi13, Hybi08, Hybi07, Hybi06]
+            [Hybi13, Hybi08, Hybi07, Hybi06, Hybi05]
         );
         let named = || Drafts::Named(vec![Hixie75, Hybi13, Hixie76]);
         assert_eq!(climbed(named(), &errors()), [Hixie75, Hybi13, Hixie76]);

@@ -28,7 +28,8 @@ mod table;
 
 use draftgate_core::{Closing, Draft, Traits};
 use draftgate_wire::{
-    Dialect,
+    Dialect, Masked,
+    dissect::Frames,
     opening::{
         Accepted, Acceptor, Ask, Challenged, LengthFrames, Offer, Offerer, Refusal, RefusalKind,
         Terms, only_field,
@@ -132,12 +133,20 @@ pub fn spoken() -> impl Iterator<Item = Draft> {
     ACCEPTORS.iter().map(|acceptor| acceptor.draft())
 }
 
-/// Those of them that a gateway serves and a client opens, oldest first. hybi-01 to
-/// -05 and hello-00 are read, written and explained; no suite of whole gateways has met them yet.
+/// Those of them that a gateway serves and a client opens, oldest first. hello-00 is
+/// read, written and explained; no suite of whole gateways has met it yet.
 pub fn served() -> impl Iterator<Item = Draft> {
-    let between = Draft::Hybi01..Draft::Hybi06;
-    spoken().filter(move |draft| !between.contains(draft))
+    spoken().filter(|draft| !has_hello(*draft))
 }
+
+/// Those of them that a request announces, oldest first: all but hybi-01, which asks
+/// as hixie-76 and is told from it by the first octet behind the opening.
+pub fn announced() -> impl Iterator<Item = Draft> {
+    served().filter(|draft| *draft != UNANNOUNCED)
+}
+
+/// The draft that no request announces.
+pub const UNANNOUNCED: Draft = Draft::Hybi01;
 
 /// The rules of every draft that is spoken, oldest first.
 pub fn dialects() -> impl Iterator<Item = &'static Dialect> {
@@ -205,6 +214,13 @@ pub fn has_mask_bit(draft: Draft) -> bool {
 /// those of hello-00 do.
 pub fn has_hello(draft: Draft) -> bool {
     acceptor(draft).is_ok_and(|acceptor| acceptor.octets_of_hello() != [0; 2])
+}
+
+/// Whether clients of `draft` mask with a nonce that the server draws anew for each
+/// connection: what was recorded of one is noise on another.
+pub fn masks_with_nonce(draft: Draft) -> bool {
+    let frames = acceptor(draft).map(|acceptor| acceptor.frames());
+    matches!(frames, Ok(Frames::Hybi(layout)) if layout.masked == Masked::Derived)
 }
 
 /// Whether `draft` is spoken and has ping.

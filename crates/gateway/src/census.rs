@@ -126,7 +126,14 @@ impl Counting {
             let path = route.path.to_string();
             let observes = |draft: &Draft| route.observe.contains(draft);
             let place = |draft: &Draft| Served::new(*draft, &path).observed(observes(draft));
-            route.drafts.iter().map(place).collect::<Vec<_>>()
+            // A draft that no head announces is counted as the one that it does.
+            let is_told = |draft: &&Draft| draftgate_drafts::announced().any(|it| it == **draft);
+            route
+                .drafts
+                .iter()
+                .filter(is_told)
+                .map(place)
+                .collect::<Vec<_>>()
         };
         let store = config.census.file.as_ref().map(Store::new);
         {

@@ -7,7 +7,7 @@ mod common;
 
 use std::sync::{Arc, Mutex};
 
-use common::{Client, HIXIE_76, KEY3, Raw, config, gateway, served, until, with_route};
+use common::{Client, HIXIE_76, KEY3, Raw, announced, config, gateway, until, with_route};
 use draftgate_bus::{Delivery, Envelope, Verdict};
 use draftgate_core::{Close, Draft, Event, Message, Rule, Speaker};
 use draftgate_gateway::{
@@ -34,15 +34,15 @@ async fn joined(running: &Running, channel: &str, count: usize) {
 #[tokio::test]
 async fn text_goes_from_every_draft_to_every_draft_in_order() {
     let (running, address) = gateway(config());
-    for from in served() {
+    for from in announced() {
         let channel = format!("from-{from}");
         let path = format!("/bus/{channel}");
         let mut sender = Client::open(address, from, &path).await;
         let mut receivers = Vec::new();
-        for to in served() {
+        for to in announced() {
             receivers.push(Client::open(address, to, &path).await);
         }
-        joined(&running, &channel, served().len() + 1).await;
+        joined(&running, &channel, announced().len() + 1).await;
         let texts: Vec<String> = (0..50).map(|n| format!("{n}: Grüße, 世界")).collect();
         for text in &texts {
             sender.send(text.as_str()).await;
@@ -61,7 +61,7 @@ async fn text_goes_from_every_draft_to_every_draft_in_order() {
         balanced(&running);
     }
     let ledger = running.ledger();
-    let drafts = served().len() as u64;
+    let drafts = announced().len() as u64;
     assert_eq!(
         (ledger.published(), ledger.delivered()),
         (drafts * 50, drafts * drafts * 50)
@@ -167,7 +167,7 @@ async fn binary_may_close_a_hixie_peer_and_no_other() {
 async fn a_peer_of_base64_is_binary_on_the_bus_in_every_draft() {
     let octets = || Message::Binary(vec![0, 255, 16].into());
     let (running, address) = gateway(config());
-    for draft in served() {
+    for draft in announced() {
         let channel = format!("b-{draft}");
         let path = format!("/bus/{channel}");
         let mut new = Client::open(address, Draft::Hybi13, &path).await;
@@ -201,7 +201,7 @@ async fn a_peer_of_base64_is_binary_on_the_bus_in_every_draft() {
 #[tokio::test]
 async fn a_peer_of_envelopes_learns_who_it_is_and_who_speaks() {
     let (running, address) = gateway(config());
-    for draft in served() {
+    for draft in announced() {
         let channel = format!("e-{draft}");
         let path = format!("/bus/{channel}");
         let mut listener = Client::open_with(address, draft, &path, &["draftgate.envelope"]).await;
@@ -278,7 +278,7 @@ async fn a_message_is_encoded_once_for_each_class_and_rendering() {
     let _place = running.hub().subscribe(&channel, speaker, kept.clone());
     let mut peers = Vec::new();
     for _ in 0..5 {
-        for draft in served() {
+        for draft in announced() {
             peers.push(Client::open(address, draft, "/bus/a").await);
             let envelopes = &["draftgate.envelope"];
             let mut peer = Client::open_with(address, draft, "/bus/a", envelopes).await;
@@ -291,9 +291,10 @@ async fn a_message_is_encoded_once_for_each_class_and_rendering() {
     for peer in &mut peers {
         peer.message().await;
     }
-    // Three classes (hixie's, hybi-06's and hybi-07's), each as it is and as an envelope.
+    // Four classes (hixie's, hybi-02's, hybi-06's and hybi-07's), each as it is and as
+    // an envelope.
     let kept = kept.0.lock().unwrap();
-    assert_eq!((kept.len(), kept[0].shared.encodings()), (1, 6));
+    assert_eq!((kept.len(), kept[0].shared.encodings()), (1, 8));
     balanced(&running);
 }
 
@@ -319,7 +320,7 @@ async fn peers_that_leave_in_the_middle_are_in_the_books() {
     let mut sender = Client::open(address, Draft::Hybi13, "/bus/a").await;
     let mut stays = Client::open(address, Draft::Hixie76, "/bus/a").await;
     for round in 0..20 {
-        let leaves = Client::open(address, served()[round % served().len()], "/bus/a").await;
+        let leaves = Client::open(address, announced()[round % announced().len()], "/bus/a").await;
         sender.send(format!("{round}")).await;
         drop(leaves);
         sender.send(format!("{round}, too")).await;
@@ -340,7 +341,7 @@ async fn the_books_balance_when_peers_come_and_go_on_several_threads() {
     for number in 0..12 {
         tasks.push(tokio::spawn(async move {
             for round in 0..5 {
-                let draft = served()[(number + round) % served().len()];
+                let draft = announced()[(number + round) % announced().len()];
                 let mut client = Client::open(address, draft, "/bus/a").await;
                 for text in 0..20 {
                     client.send(format!("{number} {round} {text}")).await;

@@ -6,7 +6,7 @@ mod common;
 
 use std::net::SocketAddr;
 
-use common::{Client, config, gateway, served, with_route};
+use common::{Client, announced, config, gateway, with_route};
 use draftgate_core::{Draft, Message};
 use draftgate_gateway::config::{Compression, Config, Environment};
 use http::HeaderValue;
@@ -34,7 +34,8 @@ async fn client(address: SocketAddr, draft: Draft, path: &str, offers: &'static 
 
 /// Each draft with each extension that goes with it, and without.
 fn peers() -> Vec<(Draft, &'static str)> {
-    let mut peers: Vec<_> = served().into_iter().map(|draft| (draft, "")).collect();
+    let drafts = announced().into_iter();
+    let mut peers: Vec<_> = drafts.map(|draft| (draft, "")).collect();
     peers.extend([
         (Draft::Hybi06, "deflate-stream"),
         (Draft::Hybi07, "deflate-stream"),
@@ -149,7 +150,8 @@ async fn an_offer_is_answered_where_the_route_compresses_and_nowhere_else() {
 fn parsed(keys: &str) -> Result<Config, String> {
     let text =
         format!("drafts = \"all\"\n[[routes]]\npath = \"/echo\"\nservice = \"echo\"\n{keys}");
-    Config::parse(&text, "a.toml", &served(), &Environment::default()).map_err(|e| e.to_string())
+    Config::parse(&text, "a.toml", &common::spoken(), &Environment::default())
+        .map_err(|e| e.to_string())
 }
 
 #[test]

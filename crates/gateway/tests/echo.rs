@@ -2,13 +2,13 @@
 
 mod common;
 
-use common::{Client, config, gateway, served};
+use common::{Client, announced, config, gateway};
 use draftgate_core::{Close, Closing, Draft, Message};
 
 #[tokio::test]
 async fn a_message_comes_back_in_every_draft() {
     let (running, address) = gateway(config());
-    for draft in served() {
+    for draft in announced() {
         let mut client = Client::open(address, draft, "/echo").await;
         for text in ["Hello", "", "Grüße, 世界"] {
             client.send(text).await;
@@ -19,7 +19,7 @@ async fn a_message_comes_back_in_every_draft() {
         assert_eq!(client.message().await, Message::from(large), "{draft}");
     }
     assert!(
-        served()
+        announced()
             .iter()
             .all(|&draft| running.counts().upgrades_in(draft) == 1)
     );
@@ -37,7 +37,7 @@ async fn binary_comes_back_where_the_draft_has_it() {
 #[tokio::test]
 async fn a_close_is_answered_as_the_draft_says() {
     let (running, address) = gateway(config());
-    for draft in served() {
+    for draft in announced() {
         let mut client = Client::open(address, draft, "/echo").await;
         let closing = client.codec.capabilities().closing;
         let code = (closing == Closing::Coded).then(|| Close::new(1000, "bye"));
@@ -45,8 +45,8 @@ async fn a_close_is_answered_as_the_draft_says() {
         let answer = client.end().await;
         match closing {
             Closing::Absent => assert_eq!(answer, None, "{draft}"),
-            Closing::Marker => assert_eq!(answer, Some(None), "{draft}"),
-            _ => assert_eq!(answer.flatten().map(|c| c.code), Some(1000), "{draft}"),
+            Closing::Coded => assert_eq!(answer.flatten().map(|c| c.code), Some(1000), "{draft}"),
+            _ => assert_eq!(answer, Some(None), "{draft}"),
         }
         drop(client);
     }

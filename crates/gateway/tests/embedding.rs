@@ -10,7 +10,7 @@ mod quotes;
 
 use std::sync::Arc;
 
-use common::{Client, config, served};
+use common::{Client, announced, config};
 use draftgate_gateway::{
     Gateway,
     service::{Message, Service},
@@ -20,7 +20,7 @@ use draftgate_gateway::{
 async fn the_example_serves_every_draft() {
     let own = |_: &_| Some(Arc::new(quotes::Quotes) as Arc<dyn Service>);
     let running = Gateway::bind_with(config(), own).unwrap();
-    for draft in served() {
+    for draft in announced() {
         let mut client = Client::open(running.addrs()[0], draft, "/echo").await;
         assert_eq!(
             client.message().await,

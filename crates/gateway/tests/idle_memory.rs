@@ -8,7 +8,7 @@ mod common;
 
 use std::net::{SocketAddr, TcpStream};
 
-use common::{Client, config, gateway, served};
+use common::{Client, announced, config, gateway};
 use draftgate_core::{Draft, Message};
 use draftgate_gateway::config::Compression;
 use http::HeaderValue;
@@ -36,7 +36,7 @@ async fn an_idle_connection_takes_little_memory_in_every_draft() {
     compressing.routes.push(bus);
     let (_running, address) = gateway(compressing);
     for (path, most) in PATHS {
-        for draft in served() {
+        for draft in announced() {
             // What is made once is made now.
             drop(used(address, draft, path, 20).await);
             let before = allocated().await;

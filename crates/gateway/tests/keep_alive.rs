@@ -5,7 +5,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::{Client, HIXIE_75, HIXIE_76, KEY3, Raw, config, gateway, served, with_route};
+use common::{Client, HIXIE_75, HIXIE_76, KEY3, Raw, announced, config, gateway, with_route};
 use draftgate_core::{Draft, Event, Message};
 use draftgate_gateway::config::Heartbeat;
 
@@ -30,7 +30,7 @@ async fn a_peer_that_answers_no_ping_is_closed() {
     config.listeners[0].timeouts.close = SHORT;
     let (_running, address) = gateway(config);
     let mut without_ping = Vec::new();
-    for draft in served() {
+    for draft in announced() {
         let client = Client::open(address, draft, "/echo").await;
         if !client.codec.capabilities().ping {
             without_ping.push(client);
@@ -56,7 +56,7 @@ async fn a_heartbeat_is_for_drafts_without_ping_alone() {
     config.listeners[0].timeouts.ping = None;
     let (_running, address) = gateway(config);
     let mut clients = Vec::new();
-    for draft in served() {
+    for draft in announced() {
         clients.push(Client::open(address, draft, "/echo").await);
     }
     // Where one beats, it has beaten by now.

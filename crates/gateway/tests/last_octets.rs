@@ -11,7 +11,7 @@ mod common;
 use std::{net::SocketAddr, sync::mpsc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
-use common::{Client, HYBI_13, config, gateway, served, with_route};
+use common::{Client, HYBI_13, announced, config, gateway, with_route};
 use draftgate_core::{Close, Closing, Draft, Event, Limits, Message, Outbox, Outgoing};
 use draftgate_drafts::{
     RandomKeys,
@@ -117,7 +117,7 @@ fn assert_whole(answer: &str, status: u16, code: &str, case: &str) {
 async fn a_client_of_any_draft_that_sends_a_mib_behind_a_refused_opening_reads_why() {
     let _still = stand_still();
     let (running, address) = gateway(config());
-    for draft in served() {
+    for draft in announced() {
         let request = opening(address, draft, "/nowhere");
         let (answer, tcp) = impatient(address, &request).await;
         assert_whole(&answer, 404, "path-unknown", draft.name());
@@ -202,7 +202,7 @@ async fn a_client_of_any_draft_that_is_closed_within_a_message_of_a_mib_reads_th
         route.limits.message = 100_000;
         route.limits.frame = 100_000;
     }));
-    for draft in served() {
+    for draft in announced() {
         let mut client = Client::open(address, draft, "/echo").await;
         let mut octets = mib(&mut client);
         let first = octets.split_to(MANY / 4);
@@ -220,7 +220,7 @@ async fn a_client_of_any_draft_that_is_closed_within_a_message_of_a_mib_reads_th
 #[tokio::test(start_paused = true)]
 async fn a_client_of_any_draft_that_is_within_a_message_when_the_gateway_drains_ends_it_in_peace() {
     let _still = stand_still();
-    for draft in served() {
+    for draft in announced() {
         let (running, address) = gateway(config());
         let mut client = Client::open(address, draft, "/echo").await;
         let mut octets = mib(&mut client);
@@ -244,7 +244,7 @@ async fn a_client_of_any_draft_that_is_within_a_message_when_the_gateway_drains_
 async fn a_browser_that_never_answers_the_marker_has_two_seconds_and_then_tcp_ends() {
     let _still = stand_still();
     let mut marked = 0;
-    for draft in served() {
+    for draft in announced() {
         let (running, address) = gateway(config());
         let mut client = Client::open(address, draft, "/echo").await;
         if client.codec.capabilities().closing != Closing::Marker {

@@ -4,8 +4,8 @@
 mod common;
 
 use common::{
-    Client, HIXIE_75, HIXIE_76, HYBI_13, KEY3, Raw, config, gateway, is_challenged, opening,
-    served, until, with_route,
+    Client, HIXIE_75, HIXIE_76, HYBI_13, KEY3, Raw, announced, config, gateway, is_challenged,
+    opening, until, with_route,
 };
 use draftgate_core::Message;
 
@@ -13,7 +13,7 @@ use draftgate_core::Message;
 async fn a_breach_ends_its_own_connection_and_no_other() {
     let (running, address) = gateway(config());
     let mut others = Vec::new();
-    for draft in served() {
+    for draft in announced() {
         others.push(Client::open(address, draft, "/bus/a").await);
     }
     let opening = HYBI_13.replace("/echo", "/bus/a");
@@ -85,7 +85,7 @@ async fn a_message_over_the_limit_ends_its_sender() {
 #[tokio::test]
 async fn random_octets_hurt_nobody() {
     let (running, address) = gateway(config());
-    let mut other = Client::open(address, served()[1], "/echo").await;
+    let mut other = Client::open(address, announced()[1], "/echo").await;
     // A small generator with a fixed seed: the same octets in every run.
     let mut seed = 1_u64;
     let mut octet = || {
@@ -95,7 +95,7 @@ async fn random_octets_hurt_nobody() {
         (seed >> 32) as u8
     };
     let mut openings = vec![Vec::new()];
-    for draft in served() {
+    for draft in announced() {
         let key3: &[u8] = if is_challenged(draft) { KEY3 } else { b"" };
         openings.push([opening(draft).as_bytes(), key3].concat());
     }

@@ -5,7 +5,7 @@
 mod common;
 
 use common::{
-    HIXIE_75, HIXIE_76, HYBI_13, Raw, config, gateway, opening, served, versioned, with_route,
+    HIXIE_75, HIXIE_76, HYBI_13, Raw, announced, config, gateway, opening, versioned, with_route,
 };
 use draftgate_core::Draft;
 use draftgate_gateway::config::{OriginRule, Origins};
@@ -27,7 +27,7 @@ async fn refused(address: std::net::SocketAddr, request: &str) -> (u16, String) 
 
 /// The drafts with a version.
 fn with_a_version() -> impl Iterator<Item = Draft> {
-    served().into_iter().filter(|d| d.version().is_some())
+    announced().into_iter().filter(|d| d.version().is_some())
 }
 
 /// `request` with `field` (and its line end) behind its Host.
@@ -50,7 +50,7 @@ async fn a_client_that_asked_for_no_subprotocol_gets_none() {
     let (_running, address) = gateway(with_route("/echo", |route| {
         route.subprotocols = vec!["a".into()];
     }));
-    for draft in served() {
+    for draft in announced() {
         let head = accepted(address, &opening(draft)).await;
         assert!(!head.to_lowercase().contains("protocol:"), "{head}");
     }
@@ -160,12 +160,12 @@ async fn the_embedded_configuration_takes_local_origins_and_no_others() {
         "null",
         "file://",
     ] {
-        for draft in served() {
+        for draft in announced() {
             accepted(address, &opening(draft).replace("http://localhost", origin)).await;
         }
     }
     for origin in ["http://evil.example", "http://localhost.evil.example"] {
-        for draft in served() {
+        for draft in announced() {
             let request = opening(draft).replace("http://localhost", origin);
             let told = refused(address, &request).await;
             assert_eq!(told, (403, "origin-refused".into()), "{draft} {origin}");

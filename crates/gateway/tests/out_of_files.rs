@@ -5,7 +5,7 @@ mod common;
 
 use std::fs::File;
 
-use common::{Client, HYBI_13, Lines, Raw, captured, config, gateway, served, until};
+use common::{Client, HYBI_13, Lines, Raw, announced, captured, config, gateway, until};
 use draftgate_core::{Draft, Message};
 use tokio::time::Instant;
 
@@ -31,7 +31,7 @@ async fn a_listener_without_files_waits_and_goes_on() {
     let fewer = "the system lets this process open fewer files";
     assert_eq!(warned(&lines, fewer), 1, "{:?}", lines.all());
     let mut open = Vec::new();
-    for draft in served() {
+    for draft in announced() {
         open.push(Client::open(address, draft, "/echo").await);
     }
 
@@ -62,7 +62,7 @@ async fn a_listener_without_files_waits_and_goes_on() {
     drop(files);
     // Who waited is served, and whoever comes now.
     assert!(raw.head().await.starts_with("HTTP/1.1 101 "));
-    for draft in served() {
+    for draft in announced() {
         let mut client = Client::open(address, draft, "/echo").await;
         client.send("hello").await;
         assert_eq!(client.message().await, Message::from("hello"));

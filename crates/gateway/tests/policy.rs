@@ -343,7 +343,7 @@ async fn a_peer_that_goes_away_anywhere_leaves_nothing_behind() {
     until("all came", || running.counts().accepted == all).await;
     until("all end", || running.counts().connections == 0).await;
     assert!(running.counts().refused.is_empty());
-    for draft in common::served() {
+    for draft in common::announced() {
         let mut client = Client::open(address, draft, "/echo").await;
         client.send("Hello").await;
         assert_eq!(client.message().await, Message::from("Hello"), "{draft}");

@@ -7,7 +7,7 @@ mod common;
 use std::{net::SocketAddr, time::Duration};
 
 use common::{
-    ANSWER, HIXIE_76, HYBI_13, KEY3, Raw, captured, config, gateway, served, soon, until,
+    ANSWER, HIXIE_76, HYBI_13, KEY3, Raw, announced, captured, config, gateway, soon, until,
 };
 use draftgate_core::{Draft, Message};
 use draftgate_gateway::{Running, config::Config};
@@ -54,7 +54,7 @@ async fn open(address: SocketAddr, header: &[u8], draft: Draft) -> common::Clien
 
 #[tokio::test]
 async fn the_announced_client_is_the_peer_in_every_draft() {
-    for draft in served() {
+    for draft in announced() {
         let (lines, _guard) = captured();
         let (_running, address) = gateway(behind_a_proxy());
         let mut client = open(address, LINE, draft).await;

@@ -10,8 +10,8 @@ use std::{
 };
 
 use common::{
-    ANSWER, HIXIE_75, HIXIE_76, HIXIE_76_HEAD, HYBI_13, KEY3, Lines, Raw, captured, config,
-    gateway, served, soon, versioned, with_route,
+    ANSWER, HIXIE_75, HIXIE_76, HIXIE_76_HEAD, HYBI_13, KEY3, Lines, Raw, announced, captured,
+    config, gateway, soon, versioned, with_route,
 };
 use draftgate_core::{Draft, Role};
 use draftgate_gateway::{
@@ -124,7 +124,7 @@ async fn subprotocol_echoed() {
     let (_running, address) = gateway(config());
     // Those between answer as hixie-76 does.
     let told = |draft: &Draft| *draft < Draft::Hybi01 || draft.version().is_some();
-    for draft in served().into_iter().filter(told) {
+    for draft in announced().into_iter().filter(told) {
         let request = match draft {
             Draft::Hixie75 => with(HIXIE_75, "WebSocket-Protocol: lge"),
             Draft::Hixie76 => with(HIXIE_76, "Sec-WebSocket-Protocol: lge"),
@@ -194,7 +194,7 @@ async fn unfragmented_messages() {
 
 async fn empty_extensions() {
     let (_running, address) = gateway(config());
-    for draft in served().into_iter().filter(|d| d.version().is_some()) {
+    for draft in announced().into_iter().filter(|d| d.version().is_some()) {
         let request = with(&versioned(draft), "Sec-WebSocket-Extensions: ");
         let (_, head) = opens(address, request).await;
         assert!(!head.contains("Extensions"), "{draft}\n{head}");
@@ -344,7 +344,7 @@ async fn unmasked() {
             QuirkFor::Families(vec!["agent meter".into()]),
         )
     };
-    let drafts = served()
+    let drafts = announced()
         .into_iter()
         .filter(|d| *d >= Draft::Hybi07 && d.version().is_some());
     for draft in drafts {

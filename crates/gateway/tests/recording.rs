@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use common::{HYBI_13, Raw, config, gateway, served, soon, until};
+use common::{HYBI_13, Raw, announced, config, gateway, soon, until};
 use draftgate_core::{Draft, Event, Message, Role};
 use draftgate_gateway::{
     Gateway, Running,
@@ -52,14 +52,14 @@ async fn hello(address: SocketAddr, draft: Draft) {
 async fn every_draft_is_recorded_and_read_again_as_it_was_said() {
     let (config, dir) = recording("drafts", |_| {});
     let (running, address) = gateway(config);
-    for (count, draft) in (1..).zip(served()) {
+    for (count, draft) in (1..).zip(announced()) {
         hello(address, draft).await;
         written(&running, count).await;
     }
     running.drain().await;
     let vectors = load_dir(&dir).unwrap();
     let drafts: Vec<_> = vectors.iter().map(|vector| vector.about.draft).collect();
-    assert_eq!(drafts, served());
+    assert_eq!(drafts, announced());
     for vector in &vectors {
         let draft = vector.about.draft;
         assert!(vector.about.server.starts_with("draftgate "), "{draft}");
@@ -134,7 +134,7 @@ async fn recording_begins_behind_the_header_of_a_proxy() {
     config.listeners[0].trusted_proxies =
         vec!["127.0.0.1".parse::<std::net::IpAddr>().unwrap().into()];
     let (running, address) = gateway(config);
-    for draft in served() {
+    for draft in announced() {
         let mut tcp = soon("connect", tokio::net::TcpStream::connect(address))
             .await
             .unwrap();
@@ -146,7 +146,7 @@ async fn recording_begins_behind_the_header_of_a_proxy() {
         assert_eq!(client.message().await, Message::from("Hello"));
         client.close(None).await;
     }
-    written(&running, served().len() as u64).await;
+    written(&running, announced().len() as u64).await;
     running.drain().await;
     for vector in load_dir(&dir).unwrap() {
         assert!(
@@ -168,12 +168,15 @@ async fn what_a_bound_leaves_out_goes_on_all_the_same() {
     });
     let (running, address) = gateway(config);
     for _ in 0..2 {
-        for draft in served() {
+        for draft in announced() {
             hello(address, draft).await;
         }
     }
     written(&running, 3).await;
-    assert_eq!(running.recorded().unrecorded, 2 * served().len() as u64 - 3);
+    assert_eq!(
+        running.recorded().unrecorded,
+        2 * announced().len() as u64 - 3
+    );
     running.drain().await;
     let vectors = load_dir(&dir).unwrap();
     assert_eq!(vectors.len(), 3);
@@ -190,7 +193,7 @@ async fn connections_that_are_drained_are_written_before_it_ends() {
     let (config, dir) = recording("drained", |_| {});
     let (running, address) = gateway(config);
     let mut clients = Vec::new();
-    for draft in served() {
+    for draft in announced() {
         let mut client = common::Client::open(address, draft, "/echo").await;
         client.send("Hello").await;
         assert_eq!(client.message().await, Message::from("Hello"));

@@ -34,8 +34,17 @@ fn cases() -> Vec<Case> {
         let field = format!("Sec-WebSocket-Version: {version}\r\n");
         HYBI_13.replace("Sec-WebSocket-Version: 13\r\n", &field)
     };
+    let hello = HYBI_13
+        .replace(
+            "Sec-WebSocket-Version: 13\r\n",
+            "Sec-WebSocket-Draft: 3\r\n",
+        )
+        .replace(
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+            "Sec-WebSocket-Nonce: A23F2BCA452DDE01",
+        );
     let key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
-    let listed = "Sec-WebSocket-Version: 13, 8, 7, 6";
+    let listed = "Sec-WebSocket-Version: 13, 8, 7, 6, 5, 4";
     let bodied = |field: &str| HYBI_13.replace(HOST, &format!("{HOST}{field}\r\n"));
     vec![
         case(plain, 426, "not-websocket", listed),
@@ -83,7 +92,7 @@ fn cases() -> Vec<Case> {
         ),
         case(version("13, 8"), 400, "version-malformed", listed),
         case(version("14"), 426, "version-unsupported", listed),
-        case(version("4"), 400, "draft-not-built", listed),
+        case(hello, 400, "draft-not-built", listed),
         case(bodied("Content-Length: 5"), 400, "body-unexpected", ""),
         case(
             bodied("Transfer-Encoding: chunked"),

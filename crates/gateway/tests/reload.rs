@@ -16,7 +16,9 @@ use std::{
     time::Duration,
 };
 
-use common::{Client, HIXIE_76, HYBI_13, KEY3, Raw, config, gateway, opening, served, soon, until};
+use common::{
+    Client, HIXIE_76, HYBI_13, KEY3, Raw, announced, config, gateway, opening, soon, until,
+};
 use draftgate_core::{Draft, Message};
 use draftgate_gateway::{
     BindError, Gateway, Running,
@@ -48,7 +50,7 @@ async fn status(address: SocketAddr, path: &str) -> String {
 async fn new_connections_have_the_new_routes_and_open_ones_keep_theirs() {
     let (running, address) = gateway(config());
     let mut before = Vec::new();
-    for draft in served() {
+    for draft in announced() {
         before.push(Client::open(address, draft, "/echo").await);
     }
     let reloaded = running.reload(moved("/moved")).unwrap();
@@ -56,7 +58,7 @@ async fn new_connections_have_the_new_routes_and_open_ones_keep_theirs() {
     assert_eq!((reloaded.routes_kept, reloaded.routes_new), (1, 1));
     assert_eq!(running.addrs(), [address]);
     assert_eq!(status(address, "/echo").await, "404");
-    for (mut old, draft) in before.into_iter().zip(served()) {
+    for (mut old, draft) in before.into_iter().zip(announced()) {
         let mut new = Client::open(address, draft, "/moved").await;
         for client in [&mut old, &mut new] {
             client.send("still").await;
@@ -130,7 +132,9 @@ async fn what_cannot_be_had_leaves_everything_as_it_was() {
     assert!(error.to_string().contains("another program"), "{error}");
     let path = "/nowhere".parse().unwrap();
     let mut wrong = config();
-    wrong.routes.push(Route::new(path, Kind::Proxy, served()));
+    wrong
+        .routes
+        .push(Route::new(path, Kind::Proxy, announced()));
     running.reload(wrong).unwrap_err();
     assert_eq!(running.addrs(), [address]);
     assert_eq!(status(address, "/moved").await, "404");
@@ -188,7 +192,7 @@ async fn a_listeners_limits_hold_from_then_on() {
 async fn a_clock_ticks_for_those_whom_it_has_when_its_route_is_gone() {
     let clock = || {
         let mut config = config();
-        let mut route = Route::new("/clock".parse().unwrap(), Kind::Clock, served());
+        let mut route = Route::new("/clock".parse().unwrap(), Kind::Clock, announced());
         route.origins = config.routes[0].origins.clone();
         route.interval = Duration::from_millis(10);
         config.routes.push(route);
@@ -222,12 +226,12 @@ async fn an_opening_that_is_under_way_is_finished_by_whom_it_began_with() {
     assert_eq!(next.addrs(), [address]);
     let leaves = tokio::spawn(running.hand_over());
     // Who comes now is the successor's.
-    for draft in served() {
+    for draft in announced() {
         let mut client = Client::open(address, draft, "/echo").await;
         client.send("new").await;
         assert_eq!(client.message().await, Message::from("new"), "{draft}");
     }
-    assert_eq!(next.counts().accepted, served().len() as u64);
+    assert_eq!(next.counts().accepted, announced().len() as u64);
     half.write(&before_key3[40..]).await;
     for raw in [&mut half, &mut late] {
         raw.write(key3).await;
@@ -268,7 +272,7 @@ async fn ten_successions_under_load_refuse_nobody() {
         .map(|client| {
             let (over, opened) = (Arc::clone(&over), Arc::clone(&opened));
             tokio::spawn(async move {
-                let drafts = served();
+                let drafts = announced();
                 for number in client.. {
                     if over.load(Relaxed) {
                         break;

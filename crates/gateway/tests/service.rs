@@ -6,7 +6,7 @@ mod common;
 
 use std::sync::Arc;
 
-use common::{Client, Raw, config, served};
+use common::{Client, Raw, announced, config};
 use draftgate_conn::{Handler, Peer};
 use draftgate_core::{Message, Outgoing};
 use draftgate_gateway::{
@@ -60,7 +60,7 @@ async fn a_service_of_ones_own_takes_the_place_of_a_routes() {
     })
     .unwrap();
     let address = running.addrs()[0];
-    for draft in served() {
+    for draft in announced() {
         let mut client = Client::open(address, draft, "/echo").await;
         let greeting = format!("/echo {draft} http://localhost");
         assert_eq!(client.message().await, Message::from(greeting));
@@ -83,7 +83,7 @@ async fn a_proxy_without_an_upstream_does_not_begin() {
     let upstream = config::Upstream::new(Vec::new());
     for upstream in [None, Some(Box::new(upstream))] {
         let path = "/nowhere".parse().unwrap();
-        let mut route = Route::new(path, config::Service::Proxy, served());
+        let mut route = Route::new(path, config::Service::Proxy, announced());
         route.upstream = upstream;
         config.routes = vec![route];
         let error = Gateway::bind(config.clone()).unwrap_err();

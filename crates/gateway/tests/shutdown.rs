@@ -5,7 +5,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::{Client, HIXIE_76, HYBI_13, KEY3, Raw, config, gateway, served, soon, until};
+use common::{Client, HIXIE_76, HYBI_13, KEY3, Raw, announced, config, gateway, soon, until};
 use draftgate_core::{Closing, Draft, Event};
 use tokio::net::TcpStream;
 
@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 async fn each_draft_is_told_as_it_can_be_told() {
     let (running, address) = gateway(config());
     let mut clients = Vec::new();
-    for draft in served() {
+    for draft in announced() {
         clients.push(Client::open(address, draft, "/bus/a").await);
     }
     let drain = tokio::spawn(running.drain());

@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use common::{Client, HIXIE_76, KEY3, Raw, gateway, served, soon, until, with_route};
+use common::{Client, HIXIE_76, KEY3, Raw, announced, gateway, soon, until, with_route};
 use draftgate_bus::{Channel, Delivery, Envelope, Hub, Reason, Verdict};
 use draftgate_core::{Draft, Message, Speaker};
 use draftgate_gateway::{
@@ -77,7 +77,7 @@ async fn a_slow_peer_is_closed_and_the_others_get_everything() {
     let (running, address) = gateway(with(Overflow::Close));
     let mut sender = Client::open(address, Draft::Hybi13, "/bus/a").await;
     let mut fast = Vec::new();
-    for draft in served() {
+    for draft in announced() {
         fast.push(Client::open(address, draft, "/bus/a").await);
     }
     let mut slow = slow(&running, address).await;
@@ -197,7 +197,7 @@ impl Delivery for Laborious {
 async fn long_writes_to_many_subscribers_leave_other_tasks_their_turn() {
     const MEMBERS: usize = 64;
     let path = "/bus/{channel}".parse().unwrap();
-    let route = Route::new(path, config::Service::Bus, served());
+    let route = Route::new(path, config::Service::Bus, announced());
     let hub = Hub::new();
     let _bus = Bus::new(&route, hub.clone(), Arc::default());
     let channel: Channel = "a".parse().unwrap();

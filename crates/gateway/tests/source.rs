@@ -27,7 +27,7 @@ use tokio::{
     task::{JoinHandle, JoinSet},
 };
 
-use common::{Client, captured, gateway, served, soon, until};
+use common::{Client, announced, captured, gateway, soon, until};
 
 /// What a controller saw.
 #[derive(Debug, Default)]
@@ -168,7 +168,7 @@ impl Handler for Controller {
 
 /// A gateway with a route that reads the controller at `address`, in any draft.
 fn reading(address: SocketAddr, more: &str) -> (Running, SocketAddr) {
-    let newest_first: Vec<String> = served()
+    let newest_first: Vec<String> = announced()
         .iter()
         .rev()
         .map(|d| format!("{:?}", d.name()))
@@ -190,14 +190,19 @@ fn reading(address: SocketAddr, more: &str) -> (Running, SocketAddr) {
         "#,
         newest_first.join(", ")
     );
-    let config = Config::parse(&text, "plc.toml", &served(), &Environment::default());
+    let config = Config::parse(
+        &text,
+        "plc.toml",
+        &common::spoken(),
+        &Environment::default(),
+    );
     gateway(config.unwrap_or_else(|error| panic!("{error}")))
 }
 
 /// A client of each draft.
 async fn clients(running: &Running, address: SocketAddr) -> Vec<Client> {
     let mut clients = Vec::new();
-    for draft in served() {
+    for draft in announced() {
         clients.push(Client::open(address, draft, "/values").await);
     }
     let channel = "plc".parse().unwrap();
@@ -217,7 +222,7 @@ async fn all_read(clients: &mut [Client], wanted: &str) {
 
 #[tokio::test]
 async fn one_connection_feeds_clients_of_every_draft_and_comes_back_by_itself() {
-    for draft in served() {
+    for draft in announced() {
         let plc = Plc::start(None, draft).await;
         let (lines, _guard) = captured();
         let (running, address) = reading(plc.address, "");
@@ -267,7 +272,7 @@ fn capabilities(draft: Draft) -> draftgate_core::Capabilities {
 
 #[tokio::test]
 async fn what_clients_say_goes_nowhere_unless_they_may_publish() {
-    let oldest = served()[0];
+    let oldest = announced()[0];
     for (more, reads) in [("", false), ("publish = \"all\"", true)] {
         let plc = Plc::start(None, oldest).await;
         let (running, address) = reading(plc.address, more);
@@ -288,11 +293,11 @@ async fn what_clients_say_goes_nowhere_unless_they_may_publish() {
 
 #[tokio::test]
 async fn a_gateway_whose_source_is_not_there_serves_and_stops_all_the_same() {
-    let plc = Plc::start(None, served()[0]).await;
+    let plc = Plc::start(None, announced()[0]).await;
     let at = plc.fail().await;
     let (running, address) = reading(at, "");
     let mut clients = clients(&running, address).await;
-    let plc = Plc::start(Some(at), served()[0]).await;
+    let plc = Plc::start(Some(at), announced()[0]).await;
     plc.connected().await;
     plc.say("late");
     all_read(&mut clients, "late").await;
@@ -303,13 +308,13 @@ async fn a_gateway_whose_source_is_not_there_serves_and_stops_all_the_same() {
 
 #[tokio::test]
 async fn binary_messages_are_fed_too_to_those_that_have_binary() {
-    let newest = *served().last().unwrap();
+    let newest = *announced().last().unwrap();
     let plc = Plc::start(None, newest).await;
     let (running, address) = reading(plc.address, "binary = \"hex\"");
     let mut clients = clients(&running, address).await;
     plc.connected().await;
     plc.say(Message::Binary(vec![1, 2, 255].into()));
-    for (client, draft) in clients.iter_mut().zip(served()) {
+    for (client, draft) in clients.iter_mut().zip(announced()) {
         let wanted = match capabilities(draft).binary {
             true => Message::Binary(vec![1, 2, 255].into()),
             false => Message::from("0102ff"),
@@ -340,7 +345,12 @@ async fn a_source_that_never_falls_silent_does_not_hold_up_a_drain() {
             "#,
             listener.local_addr().unwrap()
         );
-        let config = Config::parse(&text, "plc.toml", &served(), &Environment::default());
+        let config = Config::parse(
+            &text,
+            "plc.toml",
+            &common::spoken(),
+            &Environment::default(),
+        );
         gateway(config.unwrap_or_else(|error| panic!("{error}")))
     };
     let (tcp, _) = soon("accept", listener.accept()).await.unwrap();

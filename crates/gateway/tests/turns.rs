@@ -57,7 +57,7 @@ async fn key3_belongs_to_the_handshake() {
 async fn an_open_connection_of_any_draft_takes_no_turn_and_a_refused_one_gives_it_back() {
     let (running, address) = gateway(at_a_time(1));
     let mut clients = Vec::new();
-    for draft in draftgate_drafts::served() {
+    for draft in draftgate_drafts::announced() {
         clients.push(Client::open(address, draft, "/echo").await);
         let nowhere = HYBI_13.replace("/echo", "/nowhere");
         // Still there, and not yet at its end.
@@ -110,7 +110,7 @@ async fn a_flood_of_half_openings_delays_nobody_but_its_address() {
     }
     until("all are there", || running.counts().accepted == 500).await;
     let mut clients = Vec::new();
-    for draft in draftgate_drafts::served() {
+    for draft in draftgate_drafts::announced() {
         let mut client = Client::open(address, draft, "/echo").await;
         client.send("hello").await;
         assert_eq!(client.message().await, Message::from("hello"));

@@ -8,7 +8,7 @@ mod common;
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use common::{Client, HYBI_13, Lines, Raw, captured, config, gateway, served, soon, until};
+use common::{Client, HYBI_13, Lines, Raw, announced, captured, config, gateway, soon, until};
 use draftgate_core::{Draft, Message};
 use draftgate_gateway::{
     Running,
@@ -34,7 +34,7 @@ fn proxy(keys: &str) -> (Running, SocketAddr) {
         {keys}
         "#
     );
-    let config = Config::parse(&text, "a.toml", &served(), &Environment::default());
+    let config = Config::parse(&text, "a.toml", &common::spoken(), &Environment::default());
     gateway(config.unwrap_or_else(|error| panic!("{error}")))
 }
 
@@ -65,14 +65,14 @@ async fn servers_take_turns_and_stand_in_for_each_other() {
     let (second, second_at) = gateway(config());
     let keys = format!("upstream = [\"ws://{first_at}/echo\", \"ws://{second_at}/echo\"]");
     let (front, address) = proxy(&keys);
-    for draft in served() {
+    for draft in announced() {
         drop(converse(address, draft).await);
     }
-    let half = served().len() as u64 / 2;
+    let half = announced().len() as u64 / 2;
     let came = [&first, &second].map(|server| server.counts().accepted);
     assert_eq!(came, [half, half]);
     soon("the end of the first", first.shutdown()).await;
-    for draft in served() {
+    for draft in announced() {
         drop(converse(address, draft).await);
     }
     assert_eq!(second.counts().accepted, 3 * half);
@@ -91,7 +91,7 @@ async fn clients_of_a_server_with_one_slot_wait_for_their_turn() {
         "upstream = \"ws://{at}/echo\"\nmax-upstream-connections = 1\nupstream-wait = \"30s\""
     );
     let (front, address) = proxy(&keys);
-    for draft in served() {
+    for draft in announced() {
         let first = converse(address, draft).await;
         let accepted = server.counts().accepted;
         let second = tokio::spawn(converse(address, draft));
@@ -116,7 +116,7 @@ async fn a_queue_that_is_full_is_said_to_be() {
         "upstream = \"ws://{at}/echo\"\nmax-upstream-connections = 1\nupstream-waiting = 1"
     );
     let (front, address) = proxy(&keys);
-    let _first = converse(address, served()[0]).await;
+    let _first = converse(address, announced()[0]).await;
     let request = HYBI_13.replace("/echo", "/near");
     let _second = Raw::say(address, &request).await;
     until("the second client", || front.counts().connections == 2).await;
@@ -132,15 +132,20 @@ async fn a_queue_that_is_full_is_said_to_be() {
 
 #[tokio::test]
 async fn the_draft_that_worked_is_told_once_and_tried_first() {
-    for draft in served() {
+    // A server of hixie-76 takes the requests of hybi-02 and -03 for its own: the
+    // opening does not tell that they do not understand each other.
+    let told_apart = || {
+        let drafts = announced().into_iter();
+        drafts.filter(|draft| !matches!(draft, Draft::Hybi02 | Draft::Hybi03))
+    };
+    for draft in told_apart() {
         let (lines, _guard) = captured();
         let mut behind = config();
         for route in &mut behind.routes {
             route.drafts = vec![draft];
         }
         let (server, at) = gateway(behind);
-        let names: Vec<String> = served()
-            .iter()
+        let names: Vec<String> = told_apart()
             .rev()
             .map(|it| format!("{:?}", it.name()))
             .collect();
@@ -149,13 +154,13 @@ async fn the_draft_that_worked_is_told_once_and_tried_first() {
             names.join(", ")
         );
         let (front, address) = proxy(&keys);
-        drop(converse(address, *served().last().unwrap()).await);
+        drop(converse(address, *announced().last().unwrap()).await);
         let tries = server.counts().accepted;
-        for near in served() {
+        for near in announced() {
             drop(converse(address, near).await);
         }
         let more = server.counts().accepted - tries;
-        assert_eq!(more, served().len() as u64, "{draft}");
+        assert_eq!(more, announced().len() as u64, "{draft}");
         let told = lines.with("message", "upstream speaks this draft");
         assert_eq!(told.len(), 1, "{draft}: {told:?}");
         assert_eq!(told[0]["draft"], draft.name());
@@ -172,7 +177,7 @@ async fn connections_come_from_the_addresses_of_ours_in_turn() {
         format!("upstream = \"ws://{at}/echo\"\nupstream-sources = [\"127.0.0.2\", \"127.0.0.3\"]");
     let (front, address) = proxy(&keys);
     for _ in 0..4 {
-        drop(converse(address, served()[0]).await);
+        drop(converse(address, announced()[0]).await);
         until("its end", || server.counts().connections == 0).await;
     }
     let from: Vec<String> = lines_behind(&lines, 4)
@@ -216,7 +221,7 @@ async fn a_server_that_reads_the_proxy_protocol_knows_the_client_over_tcp_and_un
     behind.listeners[0].proxy_protocol = true;
     behind.listeners[0].trusted_proxies =
         vec!["127.0.0.1".parse::<std::net::IpAddr>().unwrap().into()];
-    for draft in served() {
+    for draft in announced() {
         let (lines, _guard) = captured();
         let (server, at) = gateway(behind.clone());
         let socket = socket(at);

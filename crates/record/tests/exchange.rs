@@ -7,7 +7,7 @@ use std::{fs, path::Path, time::Duration};
 
 use bytes::Bytes;
 use draftgate_core::{Draft, Event, Role};
-use draftgate_drafts::served;
+use draftgate_drafts::announced;
 use draftgate_record::{Facts, Secrets, Taped, UNJUDGED, exchange};
 use draftgate_vectors::{
     Action, Content, Ending, Ends, Form, GapReason, Kind, Placeholder, Service, Step, Vector, load,
@@ -94,7 +94,7 @@ fn the_whole_archive_recorded_again_is_the_same_however_it_came() {
             // Where the archive says what to expect, that is what was read.
             let judged = vector.expectation(role).stated();
             if let (Some(judged), Some(read)) = (judged, ours.stated())
-                && served().any(|draft| draft == vector.about.draft)
+                && announced().any(|draft| draft == vector.about.draft)
                 && judged.ends.after_opening()
                 && read.ends.after_opening()
             {
@@ -253,7 +253,7 @@ fn secrets_of_what_is_no_websocket_and_never_ends_are_taken_out_too() {
 
 #[test]
 fn a_large_payload_stands_in_a_file_beside() {
-    for draft in served() {
+    for draft in announced() {
         let mine = archive()
             .into_iter()
             .filter(|vector| vector.about.draft == draft && vector.about.kind == Kind::Captured)

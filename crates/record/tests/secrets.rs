@@ -6,7 +6,7 @@
 use std::{path::Path, time::Duration};
 
 use draftgate_core::Role;
-use draftgate_drafts::{acceptor, served};
+use draftgate_drafts::{acceptor, announced};
 use draftgate_record::{Facts, Secrets, Taped, exchange};
 use draftgate_vectors::{GapReason, Kind, Vector, load_dir, write};
 
@@ -39,11 +39,12 @@ fn who_is_refused_and_asks_again_with_a_password_keeps_it() {
     const REFUSED: &[u8] = b"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic\r\nContent-Length: 0\r\nSet-Cookie: id=S3cret\r\n\r\n";
     let archive = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../interop-vectors");
     let archive = load_dir(&archive).unwrap();
-    for draft in served() {
+    for draft in announced() {
         let asks = archive
             .iter()
-            .find(|vector| vector.about.draft == draft && vector.about.kind == Kind::Captured);
-        let asks = asks.unwrap_or_else(|| panic!("{draft}: nothing captured"));
+            .filter(|vector| vector.about.draft == draft && vector.head(Role::Client).is_some())
+            .max_by_key(|vector| vector.about.kind == Kind::Captured);
+        let asks = asks.unwrap_or_else(|| panic!("{draft}: no request in the archive"));
         let head = asks.head(Role::Client).unwrap();
         let behind = acceptor(draft).unwrap().octets_after_head();
         let once = [head.octets(), &b"^n:ds[4U"[..behind]].concat();

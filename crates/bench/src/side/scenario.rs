@@ -259,13 +259,20 @@ fn idle(scale: Scale, bus: bool, goal: f64) -> Scenario {
     scenario
 }
 
+/// The drafts that have rows of their own. A server writes the frames of hybi-01 to
+/// -05 as it does those of hybi-06, but for a bit.
+fn measured() -> impl Iterator<Item = Draft> {
+    let between = Draft::Hybi01..Draft::Hybi06;
+    served().filter(move |draft| !between.contains(draft))
+}
+
 /// Every other draft next to our own hybi-13; npm's websocket-driver, which speaks
 /// the hixie drafts, is shown beside.
 fn drafts_echo(scale: Scale, size: &str, payload: &str, window: u32) -> Scenario {
     let window = window.to_string();
     let verb = verb::echo(payload, &window);
     let words = Words::new(&verb, scale, verb::ECHO);
-    let rows = served()
+    let rows = measured()
         .filter(|draft| *draft != Draft::Hybi13)
         .map(|draft| {
             let driver = Contender::WebsocketDriver(Service::Echo);
@@ -392,7 +399,7 @@ mod tests {
     #[test]
     fn every_draft_but_hybi_13_is_measured_next_to_it() {
         let all = all(Scale { quick: true });
-        for draft in served().filter(|draft| *draft != Draft::Hybi13) {
+        for draft in measured().filter(|draft| *draft != Draft::Hybi13) {
             let rows = all.iter().flat_map(|scenario| &scenario.rows);
             let its = rows.filter(|row| row.title.starts_with(&format!("{draft} echo")));
             assert_eq!(its.count(), 3, "{draft}");

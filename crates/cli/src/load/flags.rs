@@ -320,7 +320,7 @@ impl What {
 fn speeches(text: &str) -> Result<Speeches, String> {
     let speech = |name: &str| match name.trim() {
         "raw" => Ok(vec![Speech::Raw]),
-        "all" => Ok(draftgate_drafts::served().map(Speech::Draft).collect()),
+        "all" => Ok(draftgate_drafts::announced().map(Speech::Draft).collect()),
         name => spoken_draft(name).map(|draft: Draft| vec![Speech::Draft(draft)]),
     };
     let named: Result<Vec<_>, _> = text.split(',').map(speech).collect();

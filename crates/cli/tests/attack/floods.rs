@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use draftgate_core::Outgoing;
-use draftgate_drafts::served;
+use draftgate_drafts::announced;
 use tokio::{
     io::{AsyncWriteExt, copy, sink},
     net::TcpStream,
@@ -104,7 +104,7 @@ fn messages_without_end_hold_up_nobody() {
         Rules::default(),
     );
     let gateway = siege.gateway();
-    let drafts: Vec<_> = served().collect();
+    let drafts: Vec<_> = announced().collect();
     let held = siege.attack(swarm(2 * drafts.len(), |n| {
         let draft = drafts[n % drafts.len()];
         async move {
@@ -132,7 +132,7 @@ async fn flood(mut tcp: TcpStream, octets: &[u8]) {
 /// From another address than the honest client's.
 fn half_openings(siege: &Siege) -> Vec<(TcpStream, End)> {
     let gateway = siege.gateway();
-    let drafts: Vec<_> = served().collect();
+    let drafts: Vec<_> = announced().collect();
     siege.attack(swarm(FROM_ONE, |n| {
         let opening = Opening::of(gateway, drafts[n % drafts.len()], "/echo", &[]);
         async move {

@@ -1,6 +1,6 @@
 //! Peers that write anything: before the opening, inside it, and behind it.
 
-use draftgate_drafts::served;
+use draftgate_drafts::announced;
 use tokio::io::AsyncWriteExt;
 
 use crate::{
@@ -32,7 +32,7 @@ fn noise_anywhere_ends_its_own_connection_only() {
         },
     );
     let gateway = siege.gateway();
-    let drafts: Vec<_> = served().collect();
+    let drafts: Vec<_> = announced().collect();
     let count = drafts.len();
     let held = siege.attack(swarm(EACH * count, |n| {
         let opening = Opening::of(gateway, drafts[n % count], "/echo", &[]);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use draftgate_core::{Closing, Draft, Message, Outgoing, Rule, Text};
-use draftgate_drafts::served;
+use draftgate_drafts::announced;
 use draftgate_testkit::forged::{self, Kind};
 use tokio::io::AsyncWriteExt;
 
@@ -35,7 +35,7 @@ fn breaches(
 ) {
     let siege = Siege::lay(name, RULES);
     let gateway = siege.gateway();
-    let drafts: Vec<_> = served().collect();
+    let drafts: Vec<_> = announced().collect();
     let count = drafts.len();
     let found = siege.attack(swarm(each * count, |n| {
         let draft = drafts[n % count];
@@ -192,7 +192,7 @@ fn large_messages_of_every_draft_at_once_cost_no_more_than_their_double() {
     const LENGTH: usize = 4 << 20;
     let siege = Siege::lay("echoes of 4 MiB in every draft", Rules::default());
     let gateway = siege.gateway();
-    let drafts: Vec<_> = served().collect();
+    let drafts: Vec<_> = announced().collect();
     let text = Bytes::from(vec![b'x'; LENGTH]);
     let held = siege.attack(swarm(drafts.len(), |n| {
         let (draft, text) = (drafts[n], text.clone());

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use draftgate_drafts::{acceptor, served};
+use draftgate_drafts::{acceptor, announced};
 use tokio::io::AsyncWriteExt;
 
 use crate::{
@@ -15,7 +15,7 @@ const EACH: usize = 20;
 /// Drafts that send something behind their head.
 fn with_key3() -> impl Iterator<Item = draftgate_core::Draft> {
     let has = |draft: &_| acceptor(*draft).is_ok_and(|it| it.octets_after_head() > 0);
-    served().filter(has)
+    announced().filter(has)
 }
 
 fn refused(ends: &[(tokio::net::TcpStream, End)], code: &str) {
@@ -35,7 +35,7 @@ fn a_head_that_comes_octet_by_octet_ends_by_its_timeout() {
         },
     );
     let gateway = siege.gateway();
-    let drafts: Vec<_> = served().collect();
+    let drafts: Vec<_> = announced().collect();
     let held = siege.attack(swarm(EACH * drafts.len(), |n| {
         let opening = Opening::of(gateway, drafts[n % drafts.len()], "/echo", &[]);
         async move {
@@ -113,7 +113,7 @@ fn a_body_of_any_length_is_refused_before_it_comes() {
         Rules::default(),
     );
     let gateway = siege.gateway();
-    let drafts: Vec<_> = served().collect();
+    let drafts: Vec<_> = announced().collect();
     let held = siege.attack(swarm(EACH * drafts.len(), |n| {
         let field = match n % 2 {
             0 => ("Content-Length", "9223372036854775807"),

@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use draftgate_core::{Event, Message, Outgoing};
-use draftgate_drafts::served;
+use draftgate_drafts::announced;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     sync::Barrier,
@@ -88,7 +88,7 @@ async fn stream(gateway: std::net::SocketAddr) -> tokio::net::TcpStream {
 
 /// Has `times` large texts published, and one member of the channel read them.
 async fn publish(gateway: std::net::SocketAddr, times: usize) {
-    let newest = served().last().unwrap();
+    let newest = announced().last().unwrap();
     let mut publisher = Peer::open(gateway, newest, "/bus/a").await;
     let mut reader = Peer::open(gateway, newest, "/bus/a").await;
     let text: Message = "x".repeat(60_000).into();

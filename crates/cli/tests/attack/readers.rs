@@ -10,7 +10,7 @@ use std::{
 };
 
 use draftgate_core::{Closing, Draft, Event, Message, Outgoing};
-use draftgate_drafts::served;
+use draftgate_drafts::announced;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
     time::{MissedTickBehavior, interval, timeout},
@@ -68,7 +68,7 @@ fn stuck(log: &Log, count: usize) {
 fn pings_whose_pongs_nobody_reads_end_by_the_write_timeout() {
     let siege = Siege::lay("pings, pongs unread", RULES);
     let gateway = siege.gateway();
-    let drafts: Vec<_> = served().collect();
+    let drafts: Vec<_> = announced().collect();
     let held = siege.attack(swarm(EACH * drafts.len(), |n| {
         let draft = drafts[n % drafts.len()];
         async move {
@@ -90,7 +90,7 @@ fn pings_whose_pongs_nobody_reads_end_by_the_write_timeout() {
 fn echoes_that_nobody_reads_end_by_the_write_timeout() {
     let siege = Siege::lay("messages, echoes unread", RULES);
     let gateway = siege.gateway();
-    let drafts: Vec<_> = served().collect();
+    let drafts: Vec<_> = announced().collect();
     let held = siege.attack(swarm(2 * EACH * drafts.len(), |n| {
         let draft = drafts[n % drafts.len()];
         let length = if n / drafts.len() % 2 == 0 {
@@ -114,7 +114,7 @@ fn echoes_that_nobody_reads_end_by_the_write_timeout() {
 fn echoes_read_an_octet_now_and_then_end_by_the_write_timeout() {
     let siege = Siege::lay("messages, echoes read at 100 octets a second", RULES);
     let gateway = siege.gateway();
-    let drafts: Vec<_> = served().collect();
+    let drafts: Vec<_> = announced().collect();
     let held = siege.attack(swarm(EACH * drafts.len(), |n| {
         let draft = drafts[n % drafts.len()];
         async move {
@@ -136,7 +136,7 @@ fn echoes_read_an_octet_now_and_then_end_by_the_write_timeout() {
 fn echoes_that_nobody_reads_end_although_the_peer_ended_its_half() {
     let siege = Siege::lay("messages, then FIN, echoes unread", RULES);
     let gateway = siege.gateway();
-    let drafts: Vec<_> = served().collect();
+    let drafts: Vec<_> = announced().collect();
     let held = siege.attack(swarm(EACH * drafts.len(), |n| {
         let draft = drafts[n % drafts.len()];
         async move {
@@ -193,7 +193,7 @@ fn pages_that_nobody_reads_end_by_the_write_timeout() {
 fn members_of_a_channel_who_do_not_read_are_slow_consumers() {
     let siege = Siege::lay("members of a channel that do not read", RULES);
     let gateway = siege.gateway();
-    let drafts: Vec<_> = served().collect();
+    let drafts: Vec<_> = announced().collect();
     let held = siege.attack(async {
         let members = swarm(2 * EACH * drafts.len(), |n| {
             narrow(gateway, drafts[n % drafts.len()], "/bus/a")
@@ -226,7 +226,7 @@ fn members_of_a_channel_who_do_not_read_are_slow_consumers() {
 fn a_publisher_without_end_holds_up_nobody() {
     let siege = Siege::lay("publishers of tiny messages to a channel", RULES);
     let gateway = siege.gateway();
-    let drafts: Vec<_> = served().collect();
+    let drafts: Vec<_> = announced().collect();
     let count = 2 * drafts.len();
     let left = Arc::new(AtomicUsize::new(count));
     let held = siege.attack(swarm(count, |n| {
@@ -255,7 +255,7 @@ fn messages_that_come_octet_by_octet_end_by_the_message_timeout() {
         },
     );
     let gateway = siege.gateway();
-    let drafts: Vec<_> = served().collect();
+    let drafts: Vec<_> = announced().collect();
     let held = siege.attack(swarm(2 * EACH * drafts.len(), |n| {
         let draft = drafts[n % drafts.len()];
         let what = match n / drafts.len() % 2 {

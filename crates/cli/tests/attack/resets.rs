@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use draftgate_core::{Draft, Event, Outgoing};
-use draftgate_drafts::served;
+use draftgate_drafts::announced;
 use draftgate_testkit::forged::{self, Kind};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -123,7 +123,7 @@ fn vanish(name: &'static str, reset: bool, states: &'static [At], message: &'sta
         },
     );
     let gateway = siege.gateway();
-    let drafts: Vec<_> = served().collect();
+    let drafts: Vec<_> = announced().collect();
     let count = EACH * drafts.len() * states.len();
     let gone = siege.attack(swarm(count, |n| {
         let draft = drafts[n % drafts.len()];

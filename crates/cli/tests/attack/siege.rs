@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use draftgate_drafts::served;
+use draftgate_drafts::announced;
 use serde_json::Value;
 use tokio::{runtime::Runtime, time::Instant};
 
@@ -96,7 +96,7 @@ impl Siege {
         let second = (!second.is_empty()).then(&mut address);
         let fresh = files(process.id());
         for _ in 0..4 {
-            for draft in served() {
+            for draft in announced() {
                 let mut client = Client::open(gateway, draft);
                 client.echo(&"x".repeat(100 << 10));
                 client.close();

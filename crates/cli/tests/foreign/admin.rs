@@ -35,7 +35,7 @@ fn administered(name: &str, token: &str) -> (Gateway, String) {
 
 /// Something for every metric to count: a connection of each draft, a refusal.
 fn busy(gateway: &Gateway) {
-    for draft in draftgate_drafts::served() {
+    for draft in draftgate_drafts::announced() {
         let mut connect = draftgate("connect");
         connect.args(["--draft", draft.name(), &gateway.url("/bus/a")]);
         let ended = connect.stdin(Stdio::null()).output().unwrap();
@@ -87,7 +87,7 @@ fn foreign_prometheus_scrapes_with_the_token() {
     );
     fs::write(&config, text).unwrap();
     let mut prometheus = Prometheus::start(&config, &folder.join("data"));
-    for draft in draftgate_drafts::served() {
+    for draft in draftgate_drafts::announced() {
         prometheus.knows(&format!(
             "draftgate_handshakes_total{{draft=\"{draft}\",result=\"accepted\"}} == 1"
         ));

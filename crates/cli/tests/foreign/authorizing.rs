@@ -82,7 +82,7 @@ fn foreign_tokens_let_in_if_they_are_good_and_not_if_they_are_not() {
         let url = |token: &str| gateway.url(&format!("/echo?token={token}"));
         let sign = |claims: &Value| signed(library, algorithm, claims, key);
         let token = sign(&good);
-        for draft in draftgate_drafts::served() {
+        for draft in draftgate_drafts::announced() {
             let said = connect(draft.name(), &url(&token));
             assert_eq!(said.as_deref(), Ok("hello\n"), "{library} {draft}");
         }

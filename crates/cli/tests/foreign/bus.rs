@@ -103,7 +103,7 @@ fn assembled(gateway: &Gateway) -> Vec<Visitor> {
     };
     let clients: Vec<Meeting> = peers::clients().filter(welcome).collect();
     let alone = |draft: &Draft| !clients.iter().any(|client| client.draft == *draft);
-    let alone: Vec<Draft> = draftgate_drafts::served().filter(alone).collect();
+    let alone: Vec<Draft> = draftgate_drafts::announced().filter(alone).collect();
 
     let mut all: Vec<String> = clients.iter().map(says).collect();
     all.extend(alone.iter().map(|draft| ours_says(*draft)));

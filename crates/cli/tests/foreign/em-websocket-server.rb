@@ -1,9 +1,9 @@
 #!/usr/bin/ruby
 # frozen_string_literal: true
 
-# Echo server of hixie-75, hixie-76, hybi-06, hybi-07, hybi-08 and hybi-13:
-# Debian's em-websocket 0.5.1. Output and stdin are those of server.js, but that
-# it knows no subprotocols.
+# Echo server of hixie-75, hixie-76, hybi-02, hybi-03, hybi-05 to hybi-08 and
+# hybi-13: Debian's em-websocket 0.5.1. Output and stdin are those of server.js,
+# but that it knows no subprotocols.
 #
 # It waits for key3 in the segment of the head, hangs on `Content-Length: 8`,
 # and aborts when a frame arrives together with the opening.
@@ -13,7 +13,8 @@ require 'json'
 require 'socket'
 
 DRAFTS = {
-  75 => 'hixie-75', 76 => 'hixie-76', 6 => 'hybi-06', 7 => 'hybi-07', 8 => 'hybi-08', 13 => 'hybi-13'
+  75 => 'hixie-75', 76 => 'hixie-76', 2 => 'hybi-02', 3 => 'hybi-03', 5 => 'hybi-05',
+  6 => 'hybi-06', 7 => 'hybi-07', 8 => 'hybi-08', 13 => 'hybi-13'
 }.freeze
 
 def print_line(line)

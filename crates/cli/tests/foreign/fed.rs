@@ -55,7 +55,7 @@ fn foreign_controller_with_one_connection_feeds_clients_of_every_draft() {
         (&open["path"], &open["draft"]),
         (&"/data".into(), &"hixie-76".into())
     );
-    let mut clients: Vec<Child> = draftgate_drafts::served()
+    let mut clients: Vec<Child> = draftgate_drafts::announced()
         .map(|draft| {
             let mut command = draftgate("connect");
             command.args(["--draft", draft.name(), &gateway.url("/values")]);

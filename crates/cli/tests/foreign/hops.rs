@@ -38,7 +38,7 @@ fn gateway(name: &str, upstream: &str, drafts: &[Draft], more: &str) -> Gateway 
 /// Every draft in front meets every one of `drafts` behind, by way of whatever
 /// listens at `address` in front of `gateway`.
 fn all_meet(gateway: &mut Gateway, address: &str, server: &mut Child, drafts: &[Draft]) {
-    for inner in draftgate_drafts::served() {
+    for inner in draftgate_drafts::announced() {
         for outer in drafts {
             let (octets, ours) = Octets::connect(address);
             let path = format!("/{}", outer.name());
@@ -67,7 +67,7 @@ fn foreign_haproxy_in_front_and_nginx_behind() {
     let (mut server, host) = em_websocket();
     let plain = [(INNER, &*host), ("proxy_protocol on;", "")];
     let nginx = Proxy::nginx("nginx", &plain);
-    let drafts: Vec<Draft> = draftgate_drafts::served().collect();
+    let drafts: Vec<Draft> = draftgate_drafts::announced().collect();
     let mut gateway = gateway("haproxy-nginx", &nginx.address, &drafts, "");
     let haproxy = Proxy::haproxy("haproxy", &[(INNER, gateway.host())]);
     all_meet(&mut gateway, &haproxy.address, &mut server, &drafts);
@@ -86,7 +86,7 @@ fn foreign_nginx_in_front_and_haproxy_with_the_proxy_protocol_behind() {
         (" send-proxy-v2", ""),
     ];
     let haproxy = Proxy::haproxy("haproxy", &accepting);
-    let drafts: Vec<Draft> = draftgate_drafts::served().collect();
+    let drafts: Vec<Draft> = draftgate_drafts::announced().collect();
     let more = "upstream-proxy-protocol = true";
     let mut gateway = gateway("nginx-haproxy", &haproxy.address, &drafts, more);
     let nginx = Proxy::nginx("nginx", &[(INNER, gateway.host())]);
@@ -96,7 +96,7 @@ fn foreign_nginx_in_front_and_haproxy_with_the_proxy_protocol_behind() {
 /// They pass what they understand: drafts with a version.
 #[test]
 fn foreign_http_proxies_behind_pass_drafts_with_a_version() {
-    let drafts = draftgate_drafts::served().filter(|draft| draft.version().is_some());
+    let drafts = draftgate_drafts::announced().filter(|draft| draft.version().is_some());
     let drafts: Vec<Draft> = drafts.collect();
     for (name, hop) in [
         ("http-nginx", nginx_of_http as fn(&str) -> Proxy),

@@ -138,7 +138,7 @@ fn foreign_server_of_hixie_alone_is_not_found_unless_it_is_named() {
     // The server's own refusal is the client's.
     assert!(ended.stderr.contains("400 Bad Request"), "{}", ended.stderr);
     assert_eq!(gateway.refusal_line()["code"], "upstream-answered");
-    let versions = draftgate_drafts::served().filter(|draft| draft.version().is_some());
+    let versions = draftgate_drafts::announced().filter(|draft| draft.version().is_some());
     assert_eq!(relay.connections(), versions.count());
 }
 

@@ -225,7 +225,7 @@ fn serves(binary: &Path, config: &Path) {
     let state = state.join(format!("census-{}.json", process::id()));
     serve.env("DRAFTGATE_CENSUS__FILE", &state);
     let mut gateway = Gateway::started(serve);
-    for draft in draftgate_drafts::served() {
+    for draft in draftgate_drafts::announced() {
         let mut connect = clean(Command::new(binary));
         connect.args([
             "connect",

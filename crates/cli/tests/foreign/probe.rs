@@ -66,11 +66,11 @@ fn start(meeting: &Meeting) -> (Child, String) {
 }
 
 fn without_version() -> impl Iterator<Item = Draft> {
-    draftgate_drafts::served().filter(|draft| draft.version().is_none())
+    draftgate_drafts::announced().filter(|draft| draft.version().is_none())
 }
 
 fn with_version() -> impl Iterator<Item = Draft> {
-    draftgate_drafts::served().filter(|draft| draft.version().is_some())
+    draftgate_drafts::announced().filter(|draft| draft.version().is_some())
 }
 
 /// What the document says that others do with a request in `draft`: HAProxy,
@@ -121,7 +121,7 @@ fn foreign_servers_work_in_the_drafts_that_they_speak() {
 fn foreign_ws_opens_two_drafts_and_answers_400_to_the_rest() {
     let (_server, host) = start(&peers::server("ws", "hybi_13"));
     let report = probed(&format!("ws://{host}/"), &[]);
-    for draft in draftgate_drafts::served() {
+    for draft in draftgate_drafts::announced() {
         let (wanted, does) = match draft.version() {
             None => (
                 "fails version-refused",
@@ -162,7 +162,7 @@ fn foreign_haproxy_in_tcp_mode_is_not_to_be_noticed() {
     let proxy = Proxy::haproxy("haproxy", &[(INNER, gateway.host())]);
     let report = probed(&format!("ws://{}/bus/chat", proxy.address), &[]);
     assert_eq!(report["findings"], Value::Array(Vec::new()), "{report:#}");
-    for draft in draftgate_drafts::served() {
+    for draft in draftgate_drafts::announced() {
         assert_eq!(verdict(&report, draft), "works", "{draft}");
     }
 }

@@ -55,7 +55,7 @@ fn is_of(line: &Value, client: SocketAddr) {
 
 /// Every draft has a conversation through the proxy at `address`.
 fn every_draft_goes_through(gateway: &mut Gateway, address: &str) {
-    for draft in draftgate_drafts::served() {
+    for draft in draftgate_drafts::announced() {
         let (octets, ours) = Octets::connect(address);
         let mut client = Client::open(octets, false, address, draft, "/bus/chat")
             .unwrap_or_else(|error| panic!("{draft}: {error}"));
@@ -132,7 +132,7 @@ fn foreign_haproxy_ends_tls_and_the_location_says_so() {
     assert!(line["via"].is_string(), "{line}");
 
     // Our own client of each draft compares the Location with its URL.
-    for draft in draftgate_drafts::served() {
+    for draft in draftgate_drafts::announced() {
         let octets = Octets::connect_tls(&proxy.address);
         let mut client = Client::open(octets, true, &proxy.address, draft, "/bus/chat")
             .unwrap_or_else(|error| panic!("{draft}: {error}"));
@@ -242,7 +242,7 @@ fn got_through(name: &str, proxy: impl Fn(&str) -> Proxy) -> Vec<bool> {
         );
         true
     };
-    draftgate_drafts::served().map(through).collect()
+    draftgate_drafts::announced().map(through).collect()
 }
 
 /// nginx that understands HTTP, in front of `inner`.
@@ -269,7 +269,7 @@ fn foreign_http_proxies_pass_what_the_document_says() {
     let mut table =
         "| draft | nginx, `proxy_pass` | HAProxy, `mode http` |\n| --- | --- | --- |\n".to_owned();
     let word = |passes| if passes { "passes" } else { "does not" };
-    for ((draft, nginx), haproxy) in draftgate_drafts::served().zip(nginx).zip(haproxy) {
+    for ((draft, nginx), haproxy) in draftgate_drafts::announced().zip(nginx).zip(haproxy) {
         let (nginx, haproxy) = (word(nginx), word(haproxy));
         table += &format!("| {} | {nginx} | {haproxy} |\n", draft.with_alias());
     }

@@ -182,7 +182,7 @@ fn foreign_recipe_for_websockifys_place() {
         ("https://vnc.example.com", "loopback"),
     ];
     for gateway in gateways("websockify's place", &changes, true) {
-        for draft in draftgate_drafts::served() {
+        for draft in draftgate_drafts::announced() {
             let base64 = !peers::capabilities(draft).binary;
             let asks = if base64 { "base64" } else { BINARY };
             let met = meets(gateway.host(), draft, &[asks], base64);

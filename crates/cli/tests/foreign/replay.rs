@@ -75,7 +75,10 @@ fn passes(tested: &Tested) {
     for draft in drafts {
         let of_it = |one: &&Value| one["draft"] == draft.name() && one["outcome"] == "passed";
         let passed = exchanges.iter().filter(of_it).count();
-        assert!(passed >= 10, "{name}, {}: {passed} passed", draft.name());
+        // Of hybi-01 to -05 the archive has the worked examples and what was recorded.
+        let few = Draft::Hixie76 < draft && draft < Draft::Hybi06;
+        let least = if few { 1 } else { 10 };
+        assert!(passed >= least, "{name}, {}: {passed} passed", draft.name());
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Stdio;
 
 use draftgate_core::Message;
-use draftgate_drafts::served;
+use draftgate_drafts::announced;
 
 use crate::child::Child;
 use crate::gateway::Gateway;
@@ -80,7 +80,7 @@ fn foreign_openssl_carries_every_draft_over_every_version_to_one_port() {
 fn every_draft(gateway: &mut Gateway, versions: &[(&str, &[&str])]) {
     let host = gateway.host().to_owned();
     for (version, flags) in versions {
-        for draft in served() {
+        for draft in announced() {
             let octets = Octets::connect_tls_with(&host, flags);
             let mut client = Client::open(octets, true, &host, draft, "/echo")
                 .unwrap_or_else(|why| panic!("{draft} over TLS {version}: {why}"));

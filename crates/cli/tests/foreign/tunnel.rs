@@ -39,7 +39,7 @@ fn foreign_tinyproxy_and_squid_tunnel_every_draft() {
     for proxy in [Proxy::tinyproxy, Proxy::squid] {
         let proxy = proxy(Some("me pw"));
         let known = format!("http://me:pw@{}", proxy.address);
-        for draft in draftgate_drafts::served() {
+        for draft in draftgate_drafts::announced() {
             echoed(["--proxy", &known, "--draft", draft.name(), &url]);
         }
     }
@@ -76,7 +76,7 @@ fn foreign_a_proxy_route_reaches_its_upstream_through_tinyproxy_and_squid() {
                 "\n[[routes]]\npath = \"{path}\"\nservice = \"proxy\"\nupstream = \"{upstream}\"\n{more}\n"
             );
         };
-        for draft in draftgate_drafts::served() {
+        for draft in draftgate_drafts::announced() {
             let name = draft.name();
             let drafts = format!("upstream-drafts = \"{name}\"\nupstream-proxy = \"{via}\"");
             route(&format!("/ws/{name}"), &format!("ws://{host}"), &drafts);
@@ -90,7 +90,7 @@ fn foreign_a_proxy_route_reaches_its_upstream_through_tinyproxy_and_squid() {
         let mut gateway = Gateway::with("way-out", &text);
         let mut count = 0;
         for scheme in ["ws", "wss"] {
-            for draft in draftgate_drafts::served() {
+            for draft in draftgate_drafts::announced() {
                 echoed([&*gateway.url(&format!("/{scheme}/{}", draft.name()))]);
                 count += 1;
                 assert_eq!(relay.connections(), count, "{scheme} {draft}");
@@ -147,7 +147,7 @@ fn foreign_openssl_speaks_tls_with_every_draft() {
     ];
     let proxy = Proxy::haproxy("haproxy with tls", &changes);
     let url = format!("wss://{}/bus/chat", proxy.address);
-    for draft in draftgate_drafts::served() {
+    for draft in draftgate_drafts::announced() {
         echoed(["--insecure", "--draft", draft.name(), &url]);
     }
     for (arguments, said) in [

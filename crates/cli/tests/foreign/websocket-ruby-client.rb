@@ -1,13 +1,13 @@
 #!/usr/bin/ruby
 # frozen_string_literal: true
 
-# Client of hixie-75, hixie-76, hybi-07, hybi-08 and hybi-13: Debian's
-# websocket-ruby 1.2.9. The package frames and checks; the socket and the
+# Client of hixie-75, hixie-76, hybi-03, hybi-07, hybi-08 and hybi-13:
+# Debian's websocket-ruby 1.2.9. The package frames and checks; the socket and the
 # closing are written here. Conversations, output and exit codes are those of
 # conversation.js.
 #
-# It takes the head of hixie-76's answer for the whole of it: the sixteen octets
-# are awaited here.
+# It takes the head of hixie-76's answer, and of hybi-03's, for the whole
+# of it: the sixteen octets are awaited here.
 
 require 'digest/sha1'
 require 'json'
@@ -16,7 +16,11 @@ require 'socket'
 require 'timeout'
 require 'websocket'
 
-VERSIONS = { 'hixie-75' => 75, 'hixie-76' => 76, 'hybi-07' => 7, 'hybi-08' => 8, 'hybi-13' => 13 }.freeze
+VERSIONS = {
+  'hixie-75' => 75, 'hixie-76' => 76, 'hybi-03' => 3,
+  'hybi-07' => 7, 'hybi-08' => 8, 'hybi-13' => 13
+}.freeze
+CHALLENGED = %w[hixie-76 hybi-03].freeze
 TEXTS = ['Hello', '', 'Grüße ✓ 𝄞', 'a' * 200, 'b' * 70_000].freeze
 OCTETS = (0..255).to_a.pack('C*').freeze
 AT_ONCE = %w[one two three].freeze
@@ -40,7 +44,7 @@ end
 class Client
   def initialize(url, options)
     @options = options
-    @coded = options[:draft].start_with?('hybi')
+    @coded = VERSIONS[options[:draft]].between?(7, 13)
     @patience = options[:say] ? 60 : 10
     @opening = WebSocket::Handshake::Client.new(
       url: url, version: VERSIONS[options[:draft]], origin: 'http://127.0.0.1',
@@ -53,7 +57,7 @@ class Client
   def open
     @socket.write(@opening.to_s)
     answer = String.new
-    wanted = @options[:draft] == 'hixie-76' ? 16 : 0
+    wanted = CHALLENGED.include?(@options[:draft]) ? 16 : 0
     answer << receive until answer.b =~ /\r\n\r\n/ && $'.bytesize >= wanted
     head, rest = answer.b.split("\r\n\r\n", 2)
     @opening << "#{head}\r\n\r\n".b + rest.byteslice(0, wanted)

@@ -1,8 +1,8 @@
 #!/usr/bin/ruby
 # frozen_string_literal: true
 
-# Echo server of hixie-75, hixie-76, hybi-07, hybi-08 and hybi-13: Debian's
-# websocket-ruby 1.2.9. Output and stdin are those of server.js. One connection
+# Echo server of hixie-75, hixie-76, hybi-03, hybi-07, hybi-08 and
+# hybi-13: Debian's websocket-ruby 1.2.9. Output and stdin are those of server.js. One connection
 # after the other.
 #
 # It strips what it takes for white space off key3: if such an octet stands at
@@ -12,7 +12,10 @@ require 'json'
 require 'socket'
 require 'websocket'
 
-DRAFTS = { 75 => 'hixie-75', 76 => 'hixie-76', 7 => 'hybi-07', 8 => 'hybi-08', 13 => 'hybi-13' }.freeze
+DRAFTS = {
+  75 => 'hixie-75', 76 => 'hixie-76', 3 => 'hybi-03',
+  7 => 'hybi-07', 8 => 'hybi-08', 13 => 'hybi-13'
+}.freeze
 SUBPROTOCOL = ARGV[1]
 unless ARGV.empty? || (ARGV.length == 2 && ARGV[0] == '--subprotocol')
   warn('usage: websocket-ruby-server.rb [--subprotocol NAME]')
@@ -106,7 +109,7 @@ class Served
     @closing = true
     case @opening.version
     when 75 then @socket.close_write
-    when 76 then send_frame(:close, '')
+    when 76, 3 then send_frame(:close, '')
     else send_frame(:close, 'bye', 1000)
     end
   end

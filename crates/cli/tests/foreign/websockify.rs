@@ -170,7 +170,7 @@ fn foreign_websockify_and_a_tcp_upstream_are_the_same_to_a_client() {
     let gateway = gateway("tcp", &format!("tcp://{}", target.address), "");
     let all = [greeting(), said().concat()].concat();
     let mut same = 0;
-    for draft in draftgate_drafts::served() {
+    for draft in draftgate_drafts::announced() {
         let coded = able(draft).closing == Closing::Coded;
         for asks in [&[BINARY][..], &[BINARY, BASE64], &[BASE64], &[]] {
             if !able(draft).binary && asks.len() > 1 {
@@ -212,7 +212,7 @@ fn foreign_websockify_and_a_tcp_upstream_tell_the_server_of_the_clients_end() {
     let target = Target::start();
     let websockify = Proxy::websockify(&target.address);
     let gateway = gateway("tcp-end", &format!("tcp://{}", target.address), "");
-    for draft in draftgate_drafts::served() {
+    for draft in draftgate_drafts::announced() {
         let theirs = (draft >= Draft::Hybi07).then_some(&*websockify.address);
         for address in [Some(gateway.host()), theirs].into_iter().flatten() {
             let mut client = open(address, draft, &[]);
@@ -244,7 +244,7 @@ fn foreign_websockify_is_an_upstream() {
     let upstream = format!("ws://{}", websockify.address);
     let more = "subprotocols = [\"base64\", \"binary\"]\nbinary = \"base64\"";
     let gateway = gateway("websockify", &upstream, more);
-    for draft in draftgate_drafts::served() {
+    for draft in draftgate_drafts::announced() {
         for asks in [BINARY, BASE64] {
             let base64 = asks == BASE64;
             if !base64 && !able(draft).binary {

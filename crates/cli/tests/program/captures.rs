@@ -52,7 +52,7 @@ fn streams(exchanges: &[Vector]) -> BTreeMap<(Vec<u8>, Vec<u8>), usize> {
 
 #[test]
 fn a_draft_of_the_archive_is_exported_and_imported() {
-    for draft in draftgate_drafts::served() {
+    for draft in draftgate_drafts::announced() {
         let folder = exported(draft.name());
         let ended = vectors(
             &folder,

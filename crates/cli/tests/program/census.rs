@@ -51,7 +51,7 @@ fn a_running_gateway_says_who_speaks_what_and_its_file_too() {
     };
     let address = behind(process.stdout.line_with("ws://127.0.0.1:"), "ws://");
     let admin = behind(process.stdout.line_with("admin http://"), "admin http://");
-    for draft in draftgate_drafts::served() {
+    for draft in draftgate_drafts::announced() {
         let url = format!("ws://{address}/tv");
         draftgate([
             "connect",
@@ -67,7 +67,7 @@ fn a_running_gateway_says_who_speaks_what_and_its_file_too() {
         .expect(0, &[]);
     }
     let asked = census(&directory, &["--address", &admin]);
-    for draft in draftgate_drafts::served() {
+    for draft in draftgate_drafts::announced() {
         let sentence = format!("\n{draft} on /tv: ");
         assert!(
             asked.stdout.contains(&sentence),

@@ -282,7 +282,7 @@ fn what_is_cut_off_is_said_and_is_no_fault() {
 
 #[test]
 fn an_archived_exchange_is_explained_from_both_sides() {
-    for draft in draftgate_drafts::served() {
+    for draft in draftgate_drafts::announced() {
         let dir = root().join("interop-vectors").join(draft.name());
         let mut files: Vec<_> = std::fs::read_dir(dir)
             .unwrap()
@@ -294,6 +294,8 @@ fn an_archived_exchange_is_explained_from_both_sides() {
                 .to_str()
                 .unwrap()
                 .starts_with("text.")
+                // Of libwebsockets' own mask in hybi-04 no server makes sense.
+                && std::fs::read_to_string(f).unwrap().contains("[expect.server]")
         });
         files.sort();
         // Of some drafts nobody recorded a text.

@@ -48,12 +48,12 @@ fn every_draft_of_the_gateway_works_and_nothing_is_found() {
         assert_eq!(tried["conversation"]["first-messages"][0], "\"Grüße\"");
         assert!(tried["conversation"]["close-ms"].is_number());
     }
-    let best = draftgate_drafts::served().last().unwrap();
+    let best = draftgate_drafts::announced().last().unwrap();
     assert_eq!(report["advice"]["drafts"][0], best.name());
 
     let ended = draftgate(["probe", &url]).run();
     ended.expect(0, &[]);
-    for draft in draftgate_drafts::served() {
+    for draft in draftgate_drafts::announced() {
         let line = format!("{:20}works     opened in", draft.with_alias());
         assert!(ended.stdout.contains(&line), "{line}: {}", ended.stdout);
     }

@@ -5,7 +5,7 @@
 use std::{fs, net::TcpListener, path::PathBuf};
 
 use draftgate_core::Draft;
-use draftgate_drafts::served;
+use draftgate_drafts::announced;
 use draftgate_testkit::documents::holds;
 
 use crate::child::{Ended, Running, directory, draftgate};
@@ -62,7 +62,7 @@ fn the_archive_passes_against_a_running_gateway() {
         let ended = replay(arguments.chain(how.iter().copied()));
         ended.expect(0, &[]);
         assert!(ended.stdout.ends_with("all as expected\n"), "{ended:#?}");
-        for draft in served() {
+        for draft in announced() {
             let row = format!("{:<10}server", draft.name());
             assert!(ended.stdout.contains(&row), "{row}: {}", ended.stdout);
         }
@@ -159,7 +159,7 @@ fn what_only_a_front_end_refuses_passes_against_one() {
 fn our_client_passes_as_the_client_under_test() {
     // Of those between no answer that is wrong was written down.
     let between = Draft::Hybi01..Draft::Hybi06;
-    for draft in served().filter(|draft| !between.contains(draft)) {
+    for draft in announced().filter(|draft| !between.contains(draft)) {
         let draft = draft.name();
         let arguments = ["replay", ARCHIVE, "--draft", draft, "--name", "*malformed*"];
         let more = [
@@ -352,7 +352,7 @@ fn strictness_is_that_of_the_draft_it_is_about() {
         ("lenient", "hybi-13", &["length-not-minimal"]),
     ];
     for (words, draft, rules) in loosened {
-        let others = served().filter(|other| other.name() != draft);
+        let others = announced().filter(|other| other.name() != draft);
         let others = others.flat_map(|other| ["--draft", other.name()]);
         passes(replay(others.chain(["--strictness", words])));
         let ended = replay(["--draft", draft, "--strictness", words]);

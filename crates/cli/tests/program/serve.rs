@@ -13,7 +13,7 @@ use crate::child::{Running, WATCHDOG, directory, draftgate};
 
 /// The names of the drafts that are spoken.
 pub(crate) fn drafts() -> Vec<&'static str> {
-    draftgate_drafts::served().map(Draft::name).collect()
+    draftgate_drafts::announced().map(Draft::name).collect()
 }
 
 /// A gateway on a port of its own.
@@ -97,8 +97,8 @@ fn what_is_printed_leads_everywhere() {
         .nth(1)
         .unwrap()
         .trim_end_matches('/');
-    let drafts =
-        "(hixie-75, hixie-76 = hybi-00, hybi-06, hybi-07, hybi-08 = hybi-12, hybi-13 = RFC 6455)";
+    let drafts = "(hixie-75, hixie-76 = hybi-00, hybi-01, hybi-02, hybi-03, hybi-04, hybi-05, \
+        hybi-06, hybi-07, hybi-08 = hybi-12, hybi-13 = RFC 6455)";
     assert_eq!(
         printed,
         [

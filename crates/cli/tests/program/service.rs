@@ -263,7 +263,7 @@ fn ten_restarts_under_load_refuse_nobody() {
         let client = Arc::new(Client::new(Options::default()));
         let mut coming = interval(Duration::from_millis(5));
         let mut clients = JoinSet::new();
-        for draft in draftgate_drafts::served()
+        for draft in draftgate_drafts::announced()
             .collect::<Vec<_>>()
             .into_iter()
             .cycle()

@@ -14,7 +14,7 @@ use crate::server::{Server, converse};
 
 #[tokio::test]
 async fn every_draft_connects_says_what_it_was_told_and_converses() {
-    for draft in draftgate_drafts::served() {
+    for draft in draftgate_drafts::announced() {
         let server = Server::echo(vec![draft], "").await;
         let client = Client::new(Options {
             drafts: Drafts::Named(vec![draft]),
@@ -56,9 +56,9 @@ async fn every_draft_connects_says_what_it_was_told_and_converses() {
 
 #[tokio::test]
 async fn a_name_is_looked_up_and_an_origin_is_claimed_as_told() {
-    let server = Server::echo(draftgate_drafts::served().collect(), "").await;
+    let server = Server::echo(draftgate_drafts::announced().collect(), "").await;
     let url = format!("ws://localhost:{}/", server.address.port());
-    for draft in draftgate_drafts::served() {
+    for draft in draftgate_drafts::announced() {
         let client = Client::new(Options {
             drafts: Drafts::Named(vec![draft]),
             origin: Some("http://page.example".into()),

@@ -20,7 +20,7 @@ impl Handler for Silence {
 
 #[tokio::test(start_paused = true)]
 async fn a_server_is_pinged_every_50_s_where_the_draft_has_ping() {
-    for draft in draftgate_drafts::served() {
+    for draft in draftgate_drafts::announced() {
         let server = Server::echo(vec![draft], "").await;
         let client = Client::new(Options {
             drafts: Drafts::Named(vec![draft]),
@@ -46,7 +46,7 @@ async fn a_server_is_pinged_every_50_s_where_the_draft_has_ping() {
 
 #[tokio::test]
 async fn where_it_is_wished_tcp_gives_up_a_server_that_is_gone() {
-    let server = Server::echo(draftgate_drafts::served().collect(), "").await;
+    let server = Server::echo(draftgate_drafts::announced().collect(), "").await;
     for wished in [None, Some(Duration::from_secs(60))] {
         let client = Client::new(Options {
             keep_alive: wished,

@@ -65,10 +65,10 @@ async fn refusal(answer: &str, user: Option<&str>) -> ProxyRefusal {
 
 #[tokio::test]
 async fn every_draft_goes_through_a_proxy() {
-    let server = Server::echo(draftgate_drafts::served().collect(), "").await;
+    let server = Server::echo(draftgate_drafts::announced().collect(), "").await;
     let proxy = Server::start(tunnel).await;
     for user in [None, Some("me:pw")] {
-        for draft in draftgate_drafts::served() {
+        for draft in draftgate_drafts::announced() {
             let client = Client::new(Options {
                 drafts: Drafts::Named(vec![draft]),
                 via: via(&proxy, user),

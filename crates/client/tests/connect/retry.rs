@@ -60,7 +60,7 @@ impl Witness for Seen {
 #[tokio::test]
 async fn a_witness_sees_every_opening_the_refused_ones_too() {
     let newest = Drafts::Auto.in_order()[0];
-    for draft in draftgate_drafts::served().filter(|draft| *draft != newest) {
+    for draft in draftgate_drafts::announced().filter(|draft| *draft != newest) {
         let refusal = "HTTP/1.1 400 Bad Request\r\n\r\n";
         let server = Server::echo(vec![draft], format!("{refusal}never")).await;
         let seen = Arc::new(Seen::default());
@@ -135,7 +135,7 @@ async fn without_a_list_the_drafts_are_gone_down() {
 
 #[tokio::test]
 async fn a_draft_without_a_version_is_reached_only_where_it_is_named() {
-    for old in draftgate_drafts::served().filter(|draft| draft.version().is_none()) {
+    for old in draftgate_drafts::announced().filter(|draft| draft.version().is_none()) {
         for refusal in ["", "HTTP/1.1 400 No\r\nSec-WebSocket-Version: 99\r\n\r\n"] {
             let server = Server::echo(vec![old], refusal).await;
             let url = server.url("ws", "/");
@@ -185,7 +185,7 @@ async fn a_lenient_client_still_goes_down_to_the_draft_that_the_server_speaks() 
          Connection: Upgrade\r\nWebSocket-Origin: x\r\nWebSocket-Location: y\r\n\r\n",
     )
     .await;
-    let drafts: Vec<Draft> = draftgate_drafts::served().collect();
+    let drafts: Vec<Draft> = draftgate_drafts::announced().collect();
     let client = Client::new(Options {
         drafts: Drafts::Named(drafts.iter().rev().copied().collect()),
         answer_checks: AnswerChecks::Lenient,

@@ -86,7 +86,7 @@ async fn server(acceptor: TlsAcceptor) -> Server {
         let acceptor = acceptor.clone();
         async move {
             if let Ok(tls) = acceptor.accept(tcp).await {
-                let speaks = draftgate_drafts::served().collect();
+                let speaks = draftgate_drafts::announced().collect();
                 echo(tls, "wss", heard, speaks, String::new()).await;
             }
         }
@@ -119,7 +119,7 @@ async fn every_draft_is_spoken_under_tls_directly_and_through_a_proxy() {
     let authority = Authority::new("every-draft");
     let server = server(authority.acceptor(&["127.0.0.1", "localhost"], |_| ())).await;
     let proxy = Server::start(proxy::tunnel).await;
-    for draft in draftgate_drafts::served() {
+    for draft in draftgate_drafts::announced() {
         for via in [draftgate_client::Via::Directly, proxy::via(&proxy, None)] {
             let client = Client::new(Options {
                 drafts: Drafts::Named(vec![draft]),
@@ -154,7 +154,7 @@ async fn what_is_sent_first_stands_before_tls_and_behind_the_tunnel() {
                 .unwrap()
                 .push(String::from_utf8(first.into()).unwrap());
             let tls = acceptor.accept(tcp).await.unwrap();
-            let speaks = draftgate_drafts::served().collect();
+            let speaks = draftgate_drafts::announced().collect();
             echo(tls, "wss", heard, speaks, String::new()).await;
         }
     })

@@ -148,7 +148,7 @@ const LITTLE: Duration = Duration::from_millis(10);
 
 #[tokio::test(start_paused = true)]
 async fn who_sends_too_fast_is_read_at_his_rate_and_pinged_all_the_same() {
-    for draft in draftgate_drafts::served() {
+    for draft in draftgate_drafts::announced() {
         let rate = Rate {
             per_second: 2,
             burst: 3,
@@ -184,7 +184,7 @@ async fn who_sends_too_fast_is_read_at_his_rate_and_pinged_all_the_same() {
 
 #[tokio::test(start_paused = true)]
 async fn a_close_of_ours_goes_out_while_messages_wait() {
-    for draft in draftgate_drafts::served() {
+    for draft in draftgate_drafts::announced() {
         let rate = Rate {
             per_second: 1,
             burst: 1,
@@ -209,7 +209,7 @@ async fn a_close_of_ours_goes_out_while_messages_wait() {
 
 #[tokio::test(start_paused = true)]
 async fn a_connection_lasts_as_long_as_its_token_and_no_longer() {
-    for draft in draftgate_drafts::served() {
+    for draft in draftgate_drafts::announced() {
         let begun = Instant::now();
         let minute = Duration::from_secs(60);
         let mut stage = Stage::new(draft, None, Some(minute)).await;

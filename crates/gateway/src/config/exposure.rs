@@ -367,12 +367,14 @@ mod tests {
         assert_eq!(lines[0], "127.0.0.1:8080: serves the chat page at `/`");
         assert_eq!(
             lines[1],
-            "127.0.0.1:8080 /echo: speaks `hixie-75`, `hixie-76 = hybi-00`, `hybi-06`, `hybi-07`, \
-             `hybi-08 = hybi-12` and `hybi-13 = RFC 6455`"
+            "127.0.0.1:8080 /echo: speaks `hixie-75`, `hixie-76 = hybi-00`, `hybi-01`, `hybi-02`, \
+             `hybi-03`, `hybi-04`, `hybi-05`, `hybi-06`, `hybi-07`, `hybi-08 = hybi-12` and \
+             `hybi-13 = RFC 6455`"
         );
         assert!(
             lines[2].starts_with(
-                "127.0.0.1:8080 /echo: clients of `hixie-75` and `hixie-76 = hybi-00` send"
+                "127.0.0.1:8080 /echo: clients of `hixie-75`, `hixie-76 = hybi-00`, `hybi-01`, \
+                 `hybi-02` and `hybi-03` send"
             ),
             "{}",
             lines[2]

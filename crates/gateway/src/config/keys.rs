@@ -15,9 +15,14 @@ mod tests {
         KEYS_TABLE,
     };
 
-    const SPOKEN: [Draft; 6] = [
+    const SPOKEN: [Draft; 11] = [
         Draft::Hixie75,
         Draft::Hixie76,
+        Draft::Hybi01,
+        Draft::Hybi02,
+        Draft::Hybi03,
+        Draft::Hybi04,
+        Draft::Hybi05,
         Draft::Hybi06,
         Draft::Hybi07,
         Draft::Hybi08,

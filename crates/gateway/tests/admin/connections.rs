@@ -2,7 +2,7 @@
 
 use crate::{
     asking::{Rig, rig},
-    common::{Client, config, served, until},
+    common::{Client, announced, config, until},
 };
 
 /// The ids that are listed under `query`.
@@ -16,7 +16,7 @@ async fn ids(rig: &Rig, query: &str) -> Vec<String> {
 #[tokio::test]
 async fn each_connection_is_told_with_what_went_over_it() {
     let rig = rig(config());
-    for draft in served() {
+    for draft in announced() {
         let mut client = Client::open(rig.address, draft, "/echo?token=s3cret-and-long").await;
         for text in ["one", "two", "three"] {
             client.send(text).await;
@@ -69,13 +69,13 @@ async fn each_connection_is_told_with_what_went_over_it() {
 async fn filters_take_what_fits_all_of_them() {
     let rig = rig(config());
     let mut held = Vec::new();
-    for draft in served() {
+    for draft in announced() {
         held.push(Client::open(rig.address, draft, "/echo").await);
         held.push(Client::open(rig.address, draft, "/bus/news").await);
     }
     let all = ids(&rig, "").await;
     assert_eq!(all.len(), held.len());
-    let drafts = served().len();
+    let drafts = announced().len();
     for (query, count) in [
         ("?route=/echo", drafts),
         ("?route=/bus/%7Bchannel%7D", drafts),
@@ -126,7 +126,7 @@ async fn ten_thousand_connections_are_listed_as_far_as_is_asked() {
     let files = rlimit::Resource::NOFILE.get_soft().unwrap();
     let many = usize::try_from((files.saturating_sub(200) / 2).min(10_000)).unwrap();
     let mut held = Vec::with_capacity(many);
-    let draft = *served().last().unwrap();
+    let draft = *announced().last().unwrap();
     for _ in 0..many {
         held.push(Client::open(rig.address, draft, "/echo").await);
     }

@@ -7,7 +7,7 @@ use draftgate_gateway::config::{Quirk, QuirkFor};
 
 use crate::{
     asking::{ask, rig, value},
-    common::{Client, HIXIE_76, KEY3, Raw, config, gateway, opening, served, soon, until},
+    common::{Client, HIXIE_76, KEY3, Raw, announced, config, gateway, opening, soon, until},
 };
 
 #[tokio::test]
@@ -34,7 +34,7 @@ async fn a_quirk_is_counted_where_it_is_applied() {
 async fn counters_are_what_happened_in_every_draft() {
     let rig = rig(config());
     let mut octets: BTreeMap<Draft, f64> = BTreeMap::new();
-    for (index, draft) in served().into_iter().enumerate() {
+    for (index, draft) in announced().into_iter().enumerate() {
         let mut client = Client::open(rig.address, draft, "/echo").await;
         let texts = index + 1;
         for _ in 0..texts {
@@ -108,7 +108,7 @@ async fn counters_are_what_happened_in_every_draft() {
     assert!(octets.values().all(|octets| *octets > 100.0), "{octets:?}");
     assert_eq!(
         rig.metric("draftgate_accepted_connections_total").await,
-        served().len() as f64
+        announced().len() as f64
     );
 }
 
@@ -117,7 +117,7 @@ async fn refused_and_abandoned_handshakes_are_counted_by_draft_and_code() {
     let mut config = config();
     config.listeners[0].timeouts.key3 = std::time::Duration::from_millis(50);
     let rig = rig(config);
-    for draft in served() {
+    for draft in announced() {
         let foreign = opening(draft).replace("http://localhost", "http://evil.example");
         let mut raw = Raw::say(rig.address, &foreign).await;
         if foreign.contains("Key1") {
@@ -128,7 +128,7 @@ async fn refused_and_abandoned_handshakes_are_counted_by_draft_and_code() {
         assert_eq!(rig.metric(&refused).await, 1.0, "{draft}");
     }
     let code = "draftgate_refusals_total{code=\"origin-refused\"}";
-    assert_eq!(rig.metric(code).await, served().len() as f64);
+    assert_eq!(rig.metric(code).await, announced().len() as f64);
     // Told by the driver, when the head had been answered.
     Raw::say(rig.address, HIXIE_76).await.rest().await;
     let late = "draftgate_refusals_total{code=\"opening-timeout\"}";
@@ -147,7 +147,7 @@ async fn refused_and_abandoned_handshakes_are_counted_by_draft_and_code() {
 async fn no_counter_goes_back_while_connections_come_and_go() {
     let rig = rig(config());
     let (address, admin) = (rig.address, rig.admin);
-    let clients: Vec<_> = served()
+    let clients: Vec<_> = announced()
         .into_iter()
         .map(|draft| {
             tokio::spawn(async move {
@@ -183,7 +183,7 @@ async fn no_counter_goes_back_while_connections_come_and_go() {
                         assert!(value(&scraped, name).is_some(), "{name} has gone");
                     }
                     let done = before.get("draftgate_accepted_connections_total").copied();
-                    if done == Some((30 * served().len()) as f64) {
+                    if done == Some((30 * announced().len()) as f64) {
                         return scrapes;
                     }
                 }
@@ -197,7 +197,7 @@ async fn no_counter_goes_back_while_connections_come_and_go() {
         assert!(scraper.await.unwrap() > 1);
     }
     until("all are over", || rig.running.counts().open == 0).await;
-    for draft in served() {
+    for draft in announced() {
         let text = format!("{{draft=\"{draft}\",direction=\"in\",type=\"text\"}}");
         assert_eq!(
             rig.metric(&format!("draftgate_messages_total{text}")).await,

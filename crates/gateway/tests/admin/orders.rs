@@ -10,13 +10,13 @@ use draftgate_gateway::{LogSwitch, config::LogLevel};
 
 use crate::{
     asking::{ask, rig},
-    common::{Client, config, served, soon, until},
+    common::{Client, announced, config, soon, until},
 };
 
 #[tokio::test]
 async fn one_connection_is_closed_in_the_words_of_its_draft() {
     let rig = rig(config());
-    for draft in served() {
+    for draft in announced() {
         let mut client = Client::open(rig.address, draft, "/echo").await;
         let mut other = Client::open(rig.address, draft, "/echo").await;
         let listed = rig.get(&format!("/api/connections?draft={draft}")).await;
@@ -43,7 +43,7 @@ async fn one_connection_is_closed_in_the_words_of_its_draft() {
 async fn many_are_closed_by_filter_and_none_by_mistake() {
     let rig = rig(config());
     let mut echoes = Vec::new();
-    for draft in served() {
+    for draft in announced() {
         echoes.push(Client::open(rig.address, draft, "/echo").await);
     }
     let mut stays = Client::open(rig.address, Draft::Hybi13, "/bus/a").await;
@@ -64,11 +64,11 @@ async fn many_are_closed_by_filter_and_none_by_mistake() {
             "{wrong}"
         );
     }
-    assert_eq!(rig.running.counts().open as usize, served().len() + 1);
+    assert_eq!(rig.running.counts().open as usize, announced().len() + 1);
     let answer = rig
         .ask("DELETE", "/api/connections?route=/echo&within=100ms", "")
         .await;
-    assert_eq!(answer.json()["closing"], served().len());
+    assert_eq!(answer.json()["closing"], announced().len());
     for client in &mut echoes {
         client.end().await;
     }

@@ -3,7 +3,7 @@
 
 use draftgate_gateway::config::{Config, Environment};
 
-use crate::common::served;
+use crate::common::spoken;
 
 /// Every key that names such a file, as a part of a configuration.
 fn keys(file: &str) -> Vec<(&'static str, String)> {
@@ -41,7 +41,7 @@ fn keys(file: &str) -> Vec<(&'static str, String)> {
 
 fn read(text: &str) -> Result<Config, String> {
     let environment = Environment::default();
-    Config::parse(text, "the test", &served(), &environment).map_err(|error| error.to_string())
+    Config::parse(text, "the test", &spoken(), &environment).map_err(|error| error.to_string())
 }
 
 #[cfg(unix)]

@@ -6,7 +6,7 @@ use ring::{rand::SystemRandom, rsa::KeyPair, signature::RSA_PKCS1_SHA256};
 use serde_json::{Value, json};
 
 use crate::{
-    common::{self, captured, served},
+    common::{self, announced, captured},
     stage::{Opening, SECRET, file, gateway, hs256, in_seconds, signed, unsigned},
 };
 
@@ -68,7 +68,7 @@ async fn a_good_token_lets_in_in_every_draft() {
     ];
     for (route, token) in routes.iter().zip(&tokens) {
         let (_running, address) = gateway(route);
-        for draft in served() {
+        for draft in announced() {
             let mut client = Opening::new(draft, "/echo")
                 .bearer(token)
                 .open(address)
@@ -87,7 +87,7 @@ async fn a_good_token_lets_in_in_every_draft() {
     }
     let seen = || lines.with("user", "tv-17").len();
     lines
-        .until("the lines", || seen() >= 3 * served().len())
+        .until("the lines", || seen() >= 3 * announced().len())
         .await;
 }
 
@@ -363,7 +363,8 @@ async fn keys_that_protect_nobody_are_refused_with_the_configuration() {
         ),
     ] {
         let text = format!("drafts = \"all\"\n{}", echo(&keys));
-        let error = Config::parse(&text, "a.toml", &served(), &Environment::default()).unwrap_err();
+        let error =
+            Config::parse(&text, "a.toml", &common::spoken(), &Environment::default()).unwrap_err();
         assert!(error.to_string().contains(why), "{error}");
         assert!(!error.to_string().contains("MII"), "{error}");
     }
@@ -375,7 +376,7 @@ async fn a_connection_ends_when_its_token_expires() {
     let (_running, address) = gateway(&hs(""));
     let mut clients = Vec::new();
     let exp = in_seconds(2);
-    for draft in served() {
+    for draft in announced() {
         let claims = json!({"sub": draft.to_string(), "exp": exp});
         let opening = Opening::new(draft, "/echo").bearer(&hs256(&claims));
         clients.push((draft, opening.open(address).await));
@@ -409,7 +410,7 @@ async fn a_connection_outlives_its_token_where_it_may() {
     let (_running, address) = gateway(&hs("at-expiry = \"keep\""));
     let exp = in_seconds(2);
     let mut clients = Vec::new();
-    for draft in served() {
+    for draft in announced() {
         let token = hs256(&json!({"exp": exp}));
         let opening = Opening::new(draft, "/echo").bearer(&token);
         clients.push((draft, opening.open(address).await));

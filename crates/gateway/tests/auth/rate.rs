@@ -5,7 +5,7 @@ use serde_json::json;
 use tokio::time::{Duration, Instant};
 
 use crate::{
-    common::{self, captured, served},
+    common::{self, announced, captured},
     stage::{Opening, SECRET, gateway, hs256, in_seconds},
 };
 
@@ -16,7 +16,7 @@ fn echo(limits: &str) -> String {
 #[tokio::test]
 async fn messages_beyond_the_rate_wait_and_none_is_lost() {
     let (running, address) = gateway(&echo("message-rate = 50\nmessage-burst = 5"));
-    let each = served().into_iter().map(|draft| async move {
+    let each = announced().into_iter().map(|draft| async move {
         let mut client = Opening::new(draft, "/echo").open(address).await;
         let begun = Instant::now();
         for number in 0..30 {
@@ -46,7 +46,7 @@ async fn messages_beyond_the_rate_wait_and_none_is_lost() {
 async fn a_close_of_ours_does_not_wait_for_who_sends_too_much() {
     let (running, address) = gateway(&echo("message-rate = 1\nmessage-burst = 1"));
     let mut clients = Vec::new();
-    for draft in served() {
+    for draft in announced() {
         let mut client = Opening::new(draft, "/echo").open(address).await;
         for _ in 0..50 {
             client.send("much").await;
@@ -70,7 +70,7 @@ async fn messages_beyond_the_rate_are_dropped_where_it_says_so() {
     let limits = "message-rate = 1\nmessage-burst = 3\nmessage-excess = \"drop\"";
     let (running, address) = gateway(&echo(limits));
     let mut dropped = 0;
-    for draft in served() {
+    for draft in announced() {
         let mut client = Opening::new(draft, "/echo").open(address).await;
         for number in 0..10 {
             client.send(number.to_string()).await;
@@ -87,10 +87,10 @@ async fn messages_beyond_the_rate_are_dropped_where_it_says_so() {
         client.close(None).await;
         client.end().await;
     }
-    let drafts = served().len();
+    let drafts = announced().len();
     let told = || lines.with("target", "draftgate::access");
     lines.until("the lines", || told().len() == drafts).await;
-    assert_eq!(lines.with("code", "too-fast").len(), served().len());
+    assert_eq!(lines.with("code", "too-fast").len(), announced().len());
     let told = lines.with("target", "draftgate::access");
     assert!(
         told.iter().all(|line| line["too_fast"] == json!(7)),
@@ -102,7 +102,7 @@ async fn messages_beyond_the_rate_are_dropped_where_it_says_so() {
 async fn messages_beyond_the_rate_end_the_connection_where_it_says_so() {
     let limits = "message-rate = 1\nmessage-burst = 2\nmessage-excess = \"close\"";
     let (running, address) = gateway(&echo(limits));
-    for draft in served() {
+    for draft in announced() {
         let mut client = Opening::new(draft, "/echo").open(address).await;
         for text in ["one", "two", "three", "four"] {
             let _ = client
@@ -130,7 +130,7 @@ async fn messages_beyond_the_rate_end_the_connection_where_it_says_so() {
             assert_eq!(code, Close::nearest_code(Close::POLICY, draft), "{draft}");
         }
     }
-    assert!(running.counts().too_fast >= served().len() as u64);
+    assert!(running.counts().too_fast >= announced().len() as u64);
 }
 
 #[tokio::test]
@@ -145,7 +145,7 @@ async fn a_token_has_a_rate_and_a_size_of_its_own() {
         let claims = json!({"exp": in_seconds(3600), "draftgate": grant});
         Opening::new(draft, "/echo").bearer(&hs256(&claims))
     };
-    for draft in served() {
+    for draft in announced() {
         let before = running.counts().too_fast;
         let mut free = with(draft, json!({"message-rate": "unlimited"}))
             .open(address)

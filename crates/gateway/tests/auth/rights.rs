@@ -4,7 +4,7 @@ use draftgate_core::{Draft, Event, Message};
 use serde_json::json;
 
 use crate::{
-    common::{self, captured, served},
+    common::{self, announced, captured},
     stage::{Opening, SECRET, Scripted, gateway, hs256, in_seconds, says},
 };
 
@@ -22,7 +22,7 @@ fn granted(draft: Draft, channel: &str, grant: serde_json::Value) -> Opening {
 #[tokio::test]
 async fn rights_hold_in_every_draft() {
     let (running, address) = gateway(&jwt(""));
-    for draft in served() {
+    for draft in announced() {
         let open = async |grant| granted(draft, "news.a", grant).open(address).await;
         let mut reader = open(json!({"publish": "none"})).await;
         let mut writer = open(json!({"subscribe": []})).await;
@@ -56,7 +56,7 @@ async fn who_may_not_publish_is_dropped_counted_and_logged_once() {
     let (lines, _guard) = captured();
     let (running, address) = gateway(&jwt("publish = [\"chat.*\"]"));
     let mut sent = 0;
-    for draft in served() {
+    for draft in announced() {
         for (channel, grant, may) in [
             ("chat.a", json!({}), true),
             ("news.a", json!({}), false),
@@ -87,14 +87,14 @@ async fn who_may_not_publish_is_dropped_counted_and_logged_once() {
             common::until("both have gone", || running.hub().subscribers(&name) == 0).await;
         }
     }
-    assert_eq!(running.ledger().published(), served().len() as u64 * 4);
-    assert_eq!(lines.with("code", "muted").len(), served().len() * 2);
+    assert_eq!(running.ledger().published(), announced().len() as u64 * 4);
+    assert_eq!(lines.with("code", "muted").len(), announced().len() * 2);
 }
 
 #[tokio::test]
 async fn who_may_nothing_is_refused_before_the_upgrade() {
     let (running, address) = gateway(&jwt("subscribe = \"none\"\npublish = \"none\""));
-    for draft in served() {
+    for draft in announced() {
         for grant in [
             json!({}),
             json!({"subscribe": ["news"]}),
@@ -117,7 +117,7 @@ async fn who_may_nothing_is_refused_before_the_upgrade() {
     }
     assert_eq!(
         running.counts().refused_for("auth-forbidden"),
-        3 * served().len() as u64
+        3 * announced().len() as u64
     );
 }
 
@@ -126,7 +126,7 @@ async fn a_route_without_auth_has_rights_for_everybody() {
     let (running, address) = gateway(&format!(
         "{BUS}subscribe = [\"open.*\"]\npublish = [\"*.in\"]\n"
     ));
-    for draft in served() {
+    for draft in announced() {
         let told = Opening::new(draft, "/bus/closed").refused(address).await;
         told.is(403, "auth-forbidden");
         Opening::new(draft, "/bus/open.a").open(address).await;
@@ -156,7 +156,7 @@ async fn a_server_grants_rights_too() {
         "{BUS}[routes.auth]\nurl = \"http://{}/\"\nrights-field = \"X-Draftgate-Rights\"\n",
         server.address
     ));
-    for draft in served() {
+    for draft in announced() {
         Opening::new(draft, "/bus/news").open(address).await;
         let told = Opening::new(draft, "/bus/other").refused(address).await;
         told.is(403, "auth-forbidden");
@@ -168,7 +168,7 @@ async fn a_clock_is_heard_by_those_who_may() {
     let (_running, address) = gateway(&format!(
         "[[routes]]\npath = \"/clock\"\nservice = \"clock\"\ninterval = \"10ms\"\n[routes.auth.jwt]\nalgorithm = \"HS256\"\nsecret = \"{SECRET}\"\n"
     ));
-    for draft in served() {
+    for draft in announced() {
         let with = |grant| Opening {
             path: "/clock".into(),
             ..granted(draft, "x", grant)

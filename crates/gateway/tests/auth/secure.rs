@@ -14,7 +14,7 @@ use tokio_rustls::{
 };
 
 use crate::{
-    common::{captured, served},
+    common::{announced, captured},
     stage::{Opening, gateway},
 };
 
@@ -72,7 +72,7 @@ async fn a_server_is_asked_over_tls_if_its_certificate_is_trusted() {
     };
     let trusts = format!("ca = {file:?}");
     let (_running, address) = gateway(&route(&format!("https://{server}/"), &trusts));
-    for draft in served() {
+    for draft in announced() {
         Opening::new(draft, "/echo").open(address).await;
     }
     for (url, more, why) in [

@@ -12,7 +12,7 @@ use draftgate_core::{Draft, Message};
 use tokio::net::TcpListener;
 
 use crate::{
-    common::{Raw, captured, served},
+    common::{Raw, announced, captured},
     stage::{Does, Opening, Scripted, field, gateway, says},
 };
 
@@ -27,7 +27,7 @@ fn echo(server: SocketAddr, more: &str) -> String {
 async fn an_opening_becomes_a_question_in_every_draft() {
     let server = Scripted::start(|_| says("204 No Content", "")).await;
     let (_running, address) = gateway(&echo(server.address, ""));
-    for (number, draft) in served().into_iter().enumerate() {
+    for (number, draft) in announced().into_iter().enumerate() {
         let mut client = Opening::new(draft, "/echo?a=b")
             .field("Cookie", "session=1")
             .field("Authorization", "Basic abc")
@@ -96,7 +96,7 @@ async fn a_refusal_goes_to_the_client_with_the_first_kibibyte_of_its_body() {
     })
     .await;
     let (running, address) = gateway(&echo(server.address, ""));
-    for draft in served() {
+    for draft in announced() {
         let opening = Opening::new(draft, "/echo");
         let told = opening.refused(address).await;
         assert_eq!(told.status(), 401, "{draft} {told:?}");
@@ -118,7 +118,7 @@ async fn a_refusal_goes_to_the_client_with_the_first_kibibyte_of_its_body() {
         );
         opening.refused(address).await.is(403, "auth-forbidden");
     }
-    let drafts = served().len() as u64;
+    let drafts = announced().len() as u64;
     assert_eq!(running.counts().refused_for("auth-forbidden"), 2 * drafts);
 }
 
@@ -181,7 +181,7 @@ async fn whatever_else_a_server_does_lets_nobody_in() {
     let nowhere = closed.local_addr().unwrap();
     drop(closed);
     let (_running, address) = gateway(&echo(nowhere, ""));
-    for draft in served() {
+    for draft in announced() {
         Opening::new(draft, "/echo")
             .refused(address)
             .await
@@ -207,7 +207,7 @@ async fn a_field_that_servers_take_for_ours_is_as_ours() {
     let yes = "X-User: alice\r\n";
     let server = Scripted::start(move |_| says("200 OK", yes)).await;
     let (_running, address) = gateway(&echo(server.address, "hand-on = [\"X-User\"]"));
-    for (number, draft) in served().into_iter().enumerate() {
+    for (number, draft) in announced().into_iter().enumerate() {
         let mut opening = Opening::new(draft, "/echo").field("Api_Key", "kept");
         for name in [
             "X_Original_URI",
@@ -246,7 +246,7 @@ async fn what_is_handed_on_reaches_the_upstream_and_nobody_else_can_say_it() {
          [routes.auth]\nurl = \"http://{}/\"\nhand-on = [\"X-User\", \"X-Level\", \"X-Group\", \"Set-Cookie\"]\n",
         upstream.address, server.address
     ));
-    for (number, draft) in served().into_iter().enumerate() {
+    for (number, draft) in announced().into_iter().enumerate() {
         // The second says that these fields are for the gateway alone.
         for (turn, connection) in [None, Some("X-User, X-Level")].into_iter().enumerate() {
             let opening = Opening::new(draft, "/")
@@ -291,7 +291,7 @@ async fn a_cookie_that_is_handed_on_goes_to_the_client() {
     let more = "hand-on = [\"Set-Cookie\"]\nuser-field = \"X-User\"";
     let (lines, _guard) = captured();
     let (_running, address) = gateway(&echo(server.address, more));
-    for draft in served() {
+    for draft in announced() {
         let head = Opening::new(draft, "/echo").head(address).await;
         assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
         assert_eq!(field(&head, "Set-Cookie"), Some("seen=1"), "{draft}");
@@ -299,7 +299,7 @@ async fn a_cookie_that_is_handed_on_goes_to_the_client() {
     }
     lines
         .until("the lines", || {
-            lines.with("user", "alice").len() == served().len()
+            lines.with("user", "alice").len() == announced().len()
         })
         .await;
 }

@@ -41,7 +41,7 @@ pub(crate) fn config(routes: &str) -> Config {
     let text = format!(
         "drafts = \"all\"\norigins = [\"any\"]\nlisteners = [{{ address = \"127.0.0.1:0\" }}]\n{routes}"
     );
-    let spoken = common::served();
+    let spoken = common::spoken();
     Config::parse(&text, "the test", &spoken, &Environment::default())
         .unwrap_or_else(|error| panic!("{error}"))
 }

@@ -3,7 +3,7 @@
 use draftgate_core::Draft;
 
 use crate::{
-    common::{self, served},
+    common::{self, announced},
     stage::{Opening, Scripted, gateway, says},
 };
 
@@ -15,7 +15,7 @@ async fn a_storm_of_openings_is_no_storm_for_the_server_that_is_asked() {
         "[[routes]]\npath = \"/echo\"\nservice = \"echo\"\n[routes.auth]\nurl = \"http://{}/\"\nat-once = 8\nwait = \"60s\"\ntimeout = \"60s\"\n",
         server.address
     ));
-    let drafts: Vec<Draft> = served();
+    let drafts: Vec<Draft> = announced();
     let openings = (0..CLIENTS).map(|number| {
         let opening = Opening::new(drafts[number % drafts.len()], "/echo");
         tokio::spawn(async move { opening.open(address).await })

@@ -3,7 +3,7 @@
 use draftgate_core::{Draft, Message};
 
 use crate::{
-    common::{self, captured, served},
+    common::{self, announced, captured},
     stage::{Does, Opening, Scripted, TOKEN, config, field, gateway},
 };
 
@@ -42,7 +42,7 @@ async fn a_token_lets_in_from_every_place_in_every_draft() {
     let mut opened = 0;
     for place in PLACES {
         let (running, address) = gateway(&echo(place));
-        for draft in served() {
+        for draft in announced() {
             let mut client = showing(draft, "/echo", place, TOKEN).open(address).await;
             client.send("hello").await;
             assert_eq!(
@@ -77,7 +77,7 @@ async fn a_token_lets_in_from_every_place_in_every_draft() {
         }
         assert_eq!(
             running.counts().refused_for("auth-wrong"),
-            3 * served().len() as u64
+            3 * announced().len() as u64
         );
     }
     lines
@@ -104,7 +104,7 @@ async fn a_token_elsewhere_than_where_it_is_looked_for_is_none() {
 async fn a_token_is_no_subprotocol_unless_it_is_the_only_one() {
     let route = |more: &str| format!("{}{more}", echo("subprotocol:bearer."));
     let bearer = format!("bearer.{TOKEN}");
-    for draft in served() {
+    for draft in announced() {
         let (_running, address) = gateway(&route(""));
         let alone = Opening::new(draft, "/echo").subprotocol(&bearer);
         // A browser that is answered without it closes.
@@ -158,7 +158,7 @@ async fn upstreams_head(auth: &str, opening: impl Fn(Draft) -> Opening) -> Vec<S
         upstream.address
     ));
     let mut heads = Vec::new();
-    for draft in served() {
+    for draft in announced() {
         let head = opening(draft).field("X-Other", "stays").head(address).await;
         assert!(head.starts_with("HTTP/1.1 403"), "{draft}: {head}");
         heads.push(upstream.question(heads.len()).await);
@@ -196,12 +196,12 @@ async fn a_recording_holds_no_token() {
         let dir = folder.join(place.replace(':', "-"));
         std::fs::create_dir_all(&dir).unwrap();
         let (running, address) = gateway(&format!("record.dir = {dir:?}\n{}", echo(place)));
-        for draft in served() {
+        for draft in announced() {
             let mut client = showing(draft, "/echo", place, TOKEN).open(address).await;
             client.close(None).await;
             client.end().await;
         }
-        let wanted = served().len() as u64;
+        let wanted = announced().len() as u64;
         common::until("the recordings", || running.recorded().written == wanted).await;
         let mut read = 0;
         for entry in std::fs::read_dir(&dir).unwrap() {
@@ -209,7 +209,7 @@ async fn a_recording_holds_no_token() {
             assert!(!text.contains("let-me-in"), "{place}: {text}");
             read += 1;
         }
-        assert!(read >= served().len(), "{read} files");
+        assert!(read >= announced().len(), "{read} files");
     }
     std::fs::remove_dir_all(folder).unwrap();
 }

@@ -28,9 +28,14 @@ use tokio::{
 pub(crate) use lines::{Lines, captured};
 use offered::Offered;
 
-/// The drafts that are served, oldest first.
-pub(crate) fn served() -> Vec<Draft> {
+/// The drafts that are spoken, oldest first.
+pub(crate) fn spoken() -> Vec<Draft> {
     draftgate_drafts::served().collect()
+}
+
+/// Those that a server knows by the request alone.
+pub(crate) fn announced() -> Vec<Draft> {
+    draftgate_drafts::announced().collect()
 }
 
 /// Far beyond everything that a test waits for: only a hang reaches it.
@@ -364,7 +369,9 @@ impl Client {
             },
             extension: None,
         };
-        let accepted = draftgate_drafts::accept(draft, &request, &terms, &mut RandomKeys).unwrap();
+        let accepted =
+            draftgate_drafts::accept_any_of(&spoken(), draft, &request, &terms, &mut RandomKeys)
+                .unwrap();
         let mut out = Outbox::new();
         out.put(&accepted.head.to_bytes());
         let mut server = Self {

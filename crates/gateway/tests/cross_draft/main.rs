@@ -12,6 +12,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod endings;
+mod layouts;
 mod octets;
 mod peer;
 mod relay;

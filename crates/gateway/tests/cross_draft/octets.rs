@@ -3,159 +3,13 @@
 
 use std::{collections::BTreeMap, sync::LazyLock};
 
-use bytes::BytesMut;
 use draftgate_core::{Draft, Role};
 use draftgate_translate::table::{CLOSE_CODE, Case, Ending, PING, REASON};
 
+use crate::layouts::{Frame, LAYOUTS, Layout, clients, layout, servers};
+
 /// The limit for messages in the gateways of this test.
 pub(crate) const LIMIT: usize = 4 << 20;
-
-/// How a draft lays out its frames.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Layout {
-    /// `00 … FF`; whether `FF 00` closes.
-    Sentinel { marker: bool },
-    /// A header, and the mask over the whole frame.
-    Hybi06,
-    /// A header, and the mask over the payload.
-    Hybi07,
-}
-
-fn layout(draft: Draft) -> Layout {
-    match draft {
-        Draft::Hixie75 => Layout::Sentinel { marker: false },
-        Draft::Hixie76 => Layout::Sentinel { marker: true },
-        Draft::Hybi06 => Layout::Hybi06,
-        Draft::Hybi07 | Draft::Hybi08 | Draft::Hybi13 => Layout::Hybi07,
-        other => panic!("write down how {other} lays out its frames"),
-    }
-}
-
-/// A frame with a header.
-#[derive(Debug, Clone, Copy)]
-enum Frame {
-    Continuation,
-    Text,
-    Binary,
-    Close,
-    Ping,
-    Pong,
-}
-
-fn opcode(frame: Frame, layout: Layout) -> u8 {
-    let [old, new] = match frame {
-        Frame::Continuation => [0, 0],
-        Frame::Text => [4, 1],
-        Frame::Binary => [5, 2],
-        Frame::Close => [1, 8],
-        Frame::Ping => [2, 9],
-        Frame::Pong => [3, 10],
-    };
-    if layout == Layout::Hybi06 { old } else { new }
-}
-
-/// Header and payload, unmasked, and how many octets the header has.
-fn plain(fin: bool, frame: Frame, payload: &[u8], layout: Layout) -> (Vec<u8>, usize) {
-    let mut octets = vec![opcode(frame, layout) | if fin { 0x80 } else { 0 }];
-    match payload.len() {
-        short @ 0..126 => octets.push(short as u8),
-        longer @ 126..0x1_0000 => {
-            octets.push(126);
-            octets.extend((longer as u16).to_be_bytes());
-        }
-        long => {
-            octets.push(127);
-            octets.extend((long as u64).to_be_bytes());
-        }
-    }
-    let header = octets.len();
-    octets.extend_from_slice(payload);
-    (octets, header)
-}
-
-const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
-
-fn masked(octets: &[u8]) -> Vec<u8> {
-    under(KEY, octets)
-}
-
-fn under(bytes: [u8; 4], octets: &[u8]) -> Vec<u8> {
-    let mut masked = Vec::with_capacity(octets.len());
-    let key = u32::from_ne_bytes(bytes);
-    let words = octets.chunks_exact(4);
-    let rest = words.remainder().iter().zip(bytes);
-    for word in words {
-        let word = u32::from_ne_bytes([word[0], word[1], word[2], word[3]]);
-        masked.extend_from_slice(&(word ^ key).to_ne_bytes());
-    }
-    masked.extend(rest.map(|(octet, key)| octet ^ key));
-    masked
-}
-
-/// A client's frame in a draft with headers.
-fn clients(fin: bool, frame: Frame, payload: &[u8], layout: Layout) -> Vec<u8> {
-    let (mut octets, header) = plain(fin, frame, payload, layout);
-    if layout == Layout::Hybi06 {
-        return [&KEY[..], &masked(&octets)].concat();
-    }
-    octets[1] |= 0x80;
-    let payload = masked(&octets[header..]);
-    [&octets[..header], &KEY, &payload].concat()
-}
-
-/// A server's frame in a draft with headers.
-fn servers(frame: Frame, payload: &[u8], layout: Layout) -> Vec<u8> {
-    plain(true, frame, payload, layout).0
-}
-
-/// What clients have written of whole frames, taken out of `octets` and
-/// without their masks: as a server would have written it.
-pub(crate) fn unmasked(octets: &mut BytesMut, draft: Draft) -> Vec<u8> {
-    let layout = layout(draft);
-    if matches!(layout, Layout::Sentinel { .. }) {
-        return octets.split().to_vec();
-    }
-    let mut plain = Vec::new();
-    while let Some(frame) = unmask(octets, layout) {
-        plain.extend(frame);
-    }
-    plain
-}
-
-fn unmask(octets: &mut BytesMut, layout: Layout) -> Option<Vec<u8>> {
-    // In hybi-06 the key comes first, and the mask covers the header.
-    let first = layout == Layout::Hybi06;
-    let front = if first { 4 } else { 0 };
-    let key_at = |header: usize| if first { 0 } else { header };
-    let bare = |at: usize| {
-        let octet = *octets.get(front + at)?;
-        Some(if first { octet ^ octets[at % 4] } else { octet })
-    };
-    let seven = bare(1)?;
-    assert_eq!(
-        seven & 0x80 == 0,
-        first,
-        "a client masks, as its draft says"
-    );
-    let (header, mut length) = match seven & 0x7f {
-        126 => (4, 0),
-        127 => (10, 0),
-        short => (2, usize::from(short)),
-    };
-    for at in 2..header {
-        length = length << 8 | usize::from(bare(at)?);
-    }
-    if octets.len() < 4 + header + length {
-        return None;
-    }
-    let frame = octets.split_to(4 + header + length);
-    let at = key_at(header);
-    let key = [frame[at], frame[at + 1], frame[at + 2], frame[at + 3]];
-    let mut plain = frame[..at].to_vec();
-    plain.extend(under(key, &frame[at + 4..]));
-    plain[1] &= 0x7f;
-    Some(plain)
-}
 
 /// A text from `role`.
 pub(crate) fn text_of(role: Role, text: &[u8], draft: Draft) -> Vec<u8> {
@@ -168,14 +22,25 @@ pub(crate) fn text_of(role: Role, text: &[u8], draft: Draft) -> Vec<u8> {
 /// A close from `role`: hixie-75's is the end of TCP, and no octet.
 pub(crate) fn close_of(role: Role, close: Option<(u16, &str)>, draft: Draft) -> Vec<u8> {
     let layout = layout(draft);
-    let body = close.map_or_else(Vec::new, |(code, reason)| {
-        [&code.to_be_bytes(), reason.as_bytes()].concat()
-    });
+    let body = match layout {
+        Layout::Hybi06 { letter: true } => letter(role),
+        _ => close.map_or_else(Vec::new, |(code, reason)| {
+            [&code.to_be_bytes(), reason.as_bytes()].concat()
+        }),
+    };
     match (layout, role) {
         (Layout::Sentinel { marker: false }, _) => Vec::new(),
         (Layout::Sentinel { marker: true }, _) => vec![0xff, 0x00],
         (_, Role::Client) => clients(true, Frame::Close, &body, layout),
-        (_, Role::Server) => servers(Frame::Close, &body, layout),
+        (_, Role::Server) => servers(true, Frame::Close, &body, layout),
+    }
+}
+
+/// What `role` says in a close of hybi-05.
+fn letter(role: Role) -> Vec<u8> {
+    match role {
+        Role::Client => b"C".into(),
+        Role::Server => b"S".into(),
     }
 }
 
@@ -191,7 +56,7 @@ pub(crate) fn text_of_client(text: &[u8], draft: Draft) -> Vec<u8> {
 pub(crate) fn text_to(text: &[u8], draft: Draft) -> Vec<u8> {
     match layout(draft) {
         Layout::Sentinel { .. } => [&[0], text, &[0xff]].concat(),
-        headed => servers(Frame::Text, text, headed),
+        headed => servers(true, Frame::Text, text, headed),
     }
 }
 
@@ -200,7 +65,7 @@ pub(crate) fn text_to(text: &[u8], draft: Draft) -> Vec<u8> {
 pub(crate) fn binary_to(octets: &[u8], draft: Draft) -> Vec<u8> {
     match layout(draft) {
         Layout::Sentinel { .. } => length_frame(octets),
-        headed => servers(Frame::Binary, octets, headed),
+        headed => servers(true, Frame::Binary, octets, headed),
     }
 }
 
@@ -216,20 +81,26 @@ fn length_frame(octets: &[u8]) -> Vec<u8> {
 
 /// A pong to a client.
 pub(crate) fn pong_to(body: &[u8], draft: Draft) -> Vec<u8> {
-    servers(Frame::Pong, body, layout(draft))
+    servers(true, Frame::Pong, body, layout(draft))
 }
 
-/// The last octets to a client.
-pub(crate) fn ending_to(ending: &Ending, draft: Draft) -> Vec<u8> {
+/// The last octets to `role`, without their mask.
+pub(crate) fn ending_to(role: Role, ending: &Ending, draft: Draft) -> Vec<u8> {
     let layout = layout(draft);
+    let close = |body: &[u8]| servers(true, Frame::Close, body, layout);
     match (ending, layout) {
         (Ending::Tcp, Layout::Sentinel { marker: false }) => Vec::new(),
         (Ending::Marker, Layout::Sentinel { marker: true }) => vec![0xff, 0x00],
-        (Ending::Frame(close), Layout::Hybi06 | Layout::Hybi07) => {
-            let body = close.as_ref().map_or_else(Vec::new, |close| {
-                [&close.code.to_be_bytes(), &close.reason.as_bytes()[..]].concat()
+        (Ending::Letter, Layout::Hybi06 { letter: true }) => close(&letter(match role {
+            Role::Client => Role::Server,
+            Role::Server => Role::Client,
+        })),
+        (Ending::Frame(None), Layout::Hybi01 | Layout::Hybi04) => close(b""),
+        (Ending::Frame(told), Layout::Hybi06 { letter: false } | Layout::Hybi07) => {
+            let body = told.as_ref().map_or_else(Vec::new, |told| {
+                [&told.code.to_be_bytes(), &told.reason.as_bytes()[..]].concat()
             });
-            servers(Frame::Close, &body, layout)
+            close(&body)
         }
         other => panic!("{draft} does not end like that: {other:?}"),
     }
@@ -256,14 +127,16 @@ type Write = fn(bool, Frame, &[u8], Layout) -> Vec<u8>;
 static SAID: LazyLock<Said> = LazyLock::new(|| {
     let mut said = Said::new();
     for case in Case::ALL {
-        let unmasked: Write = |fin, frame, payload, layout| plain(fin, frame, payload, layout).0;
-        for (client, write) in [(true, clients as Write), (false, unmasked)] {
-            for marker in [false, true] {
-                let octets = of_hixie(case, marker);
-                said.insert((client, Layout::Sentinel { marker }, case), octets);
-            }
-            for layout in [Layout::Hybi06, Layout::Hybi07] {
-                said.insert((client, layout, case), of_hybi(case, layout, write));
+        for (role, write) in [
+            (Role::Client, clients as Write),
+            (Role::Server, servers as Write),
+        ] {
+            for layout in LAYOUTS {
+                let octets = match layout {
+                    Layout::Sentinel { marker } => of_hixie(case, marker),
+                    _ => of_hybi(case, role, layout, write),
+                };
+                said.insert((role == Role::Client, layout, case), octets);
             }
         }
     }
@@ -293,7 +166,7 @@ fn of_hixie(case: Case, marker: bool) -> Option<Vec<u8>> {
     }
 }
 
-fn of_hybi(case: Case, layout: Layout, write: Write) -> Option<Vec<u8>> {
+fn of_hybi(case: Case, role: Role, layout: Layout, write: Write) -> Option<Vec<u8>> {
     let whole = |frame, payload: &[u8]| write(true, frame, payload, layout);
     let fragments = |frame| {
         let (front, rest) = payload(case).split_at(3);
@@ -322,9 +195,17 @@ fn of_hybi(case: Case, layout: Layout, write: Write) -> Option<Vec<u8>> {
         Case::BinaryInFragments => fragments(Frame::Binary),
         Case::Ping => whole(Frame::Ping, PING),
         Case::Pong => whole(Frame::Pong, PING),
+        Case::CloseWithCode
+            if !matches!(layout, Layout::Hybi06 { letter: false } | Layout::Hybi07) =>
+        {
+            return None;
+        }
         Case::CloseWithCode => {
             let body = [&CLOSE_CODE.to_be_bytes(), REASON.as_bytes()].concat();
             whole(Frame::Close, &body)
+        }
+        Case::CloseWithoutCode if layout == (Layout::Hybi06 { letter: true }) => {
+            whole(Frame::Close, &letter(role))
         }
         Case::CloseWithoutCode => whole(Frame::Close, b""),
     })
@@ -402,6 +283,8 @@ pub(crate) fn hex(octets: &[u8]) -> Vec<u8> {
 fn the_octets_are_those_of_the_worked_examples() {
     let hello = b"Hello";
     assert_eq!(text_to(hello, Draft::Hixie75), b"\x00Hello\xff");
+    assert_eq!(text_to(hello, Draft::Hybi02), b"\x04\x05Hello");
+    assert_eq!(text_to(hello, Draft::Hybi04), b"\x84\x05Hello");
     assert_eq!(text_to(hello, Draft::Hybi06), b"\x84\x05Hello");
     assert_eq!(text_to(hello, Draft::Hybi13), b"\x81\x05Hello");
     assert_eq!(
@@ -412,6 +295,12 @@ fn the_octets_are_those_of_the_worked_examples() {
         text_of_client(hello, Draft::Hybi06),
         b"\x37\xfa\x21\x3d\xb3\xff\x69\x58\x5b\x96\x4e"
     );
+    assert_eq!(
+        close_of(Role::Client, None, Draft::Hybi05),
+        b"\x37\xfa\x21\x3d\xb6\xfb\x62"
+    );
+    assert_eq!(close_of(Role::Server, None, Draft::Hybi05), b"\x81\x01S");
+    assert_eq!(close_of(Role::Client, None, Draft::Hybi03), b"\x01\x00");
     assert_eq!(binary_to(&[7; 300], Draft::Hixie76)[..3], *b"\x80\x82\x2c");
     assert_eq!(
         binary_to(&vec![7; 2 << 20], Draft::Hixie76)[..5],

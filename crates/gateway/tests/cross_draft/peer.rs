@@ -1,10 +1,11 @@
 //! A client of some draft, or a server, whose octets are looked at as they come
 //! off the socket, and what the gateway must have in its books about it.
 
-use std::net::SocketAddr;
+use std::{borrow::Cow, net::SocketAddr};
 
 use bytes::{Buf, BytesMut};
 use draftgate_core::{Draft, Role};
+use draftgate_drafts::{UNANNOUNCED, may_announce};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -12,7 +13,7 @@ use tokio::{
 
 use crate::{
     common::{Client, soon},
-    octets,
+    layouts, octets,
 };
 
 #[derive(Debug)]
@@ -22,6 +23,8 @@ pub(crate) struct Peer {
     pub(crate) address: SocketAddr,
     pub(crate) role: Role,
     tcp: TcpStream,
+    /// The key of a connection of hybi-04, which the opening made.
+    connection: Option<[u8; 20]>,
     /// What came, without masks.
     read: BytesMut,
     /// Of a server: what came of a frame that is not whole.
@@ -37,20 +40,27 @@ pub(crate) struct Peer {
 impl Peer {
     pub(crate) async fn open(address: SocketAddr, draft: Draft, path: &str) -> Self {
         // The opening is other tests' concern; from here on no codec is asked.
-        let (tcp, read) = Client::open(address, draft, path).await.into_octets();
-        Self::new(Role::Client, draft, tcp, read)
+        let client = Client::open(address, draft, path).await;
+        let mut peer = Self::new(Role::Client, draft, client);
+        if draft == UNANNOUNCED {
+            // Until it says something it is none to be told from one of hixie-76.
+            peer.write(b"\x02\x00").await;
+            peer.hears(b"\x03\x00", "the first pong").await;
+        }
+        peer
     }
 
     /// The server of `draft` that is connected to next.
     pub(crate) async fn accept(listener: &TcpListener, draft: Draft) -> Self {
         let (tcp, _) = soon("accept", listener.accept()).await.unwrap();
         let served = Client::serve(tcp).await;
-        assert_eq!(served.codec.draft(), draft);
-        let (tcp, read) = served.into_octets();
-        Self::new(Role::Server, draft, tcp, read)
+        assert!(may_announce(draft, served.codec.draft()), "{draft}");
+        Self::new(Role::Server, draft, served)
     }
 
-    fn new(role: Role, draft: Draft, tcp: TcpStream, read: BytesMut) -> Self {
+    fn new(role: Role, draft: Draft, opened: Client) -> Self {
+        let connection = opened.codec.connection_mask();
+        let (tcp, read) = opened.into_octets();
         let (read, masked) = match role {
             Role::Client => (read, BytesMut::new()),
             Role::Server => (BytesMut::new(), read),
@@ -60,6 +70,7 @@ impl Peer {
             role,
             address: tcp.local_addr().unwrap(),
             tcp,
+            connection,
             read,
             masked,
             said: 0,
@@ -69,7 +80,8 @@ impl Peer {
     }
 
     pub(crate) async fn write(&mut self, octets: &[u8]) {
-        soon("write", self.tcp.write_all(octets)).await.unwrap();
+        let sealed = self.sealed(octets);
+        soon("write", self.tcp.write_all(&sealed)).await.unwrap();
     }
 
     pub(crate) async fn say(&mut self, text: &str) {
@@ -90,7 +102,16 @@ impl Peer {
 
     /// Writes `octets` to one that may have gone.
     pub(crate) async fn answer(&mut self, octets: &[u8]) {
-        let _ = soon("write", self.tcp.write_all(octets)).await;
+        let sealed = self.sealed(octets);
+        let _ = soon("write", self.tcp.write_all(&sealed)).await;
+    }
+
+    /// `octets` as they go over the wire.
+    fn sealed<'a>(&self, octets: &'a [u8]) -> Cow<'a, [u8]> {
+        match (self.role, &self.connection) {
+            (Role::Client, Some(key)) => layouts::sealed(octets, key).into(),
+            _ => octets.into(),
+        }
     }
 
     /// Ends our half of TCP, if there is still one.
@@ -139,7 +160,7 @@ impl Peer {
             Err(error) => panic!("{what}: {error} after {:02x?}", shown(&self.read, 0)),
         };
         if self.role == Role::Server {
-            let plain = octets::unmasked(&mut self.masked, self.draft);
+            let plain = layouts::unmasked(&mut self.masked, self.draft, self.connection.as_ref());
             self.read.extend_from_slice(&plain);
         }
         more

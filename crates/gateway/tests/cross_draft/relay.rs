@@ -44,10 +44,12 @@ fn how_a_pair_ends_is_declared_as_it_was_decided_on() {
 
 /// Written down a second time, by the drafts' names.
 fn wanted(parting: Parting, side: Side, from: Draft, to: Draft) -> Option<Parted> {
-    use Draft::{Hixie75, Hixie76, Hybi08, Hybi13};
+    use Draft::{Hixie75, Hixie76, Hybi05, Hybi06, Hybi08, Hybi13};
     let end = |draft, close: Option<Close>| match draft {
         Hixie75 => Ending::Tcp,
         Hixie76 => Ending::Marker,
+        Hybi05 => Ending::Letter,
+        old if old < Hybi06 => Ending::Frame(None),
         _ => Ending::Frame(close),
     };
     let told =
@@ -65,11 +67,11 @@ fn wanted(parting: Parting, side: Side, from: Draft, to: Draft) -> Option<Parted
         Some(Parted { other, back })
     };
     match parting {
-        Parting::Code(_) if from <= Hixie76 => None,
+        Parting::Code(_) if from < Hybi06 => None,
         Parting::Code(code) if nearest(code, from) != Some(code) => None,
         Parting::Code(code) => {
             let there = match to {
-                Hixie75 | Hixie76 => code,
+                old if old < Hybi06 => code,
                 _ => nearest(code, to).unwrap(),
             };
             let again = nearest(there, from).unwrap();
@@ -80,7 +82,7 @@ fn wanted(parting: Parting, side: Side, from: Draft, to: Draft) -> Option<Parted
         }
         Parting::NoCode => Some(Parted {
             other: match from {
-                Hixie76 => told(1000, ""),
+                old if Hixie76 <= old && old < Hybi06 => told(1000, ""),
                 _ => end(to, None),
             },
             back: Some(end(from, None)),
@@ -217,7 +219,7 @@ impl Stage {
         let wanted = match &cell.arrival {
             Arrival::Message(change) => message(case, *change, to.draft),
             Arrival::Nothing | Arrival::Dropped(_) => Vec::new(),
-            Arrival::Closed(told) => octets::ending_to(told, to.draft),
+            Arrival::Closed(told) => octets::ending_to(b.role, told, to.draft),
         };
         let reading = async {
             b.hears(&wanted, &what).await;
@@ -229,7 +231,8 @@ impl Stage {
             let reason = "a binary message came, which this draft cannot carry";
             let back = Ending::told(Some(Close::new(1003, reason)), from);
             b.part(told, &what).await;
-            a.hears(&octets::ending_to(&back, from.draft), &what).await;
+            a.hears(&octets::ending_to(a.role, &back, from.draft), &what)
+                .await;
             a.part(&back, &what).await;
             return true;
         }
@@ -307,7 +310,7 @@ impl Pair {
         b.hears(&octets::text_to(b"last", b.draft), what).await;
         if parting == Parting::Rst {
             a.reset();
-            b.hears(&octets::ending_to(&parted.other, b.draft), what)
+            b.hears(&octets::ending_to(b.role, &parted.other, b.draft), what)
                 .await;
             return b.part(&parted.other, what).await;
         }
@@ -315,12 +318,12 @@ impl Pair {
         if parting == Parting::Fin || (parting == Parting::NoCode && draft == Draft::Hixie75) {
             a.shut().await;
         }
-        b.hears(&octets::ending_to(&parted.other, b.draft), what)
+        b.hears(&octets::ending_to(b.role, &parted.other, b.draft), what)
             .await;
         b.part(&parted.other, what).await;
         let back = parted.back.unwrap();
         if back != Ending::Tcp {
-            a.hears(&octets::ending_to(&back, draft), what).await;
+            a.hears(&octets::ending_to(role, &back, draft), what).await;
         }
         a.leave(what).await;
     }

@@ -8,6 +8,7 @@ use std::{
 
 use draftgate_bus::Reason;
 use draftgate_core::{Draft, Traits};
+use draftgate_drafts::UNANNOUNCED;
 use draftgate_gateway::{Running, config::BinaryPolicy};
 use draftgate_translate::{
     DropReason,
@@ -151,7 +152,7 @@ impl Stage {
                     // Its close is no octet.
                     sender.shut().await;
                 }
-                let ending = octets::ending_to(told, draft);
+                let ending = octets::ending_to(sender.role, told, draft);
                 sender.hears(&ending, &scene.what).await;
                 sender.ends(&scene.what).await;
             }
@@ -218,7 +219,8 @@ impl Stage {
             Arrival::Closed(told) => {
                 peer.missed += 1;
                 drop(Reason::NoBinary);
-                peer.hears(&octets::ending_to(told, peer.draft), what).await;
+                peer.hears(&octets::ending_to(peer.role, told, peer.draft), what)
+                    .await;
                 if *told == Ending::Marker {
                     peer.write(b"\xff\x00").await;
                 }
@@ -306,7 +308,12 @@ impl Stage {
     }
 
     async fn open(&mut self, route: &str, channel: &str, draft: Traits) -> Peer {
-        *self.upgrades.entry(draft.draft).or_default() += 1;
+        // It is counted by what it announced.
+        let announced = match draft.draft {
+            UNANNOUNCED => Draft::Hixie76,
+            other => other,
+        };
+        *self.upgrades.entry(announced).or_default() += 1;
         let path = format!("{route}{channel}");
         Peer::open(self.address, draft.draft, &path).await
     }

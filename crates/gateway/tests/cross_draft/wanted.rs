@@ -46,7 +46,8 @@ fn reply(case: Case, from: Draft) -> Reply {
             told: ending(from, None),
             logged: match from {
                 Draft::Hixie75 => None,
-                Draft::Hixie76 => Some(1000),
+                // A close in which no code can be said is a normal one.
+                old if old < Draft::Hybi06 => Some(1000),
                 _ => Some(1005),
             },
         },
@@ -62,6 +63,7 @@ fn reply(case: Case, from: Draft) -> Reply {
         | Case::BinaryInFragments
         | Case::Pong => Reply::Nothing,
         Case::Ping => Reply::Pong,
+        Case::CloseWithCode if from < Draft::Hybi06 => Reply::Unsayable,
         Case::CloseWithCode => Reply::Closed {
             told: ending(from, Some(Close::new(4000, ""))),
             logged: Some(4000),
@@ -80,6 +82,8 @@ fn ending(draft: Draft, close: Option<Close>) -> Ending {
     match draft {
         Draft::Hixie75 => Ending::Tcp,
         Draft::Hixie76 => Ending::Marker,
+        Draft::Hybi05 => Ending::Letter,
+        old if old < Draft::Hybi06 => Ending::Frame(None),
         _ => Ending::Frame(close),
     }
 }

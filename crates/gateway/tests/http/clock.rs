@@ -16,7 +16,11 @@ fn config() -> Config {
         interval: Duration::from_millis(50),
         publish: draftgate_gateway::config::Allowed::None,
         origins: config.routes[0].origins.clone(),
-        ..Route::new("/clock".parse().unwrap(), Service::Clock, common::served())
+        ..Route::new(
+            "/clock".parse().unwrap(),
+            Service::Clock,
+            common::announced(),
+        )
     };
     config.routes.push(clock);
     config
@@ -30,7 +34,7 @@ fn is_a_time(text: &str) -> bool {
 async fn the_time_comes_in_every_draft_and_as_events() {
     let (running, address) = common::gateway(config());
     let mut reader = Reader::open(address, "/clock").await;
-    for draft in common::served() {
+    for draft in common::announced() {
         let mut client = Client::open(address, draft, "/clock").await;
         let Message::Text(text) = client.message().await else {
             panic!("{draft}: binary");
@@ -62,7 +66,7 @@ async fn the_time_comes_in_every_draft_and_as_events() {
 async fn nobody_else_says_anything_there() {
     let (running, address) = common::gateway(config());
     let mut reader = Reader::open(address, "/clock").await;
-    let mut client = Client::open(address, common::served()[0], "/clock").await;
+    let mut client = Client::open(address, common::announced()[0], "/clock").await;
     client.send("not the time").await;
     // The bus has a channel of the same name, and it is another one.
     let _bus = Reader::open(address, "/bus/clock").await;

@@ -18,7 +18,7 @@ async fn messages_of_every_draft_arrive_as_events() {
     let (running, address) = common::gateway(common::config());
     let mut reader = Reader::open(address, "/bus/chat").await;
     let mut enveloped = Reader::open(address, "/bus/chat?envelope").await;
-    for draft in common::served() {
+    for draft in common::announced() {
         let mut client = Client::open(address, draft, "/bus/chat").await;
         client
             .send(format!("from {draft}\nGrüße\r\n").as_str())

@@ -12,7 +12,7 @@ use crate::{
 async fn what_is_posted_arrives_in_every_draft() {
     let (running, address) = common::gateway(common::config());
     let mut clients = Vec::new();
-    for draft in common::served() {
+    for draft in common::announced() {
         clients.push(Client::open(address, draft, "/bus/chat").await);
     }
     let mut reader = Reader::open(address, "/bus/chat").await;
@@ -39,7 +39,7 @@ async fn what_is_posted_arrives_in_every_draft() {
 async fn binary_arrives_as_what_each_draft_has() {
     let (running, address) = common::gateway(common::config());
     let mut clients = Vec::new();
-    for draft in common::served() {
+    for draft in common::announced() {
         clients.push(Client::open(address, draft, "/bus/chat").await);
     }
     let mut reader = Reader::open(address, "/bus/chat").await;

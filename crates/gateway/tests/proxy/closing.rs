@@ -53,7 +53,7 @@ async fn what_the_upstream_says_between_the_two_closes_arrives() {
 #[tokio::test]
 async fn what_is_long_reaches_a_slow_client_between_the_two_closes() {
     // Each draft once on either side: it is many octets.
-    let mut drafts = crate::common::served();
+    let mut drafts = crate::common::announced();
     drafts.retain(|draft| closing(*draft) != Closing::Absent);
     let others = drafts.clone().into_iter().cycle().skip(1);
     for (near, far) in drafts.into_iter().zip(others) {

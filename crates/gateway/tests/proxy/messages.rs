@@ -6,7 +6,7 @@ use draftgate_core::{Draft, Message, Outgoing};
 use draftgate_gateway::config::BinaryPolicy;
 
 use crate::{
-    common::{Client, served},
+    common::{Client, announced},
     rig::{Rig, pairs, stalls},
 };
 
@@ -133,7 +133,7 @@ const LONG: usize = 100_000;
 
 /// All drafts at once: most of the time is waiting to see that nothing moves.
 async fn every_draft<F: Future<Output = ()> + Send + 'static>(test: impl Fn(Draft) -> F) {
-    let tasks: Vec<_> = served()
+    let tasks: Vec<_> = announced()
         .into_iter()
         .map(|draft| tokio::spawn(test(draft)))
         .collect();

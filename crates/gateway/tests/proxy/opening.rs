@@ -4,7 +4,7 @@ use draftgate_core::Draft;
 use draftgate_gateway::config::{HostField, Upstream};
 
 use crate::{
-    common::{Client, HIXIE_76, HYBI_13, Raw, captured, gateway, served, soon, until},
+    common::{Client, HIXIE_76, HYBI_13, Raw, announced, captured, gateway, soon, until},
     rig::{Rig, to},
 };
 
@@ -59,7 +59,7 @@ async fn the_clients_path_query_and_fields_reach_the_upstream() {
 
 #[tokio::test]
 async fn host_and_origin_may_be_fixed() {
-    for far in served() {
+    for far in announced() {
         let rig = Rig::with(far, |route| {
             let upstream = route.upstream.as_mut().unwrap();
             upstream.host = HostField::Fixed("plc.example:99".into());
@@ -79,8 +79,8 @@ async fn host_and_origin_may_be_fixed() {
 
 #[tokio::test]
 async fn the_upstreams_choice_of_a_subprotocol_holds() {
-    for near in served() {
-        for far in served() {
+    for near in announced() {
+        for far in announced() {
             let rig = Rig::new(far);
             let client = Client::open_with(rig.address, near, "/", &["a", "b"][..one(near)]).await;
             let asked = rig
@@ -104,7 +104,7 @@ fn one(draft: Draft) -> usize {
 
 #[tokio::test]
 async fn the_upstreams_refusal_is_the_clients() {
-    for near in served() {
+    for near in announced() {
         let rig = Rig::new(Draft::Hybi13);
         let request = crate::common::opening(near).replace("/echo", "/no");
         let (head, body) = Raw::say(rig.address, &request).await.refusal().await;

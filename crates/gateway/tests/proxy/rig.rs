@@ -14,7 +14,7 @@ use draftgate_gateway::{
     service::{Accept, Answer, Opening, Service},
 };
 
-use crate::common::{Client, config, gateway, served, until};
+use crate::common::{Client, announced, config, gateway, until};
 
 /// What the upstream does, and what it saw.
 #[derive(Debug, Clone, Default)]
@@ -208,16 +208,16 @@ pub(crate) fn to(upstream: &str, change: impl FnOnce(&mut Route)) -> Config {
 }
 
 fn route(service: config::Service) -> Route {
-    let mut route = Route::new("/{rest}".parse().unwrap(), service, served());
+    let mut route = Route::new("/{rest}".parse().unwrap(), service, announced());
     route.origins = config::Origins::any();
     route
 }
 
 /// Every draft in front of every draft.
 pub(crate) fn pairs() -> impl Iterator<Item = (Draft, Draft)> {
-    served()
+    announced()
         .into_iter()
-        .flat_map(|near| served().into_iter().map(move |far| (near, far)))
+        .flat_map(|near| announced().into_iter().map(move |far| (near, far)))
 }
 
 /// Whether `task` does not end within a moment. Wrong only in saying that it

@@ -13,7 +13,7 @@ use tokio::{
 };
 
 use crate::{
-    common::{Client, HIXIE_76, Raw, served, soon},
+    common::{Client, HIXIE_76, Raw, announced, soon},
     stage::{Stage, asking, farewell, frame, half_a_frame, has_codes, pairs, reset},
     vitals::{Vitals, alone, rest, steady},
 };
@@ -58,7 +58,7 @@ fn a_client_that_goes_during_its_opening_leaves_nothing() {
             })
             .await;
             steady("before its key3", &stage.running, async || {
-                for far in served() {
+                for far in announced() {
                     let head = HIXIE_76.replace("/echo", &format!("/{far}/x"));
                     let client = Raw::say(stage.address, head + "^n:").await;
                     match by_reset {
@@ -136,7 +136,7 @@ fn whoever_takes_nothing_is_left_in_time_and_so_is_the_other() {
         let stage = Stage::with(|route| route.queue = 64 << 10, brief).await;
         let every = async || {
             let (mut speaking, mut deaf) = (JoinSet::new(), Vec::new());
-            for draft in served() {
+            for draft in announced() {
                 let (client, deaf_upstream) = stage.open(draft, draft).await;
                 let (deaf_client, upstream) = stage.open(draft, draft).await;
                 speaking.spawn(says_until_cut(client));
@@ -161,7 +161,7 @@ fn a_client_that_goes_while_its_upstream_takes_nothing_is_noticed() {
         };
         let stage = Stage::with(|route| route.queue = 64 << 10, brief).await;
         steady("stalled", &stage.running, async || {
-            for draft in served() {
+            for draft in announced() {
                 let (mut client, deaf) = stage.open(draft, draft).await;
                 let octets = frame(&mut client, 60_000).repeat(16);
                 let moment = Duration::from_millis(100);

@@ -19,7 +19,7 @@ use tokio::{
 };
 
 use crate::{
-    common::{Client, served, soon},
+    common::{Client, announced, soon},
     stage::Stage,
     vitals::{Vitals, alone_on_threads, rest},
 };
@@ -144,7 +144,7 @@ async fn hears(
 
 /// Each draft once on either side.
 fn some_pairs() -> impl Iterator<Item = (Draft, Draft)> {
-    let drafts = served();
+    let drafts = announced();
     let others: Vec<Draft> = drafts
         .iter()
         .cycle()

@@ -10,7 +10,7 @@ use draftgate_gateway::{
 };
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::common::{Client, KEY3, config, gateway, is_challenged, opening, served, soon};
+use crate::common::{Client, KEY3, announced, config, gateway, is_challenged, opening, soon};
 
 pub(crate) struct Stage {
     pub(crate) running: Running,
@@ -55,13 +55,14 @@ impl Stage {
 pub(crate) fn to(upstream: SocketAddr, change: impl Fn(&mut Route)) -> Config {
     let mut config = config();
     config.routes.clear();
-    for far in served() {
+    for far in announced() {
         let path = format!("/{far}/{{rest}}").parse().unwrap();
-        let mut route = Route::new(path, config::Service::Proxy, served());
+        let mut route = Route::new(path, config::Service::Proxy, announced());
         let address = format!("ws://{upstream}").parse().unwrap();
         let mut upstream = config::Upstream::new(vec![address]);
-        // Fewer than any test uses: one that is not given back is missed.
-        upstream.max_connections = Some(8);
+        // One of each draft and another. Fewer than any test uses: one that is not
+        // given back is missed.
+        upstream.max_connections = Some(announced().len() as u32 + 1);
         upstream.drafts = Drafts::Named(vec![far]);
         route.upstream = Some(Box::new(upstream));
         route.origins = config::Origins::any();
@@ -84,9 +85,9 @@ pub(crate) fn asking(near: Draft, far: Draft) -> Vec<u8> {
 
 /// Every draft in front of every draft.
 pub(crate) fn pairs() -> impl Iterator<Item = (Draft, Draft)> {
-    served()
+    announced()
         .into_iter()
-        .flat_map(|near| served().into_iter().map(move |far| (near, far)))
+        .flat_map(|near| announced().into_iter().map(move |far| (near, far)))
 }
 
 /// Whether the draft's Close has codes.

@@ -12,8 +12,8 @@ use draftgate_core::Draft;
 use draftgate_gateway::{Gateway, config::Config};
 
 use crate::common::{
-    Client, HIXIE_76, KEY3, Raw, captured, config, gateway, is_challenged, opening, served, soon,
-    until,
+    Client, HIXIE_76, KEY3, Raw, announced, captured, config, gateway, is_challenged, opening,
+    soon, until,
 };
 
 /// A folder that goes with the test.
@@ -60,7 +60,7 @@ fn place(report: &Report, draft: Draft, route: &str) -> PlaceReport {
 #[tokio::test]
 async fn each_draft_is_counted_by_route_and_family() {
     let (running, address) = gateway(config());
-    for draft in served() {
+    for draft in announced() {
         let unused = place(&running.census(), draft, "/echo");
         assert_eq!((unused.now, unused.opened), (0, 0), "{draft}");
         let one = Client::open(address, draft, "/echo").await;
@@ -92,7 +92,7 @@ async fn refusals_are_counted_with_who_was_refused() {
     let mut config = config();
     config.listeners[0].timeouts.key3 = std::time::Duration::from_millis(50);
     let (running, address) = gateway(config);
-    for draft in served() {
+    for draft in announced() {
         let asks = opening(draft).replace("http://localhost", "http://elsewhere.example");
         let mut raw = Raw::say(address, asks).await;
         if is_challenged(draft) {
@@ -133,21 +133,21 @@ async fn a_restart_keeps_the_counts() {
     let folder = Folder::new();
     for round in 1..=2 {
         let (running, address) = gateway(folder.config());
-        for draft in served() {
+        for draft in announced() {
             let client = Client::open(address, draft, "/echo").await;
             drop(client);
         }
         until("all are gone", || running.counts().connections == 0).await;
         soon("it stops", running.drain()).await;
         let report = in_file(&folder.file());
-        for draft in served() {
+        for draft in announced() {
             let counted = place(&report, draft, "/echo");
             assert_eq!((counted.opened, counted.peak), (round, 1), "{draft}");
         }
     }
     // It is known again before anybody comes.
     let (running, _) = gateway(folder.config());
-    for draft in served() {
+    for draft in announced() {
         until("what the file says is known", || {
             place(&running.census(), draft, "/echo").opened == 2
         })
@@ -226,10 +226,10 @@ async fn a_file_that_cannot_be_written_harms_nobody() {
 async fn what_is_observed_is_served_and_told() {
     let (lines, _guard) = captured();
     let mut config = config();
-    let observed = served();
+    let observed = announced();
     config.routes[0].observe.clone_from(&observed);
     let (running, address) = gateway(config);
-    for draft in served() {
+    for draft in announced() {
         let client = Client::open(address, draft, "/echo").await;
         let elsewhere = Client::open(address, draft, "/bus/a").await;
         let told = || {

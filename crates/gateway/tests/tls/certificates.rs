@@ -11,7 +11,7 @@ use tokio_rustls::rustls::{ClientConfig, pki_types::CertificateDer};
 
 use crate::{
     authority::{Authority, Signed, config, write},
-    common::{HYBI_13, captured, gateway, served, until},
+    common::{HYBI_13, captured, gateway, spoken, until},
     tunnel::{self, VERSIONS},
 };
 
@@ -206,7 +206,7 @@ fn load(authority: &Authority, tls: &str) -> Result<Config, String> {
         "drafts = \"all\"\n[[listeners]]\naddress = \"127.0.0.1:0\"\n{tls}\n[[routes]]\npath = \"/echo\"\nservice = \"echo\"\n"
     );
     fs::write(&file, text).unwrap();
-    Config::load(&file, &served(), &Environment::default()).map_err(|error| error.to_string())
+    Config::load(&file, &spoken(), &Environment::default()).map_err(|error| error.to_string())
 }
 
 #[tokio::test]
@@ -383,7 +383,7 @@ fn the_examples_in_the_page_on_tls_are_good_configurations() {
             ),
         };
         let old = block.contains("legacy-1.0");
-        match Config::parse(&text, "the page", &served(), &Environment::default()) {
+        match Config::parse(&text, "the page", &spoken(), &Environment::default()) {
             Ok(config) => {
                 let warnings = config.validate(None);
                 assert_eq!(warnings.len(), usize::from(old), "{warnings:?}");

@@ -28,7 +28,7 @@ use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
 use crate::{
     authority::{Authority, Signed},
     common::{
-        ANSWER, Client, HIXIE_76, HYBI_13, KEY3, Raw, captured, gateway, served, soon, until,
+        ANSWER, Client, HIXIE_76, HYBI_13, KEY3, Raw, announced, captured, gateway, soon, until,
     },
     hostile::{reads_nothing, ssl_2, takes_too_little, tls_1_0},
     tunnel,
@@ -110,7 +110,7 @@ async fn every_draft_is_spoken_over_every_version_on_one_port() {
         };
         let before = running.counts().tls.get(&kind).copied().unwrap_or(0);
         let here = open(client(version, suites), address).await;
-        for draft in served() {
+        for draft in announced() {
             let mut client = Client::open_secure(here, draft, "/echo").await;
             client.send("Hello").await;
             assert_eq!(
@@ -122,7 +122,7 @@ async fn every_draft_is_spoken_over_every_version_on_one_port() {
             while client.event().await.is_some() {}
         }
         let now = running.counts().tls[&kind];
-        assert_eq!(now - before, served().len() as u64, "{kind} {suites}");
+        assert_eq!(now - before, announced().len() as u64, "{kind} {suites}");
     }
     assert_eq!(running.counts().refused, [].into());
 }
@@ -272,7 +272,7 @@ async fn two_mebibytes_come_back_whole_by_openssl() {
         .map(|at| char::from(b'a' + (at % 23) as u8))
         .collect();
     let here = open(client(SslVersion::TLS1, "AES128-SHA"), address).await;
-    for draft in served() {
+    for draft in announced() {
         let mut client = Client::open_secure(here, draft, "/echo").await;
         client.send(text.as_str()).await;
         assert!(

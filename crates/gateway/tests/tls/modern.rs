@@ -9,7 +9,7 @@ use tokio::{
 
 use crate::{
     authority::{Authority, config},
-    common::{ANSWER, Client, HIXIE_76, HYBI_13, KEY3, Raw, captured, gateway, served, soon},
+    common::{ANSWER, Client, HIXIE_76, HYBI_13, KEY3, Raw, announced, captured, gateway, soon},
     tunnel::{self, VERSIONS},
 };
 
@@ -19,7 +19,7 @@ async fn every_draft_is_spoken_over_tls_1_2_and_1_3() {
     let (running, address) = gateway(config(&authority.sign("a", &["localhost"])));
     for (name, version) in VERSIONS {
         let here = tunnel::open(tunnel::client(&authority, &[version], None), address).await;
-        for draft in served() {
+        for draft in announced() {
             let mut client = Client::open_secure(here, draft, "/echo").await;
             client.send("Hello").await;
             assert_eq!(client.message().await, Message::from("Hello"), "{draft}");
@@ -30,7 +30,7 @@ async fn every_draft_is_spoken_over_tls_1_2_and_1_3() {
             version: name,
             library: "rustls",
         };
-        assert_eq!(running.counts().tls[&kind], served().len() as u64);
+        assert_eq!(running.counts().tls[&kind], announced().len() as u64);
     }
     assert_eq!(running.counts().refused, [].into());
 }
@@ -44,7 +44,7 @@ async fn two_mebibytes_come_back_whole_in_both_versions() {
         .collect();
     for (_, version) in VERSIONS {
         let here = tunnel::open(tunnel::client(&authority, &[version], None), address).await;
-        for draft in served() {
+        for draft in announced() {
             let mut client = Client::open_secure(here, draft, "/echo").await;
             client.send(text.as_str()).await;
             assert!(
@@ -205,7 +205,7 @@ async fn the_page_and_events_are_served_over_tls() {
     let mut events = Raw::say(here, ask).await;
     let head = events.head().await;
     assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
-    let mut peer = Client::open_secure(here, served()[0], "/bus/news").await;
+    let mut peer = Client::open_secure(here, announced()[0], "/bus/news").await;
     peer.send("Hello").await;
     let mut heard = Vec::new();
     while !heard.ends_with(b"data: Hello") {

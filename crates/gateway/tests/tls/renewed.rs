@@ -19,7 +19,7 @@ use tokio_rustls::rustls::{ClientConfig, pki_types::CertificateDer};
 
 use crate::{
     authority::{Authority, Signed, config, write},
-    common::{Client, captured, gateway, served, until, until_so},
+    common::{Client, announced, captured, gateway, until, until_so},
     tunnel,
 };
 
@@ -62,7 +62,7 @@ async fn renewed_files_are_noticed_and_open_connections_go_on() {
     let here = tunnel::open(client.clone(), address).await;
     let mut open = Vec::new();
     assert!(is_fresh(&running).await);
-    for draft in served() {
+    for draft in announced() {
         open.push(Client::open_secure(here, draft, "/echo").await);
     }
     assert_eq!(shown(&client, address).await, signed.der);
@@ -153,7 +153,7 @@ async fn a_configuration_that_is_read_again_reads_certificates_again() {
     let (running, address) = gateway(config.clone());
     let client = tunnel::of_today(&authority);
     let here = tunnel::open(client.clone(), address).await;
-    let mut open = Client::open_secure(here, served()[0], "/echo").await;
+    let mut open = Client::open_secure(here, announced()[0], "/echo").await;
 
     running.reload(config.clone()).unwrap();
     assert_eq!(shown(&client, address).await, signed.der);
@@ -178,7 +178,7 @@ async fn a_configuration_that_is_read_again_reads_certificates_again() {
     // TLS comes and goes at one address as other keys do.
     config.listeners[0].tls = None;
     running.reload(config).unwrap();
-    Client::open(address, served()[0], "/echo").await;
+    Client::open(address, announced()[0], "/echo").await;
     open.send("still here").await;
     assert_eq!(open.message().await, Message::from("still here"));
 }

@@ -18,7 +18,7 @@ use draftgate_load::{
 use server::{Manners, server};
 
 fn drafts() -> Vec<Speech> {
-    draftgate_drafts::served().map(Speech::Draft).collect()
+    draftgate_drafts::announced().map(Speech::Draft).collect()
 }
 
 fn settings(manners: Manners) -> Settings {

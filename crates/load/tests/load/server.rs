@@ -11,7 +11,7 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use draftgate_core::{Capabilities, Codec, Event, Limits, Message, Outbox, Outgoing};
 use draftgate_drafts::{
-    Detection, RandomKeys, accept, acceptor, detect,
+    Detection, RandomKeys, accept_any_of, acceptor, detect,
     opening::{LengthFrames, Terms, parts},
 };
 
@@ -170,7 +170,8 @@ fn opening(
         length_frames: LengthFrames::default(),
         extension: None,
     };
-    let accepted = accept(draft, &request, &terms, &mut RandomKeys).unwrap();
+    let spoken: Vec<_> = draftgate_drafts::spoken().collect();
+    let accepted = accept_any_of(&spoken, draft, &request, &terms, &mut RandomKeys).unwrap();
     Ok(Some((accepted.head.to_bytes(), accepted.codec)))
 }
 
@@ -199,7 +200,8 @@ fn encoder(stream: &TcpStream, codec: &dyn Codec) -> Option<Box<dyn Codec>> {
         length_frames: LengthFrames::default(),
         extension: None,
     };
-    let mut codec = accept(draft, &request, &terms, &mut RandomKeys)
+    let spoken: Vec<_> = draftgate_drafts::spoken().collect();
+    let mut codec = accept_any_of(&spoken, draft, &request, &terms, &mut RandomKeys)
         .unwrap()
         .codec;
     let (mut out, mut rest) = (Outbox::new(), BytesMut::from(&offered.request[head..]));

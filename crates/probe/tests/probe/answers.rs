@@ -4,7 +4,7 @@ use draftgate_core::Draft;
 use draftgate_drafts::opening::Head;
 use draftgate_probe::{FindingKind as Kind, Term, Verdict};
 
-use crate::server::{Deaf, Server, accepted, end, finding, head, served};
+use crate::server::{Deaf, Server, accepted, end, finding, head, spoken};
 
 /// What HAProxy 2.6 answers to a request without a key.
 const HAPROXY: &str = "HTTP/1.1 400 Bad request\r\nContent-length: 90\r\nCache-Control: no-cache\r\n\
@@ -15,7 +15,7 @@ const HAPROXY: &str = "HTTP/1.1 400 Bad request\r\nContent-length: 90\r\nCache-C
 /// quoted.
 async fn answered(answer: &str, kind: Kind, seen: &str) {
     let server = Server::answering(answer).await;
-    for draft in served() {
+    for draft in spoken() {
         let report = server.probed(draft).await;
         let found = finding(&report, kind);
         assert!(found.seen.contains(seen), "{draft}: {}", found.seen);
@@ -59,7 +59,7 @@ async fn each_status_is_told_with_its_meaning() {
 async fn haproxy_is_known_by_its_body() {
     answered(HAPROXY, Kind::HaproxyRefuses, "octet by octet").await;
     let server = Server::answering(HAPROXY).await;
-    for draft in served() {
+    for draft in spoken() {
         // A request that has a key it refuses for another reason.
         let shown = finding(&server.probed(draft).await, Kind::HaproxyRefuses).shown;
         assert_eq!(shown, draft.version().is_none(), "{draft}");
@@ -82,7 +82,7 @@ async fn a_redirect_names_the_url_to_probe() {
 async fn versions_that_are_listed_are_named_as_drafts() {
     let answer = "HTTP/1.1 426 No\r\nSec-WebSocket-Version: 8, 7\r\n\r\n";
     let server = Server::answering(answer).await;
-    for draft in served() {
+    for draft in spoken() {
         let report = server.probed(draft).await;
         let found = finding(&report, Kind::VersionsListed);
         let own = draft.version().is_some_and(|own| own == 8 || own == 7);
@@ -95,7 +95,7 @@ async fn versions_that_are_listed_are_named_as_drafts() {
 async fn an_answer_in_http_1_0_is_found() {
     let answer = "HTTP/1.0 404 Not Found\r\n\r\n";
     let server = Server::answering(answer).await;
-    for draft in served() {
+    for draft in spoken() {
         finding(&server.probed(draft).await, Kind::HttpOld);
     }
 }
@@ -127,7 +127,7 @@ async fn an_origin_that_is_refused_is_found_by_asking_again() {
             conn.run(&mut Deaf).await;
         })
         .await;
-        for draft in served() {
+        for draft in spoken() {
             let report = server
                 .probed_with(draft, |options, _| {
                     if wanted == "null" {

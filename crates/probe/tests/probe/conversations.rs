@@ -10,7 +10,7 @@ use tokio::{
     sync::Semaphore,
 };
 
-use crate::server::{SHORT, Server, accepted, echo, end, finding, head, served};
+use crate::server::{SHORT, Server, accepted, echo, end, finding, head, spoken};
 
 /// A server that opens, and then does as `then` says with the socket.
 async fn opening(then: Then) -> Server {
@@ -70,7 +70,7 @@ enum Then {
 #[tokio::test]
 async fn a_ping_and_a_close_that_stay_unanswered_are_found() {
     let server = opening(Then::Nothing).await;
-    for draft in served() {
+    for draft in spoken() {
         let report = server
             .probed_with(draft, |_, settings| settings.within = SHORT / 8)
             .await;
@@ -91,7 +91,7 @@ async fn a_ping_and_a_close_that_stay_unanswered_are_found() {
 #[tokio::test]
 async fn a_server_that_ends_at_once_is_found() {
     let server = opening(Then::End).await;
-    for draft in served() {
+    for draft in spoken() {
         let report = server
             .probed_with(draft, |_, settings| settings.send = Some("hello".into()))
             .await;
@@ -103,7 +103,7 @@ async fn a_server_that_ends_at_once_is_found() {
 async fn octets_that_break_a_draft_are_found() {
     // In no draft with a version is this a frame; hixie discards by type.
     let server = opening(Then::Octets(&[0xff; 32])).await;
-    for draft in served().filter(|draft| draft.version().is_some()) {
+    for draft in spoken().filter(|draft| draft.version().is_some()) {
         let report = server.probed(draft).await;
         finding(&report, Kind::DraftBroken);
         assert!(!report.works(), "{draft}");
@@ -141,7 +141,7 @@ async fn a_server_with_one_slot_is_found_if_it_is_asked_for() {
         }
     })
     .await;
-    for draft in served() {
+    for draft in spoken() {
         // The slot of the draft before is free once its connection has ended.
         for second in [true, false] {
             let report = server

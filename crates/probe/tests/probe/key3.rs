@@ -5,7 +5,7 @@ use draftgate_drafts::opening::Head;
 use draftgate_probe::{FindingKind as Kind, Verdict};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::server::{Deaf, SHORT, Server, accepted, end, finding, going_on, head, served};
+use crate::server::{Deaf, SHORT, Server, accepted, end, finding, going_on, head, spoken};
 
 /// A proxy that reads a head and its `Content-Length`, passes them on, and reads
 /// nothing more before there is an answer: as nginx's `proxy_pass`.
@@ -93,7 +93,7 @@ async fn a_proxy_that_holds_key3_back_is_shown_by_announcing_it() {
     // One that answers at once goes through the same proxy.
     let server = Server::healthy().await;
     let proxy = holding(server.address).await;
-    for draft in served() {
+    for draft in spoken() {
         let report = proxy.probed(draft).await;
         assert_eq!(report.findings, [], "{draft}: {report:#?}");
     }
@@ -108,7 +108,7 @@ async fn a_second_answer_to_the_octets_of_key3_shows_who_took_them() {
         }
     })
     .await;
-    for draft in served() {
+    for draft in spoken() {
         let report = server.probed(draft).await;
         let held = report.findings.iter().find(|f| f.kind == Kind::Key3Held);
         let goes_on = going_on().any(|other| other == draft);

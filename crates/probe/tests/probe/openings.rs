@@ -6,7 +6,7 @@ use draftgate_drafts::opening::Head;
 use draftgate_probe::{FindingKind as Kind, Term, Verdict};
 use http::HeaderValue;
 
-use crate::server::{Server, accepted, end, finding, going_on, head, served};
+use crate::server::{Server, accepted, end, finding, going_on, head, spoken};
 
 fn set(head: &mut Head, name: &str, value: &str) {
     let field = head
@@ -32,7 +32,7 @@ fn has_location(draft: Draft) -> bool {
 /// and `kind` is found; all others work.
 async fn forgiven(change: fn(&mut Head), is: fn(Draft) -> bool, kind: Kind, seen: &str) {
     let server = Server::with(move |_: &_, _, head: &mut Head| change(head)).await;
-    for draft in served() {
+    for draft in spoken() {
         let report = server.probed(draft).await;
         let verdict = &report.drafts[0].verdict;
         if !is(draft) {
@@ -137,7 +137,7 @@ async fn a_route_is_advised_for_the_drafts_that_work_on_its_terms() {
     assert_eq!(advice.drafts.last(), Some(&bare), "it works on terms alone");
     let named = |key: &str| advice.route.iter().find(|(name, _)| *name == key);
     let (_, drafts) = named("upstream-drafts").unwrap();
-    assert_eq!(drafts.as_array().unwrap().len(), served().count() - 1);
+    assert_eq!(drafts.as_array().unwrap().len(), spoken().count() - 1);
     assert!(named("upstream-answer-checks").is_none());
     let report = server.probed(bare).await;
     let text = report.to_text(draftgate_probe::Look {
@@ -167,7 +167,7 @@ async fn an_upgrade_that_a_proxy_took_out_is_found() {
         (without_upgrade, Kind::UpgradeOther),
     ] {
         let server = Server::with(move |_: &_, _, head: &mut Head| change(head)).await;
-        for draft in served() {
+        for draft in spoken() {
             let report = server.probed(draft).await;
             finding(&report, kind);
             // Where there is no proof it is never forgiven.
@@ -182,7 +182,7 @@ async fn a_proof_that_is_not_ours_is_found() {
         set(head, "sec-websocket-accept", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
     })
     .await;
-    for draft in served().filter(|draft| draft.version().is_some()) {
+    for draft in spoken().filter(|draft| draft.version().is_some()) {
         let report = server.probed(draft).await;
         finding(&report, Kind::AcceptWrong);
         assert!(!report.works(), "{draft}");
@@ -223,7 +223,7 @@ async fn subprotocols_that_were_not_asked_for_are_found_and_missing_ones() {
     };
     let unasked = Server::with(choosing("plc")).await;
     let none = Server::with(choosing("")).await;
-    for draft in served() {
+    for draft in spoken() {
         let report = unasked.probed(draft).await;
         let seen = &finding(&report, Kind::SubprotocolUnasked).seen;
         assert!(seen.contains("plc") && report.works(), "{draft}: {seen}");
@@ -239,7 +239,7 @@ async fn subprotocols_that_were_not_asked_for_are_found_and_missing_ones() {
 #[tokio::test]
 async fn where_one_subprotocol_can_be_asked_for_the_first_is() {
     let server = Server::healthy().await;
-    for draft in served() {
+    for draft in spoken() {
         let report = server
             .probed_with(draft, |options, _| {
                 options.subprotocols = vec!["a".into(), "b".into()];
@@ -261,7 +261,7 @@ async fn an_extension_that_was_not_offered_is_found() {
         head.push("Sec-WebSocket-Extensions", value);
     })
     .await;
-    for draft in served().filter(|draft| draft.version().is_some()) {
+    for draft in spoken().filter(|draft| draft.version().is_some()) {
         let report = server.probed(draft).await;
         finding(&report, Kind::ExtensionUnasked);
         assert!(!report.works(), "{draft}");

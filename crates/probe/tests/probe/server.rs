@@ -158,7 +158,9 @@ pub(crate) fn accepted(
         length_frames: LengthFrames::default(),
         extension: None,
     };
-    let accepted = draftgate_drafts::accept(draft, request, &terms, &mut RandomKeys).unwrap();
+    let enabled: Vec<_> = spoken().collect();
+    let accepted =
+        draftgate_drafts::accept_any_of(&enabled, draft, request, &terms, &mut RandomKeys).unwrap();
     let mut head = accepted.head;
     change(request, draft, &mut head);
     Some((head, accepted.codec))
@@ -183,7 +185,7 @@ pub(crate) fn finding(report: &Report, kind: FindingKind) -> &Finding {
 /// long before.
 pub(crate) const SHORT: Duration = Duration::from_secs(2);
 
-pub(crate) fn served() -> impl Iterator<Item = Draft> {
+pub(crate) fn spoken() -> impl Iterator<Item = Draft> {
     draftgate_drafts::served()
 }
 
@@ -193,7 +195,7 @@ pub(crate) fn going_on() -> impl Iterator<Item = Draft> {
         let acceptor = draftgate_drafts::acceptor(*draft).unwrap();
         acceptor.octets_after_head() > 0
     };
-    served().filter(goes_on)
+    spoken().filter(goes_on)
 }
 
 pub(crate) struct Deaf;

@@ -11,7 +11,7 @@ use tokio::{
     time::sleep,
 };
 
-use crate::server::{SHORT, Server, echo, end, finding, head, served};
+use crate::server::{SHORT, Server, echo, end, finding, head, spoken};
 
 #[tokio::test]
 async fn silence_half_an_answer_an_end_and_a_reset_are_told_apart() {
@@ -47,7 +47,7 @@ async fn silence_half_an_answer_an_end_and_a_reset_are_told_apart() {
         let _ = tcp.read(&mut [0; 8]).await;
     })
     .await;
-    for draft in served() {
+    for draft in spoken() {
         let report = server.probed(draft).await;
         finding(&report, Kind::Reset);
     }
@@ -68,7 +68,7 @@ async fn an_answer_that_takes_long_is_slow_and_works() {
 #[tokio::test]
 async fn what_a_draft_cannot_ask_for_is_told() {
     let server = Server::healthy().await;
-    for draft in served() {
+    for draft in spoken() {
         let report = server
             .probed_with(draft, |options, _| {
                 let value = HeaderValue::from_static("x");
@@ -92,7 +92,7 @@ async fn nobody_at_the_address_and_no_address_are_told_apart() {
     let url = "ws://nowhere.invalid/".parse().unwrap();
     let report = probe(Default::default(), &url, &settings).await;
     finding(&report, Kind::HostUnknown);
-    assert_eq!(report.drafts.len(), served().count());
+    assert_eq!(report.drafts.len(), spoken().count());
 }
 
 #[tokio::test]

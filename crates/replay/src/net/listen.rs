@@ -3,11 +3,20 @@
 //! it. What the client says of its own accord is its own affair.
 
 use draftgate_core::{Close, Closing, Event, Outgoing, Role};
-use draftgate_drafts::{RandomKeys, acceptor, compression, opening::LengthFrames, served};
+use draftgate_drafts::{
+    RandomKeys, acceptor, compression, masks_with_nonce, opening::LengthFrames, served,
+};
 use draftgate_vectors::{Action, Ending, Ends, Expectation, Stated, Vector, shown};
 use tokio::net::TcpStream;
 
-use super::{Playing, applies::is_limit, fresh::Fresh, link::Link, script::Script, server::Server};
+use super::{
+    Playing,
+    applies::{NONCE, is_limit},
+    fresh::Fresh,
+    link::Link,
+    script::Script,
+    server::Server,
+};
 use crate::{
     Mismatch, Outcome,
     hear::Heard,
@@ -30,6 +39,9 @@ pub fn inapplicable(vector: &Vector) -> Option<String> {
     }
     if !served().any(|draft| draft == vector.about.draft) {
         return Some(format!("not spoken here: {}", vector.about.draft));
+    }
+    if masks_with_nonce(vector.about.draft) {
+        return Some(NONCE.to_owned());
     }
     if is_limit(stated) {
         return Some("how much a client takes is its own decision".to_owned());

@@ -22,7 +22,7 @@ use crate::{
 
 /// Every draft, newest first.
 fn all() -> Vec<Draft> {
-    let mut drafts: Vec<Draft> = draftgate_drafts::served().collect();
+    let mut drafts: Vec<Draft> = draftgate_drafts::announced().collect();
     drafts.reverse();
     drafts
 }

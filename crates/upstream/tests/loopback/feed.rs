@@ -161,12 +161,12 @@ impl Running {
 }
 
 fn newest() -> Draft {
-    draftgate_drafts::served().last().unwrap()
+    draftgate_drafts::announced().last().unwrap()
 }
 
 #[tokio::test]
 async fn what_the_server_says_is_handed_on_in_order_and_a_stop_closes_as_the_draft_says() {
-    for draft in draftgate_drafts::served() {
+    for draft in draftgate_drafts::announced() {
         let (server, record) = saying(1000, Then::Stays).await;
         let mut running = feed(&server, draft);
         for number in 1..=1000 {
@@ -195,7 +195,7 @@ async fn what_the_server_says_is_handed_on_in_order_and_a_stop_closes_as_the_dra
 #[tokio::test(start_paused = true)]
 async fn whatever_ends_the_connection_it_is_made_again_within_a_second() {
     for then in [Then::Closes, Then::Vanishes] {
-        for draft in draftgate_drafts::served() {
+        for draft in draftgate_drafts::announced() {
             let (server, record) = saying(1, then).await;
             let mut running = feed(&server, draft);
             // Under way at the end, a message may be lost: one that vanishes

@@ -32,7 +32,7 @@ async fn what_the_client_asked_for_is_asked_for_in_every_draft() {
             HeaderValue::from_static("192.0.2.7"),
         ),
     ];
-    for draft in draftgate_drafts::served() {
+    for draft in draftgate_drafts::announced() {
         let server = Server::of_all().await;
         let upstream = Upstream::new(in_draft(settings(&[server.ws("")]), draft));
         let ask = Ask {
@@ -115,7 +115,7 @@ async fn behind(
         seen.heads.lock().unwrap().push(octets);
         input.advance(preface);
     }
-    let speaks: Vec<_> = draftgate_drafts::served().collect();
+    let speaks: Vec<_> = draftgate_drafts::announced().collect();
     echo(stream, input, seen, &speaks, b"").await;
 }
 
@@ -124,7 +124,7 @@ async fn every_draft_is_spoken_over_a_unix_socket() {
     let path = Path::new("every-draft");
     let seen = over_unix(&path, 0);
     let address = format!("unix:{}", path.0.display());
-    for draft in draftgate_drafts::served() {
+    for draft in draftgate_drafts::announced() {
         for (address, asked) in [
             (address.clone(), "/chat?x=1"),
             (format!("{address}:/plc"), "/plc?x=1"),
@@ -176,7 +176,7 @@ async fn a_header_of_the_proxy_protocol_stands_before_everything() {
         let path = Path::new(&format!("proxy-{length}"));
         let unix = over_unix(&path, length);
         let tcp = Server::start(move |tcp, seen| behind(tcp, length, seen)).await;
-        for draft in draftgate_drafts::served() {
+        for draft in draftgate_drafts::announced() {
             for (address, seen) in [
                 (tcp.ws(""), &tcp.seen),
                 (format!("unix:{}", path.0.display()), &unix),

@@ -64,7 +64,7 @@ async fn status_reason_fields_and_body_are_handed_back_in_every_draft() {
     let chunked =
         format!("{head}Transfer-Encoding: chunked\r\n\r\n4\r\n<p>w\r\n5\r\nho?\r\n\r\n0\r\n\r\n");
     let to_the_end = format!("{head}\r\n<p>who?\r\n");
-    for draft in draftgate_drafts::served() {
+    for draft in draftgate_drafts::announced() {
         for answer in [&plain, &chunked, &to_the_end] {
             let (in_draft, answer) = answered(answer.as_str(), Drafts::Named(vec![draft])).await;
             assert_eq!(in_draft, draft);
@@ -121,12 +121,12 @@ async fn of_a_body_of_1_mib_64_kib_are_handed_back() {
 
 #[tokio::test]
 async fn of_several_drafts_the_last_answer_counts() {
-    let all = || Drafts::Named(draftgate_drafts::served().collect());
-    let last = draftgate_drafts::served().last().unwrap();
+    let all = || Drafts::Named(draftgate_drafts::announced().collect());
+    let last = draftgate_drafts::announced().last().unwrap();
     let (draft, answer) = answered("HTTP/1.1 400 Bad\r\n\r\nwhat?", all()).await;
     assert_eq!((draft, &answer.body[..]), (last, &b"what?"[..]));
     let (draft, answer) = answered("HTTP/1.1 404 Not\r\n\r\n", all()).await;
-    let first = draftgate_drafts::served().next().unwrap();
+    let first = draftgate_drafts::announced().next().unwrap();
     assert_eq!((draft, answer.status), (first, 404));
 }
 

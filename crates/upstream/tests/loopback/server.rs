@@ -85,7 +85,7 @@ impl Server {
 
     /// An echo in every draft.
     pub(crate) async fn of_all() -> Self {
-        Self::echo(draftgate_drafts::served().collect(), "").await
+        Self::echo(draftgate_drafts::announced().collect(), "").await
     }
 
     /// Answers every request with `answer`, and closes.

@@ -185,8 +185,8 @@ async fn where_it_is_wished_only_one_opening_goes_to_a_host_at_a_time() {
 
 #[tokio::test]
 async fn a_server_that_needs_a_moment_has_it_between_two_drafts_too() {
-    let draft = draftgate_drafts::served().next().unwrap();
-    let newest = draftgate_drafts::served().last().unwrap();
+    let draft = draftgate_drafts::announced().next().unwrap();
+    let newest = draftgate_drafts::announced().last().unwrap();
     let server = Server::echo(vec![draft], "HTTP/1.1 400 No\r\n\r\n").await;
     let pause = Duration::from_millis(300);
     let upstream = bounded(&server, |settings| {

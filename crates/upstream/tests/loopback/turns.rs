@@ -275,7 +275,7 @@ async fn fickle() -> (Server, Arc<AtomicBool>) {
     let server = Server::start(move |tcp, seen| {
         let fails = shared.load(Ordering::Relaxed);
         async move {
-            let speaks: Vec<_> = draftgate_drafts::served().filter(|_| !fails).collect();
+            let speaks: Vec<_> = draftgate_drafts::announced().filter(|_| !fails).collect();
             echo(tcp, BytesMut::new(), seen, &speaks, b"").await;
         }
     })
@@ -285,7 +285,7 @@ async fn fickle() -> (Server, Arc<AtomicBool>) {
 
 /// In one draft: each connection is one try.
 fn one_draft(settings: Settings) -> Settings {
-    let newest = draftgate_drafts::served().last().unwrap();
+    let newest = draftgate_drafts::announced().last().unwrap();
     let mut settings = settings;
     settings.client.drafts = draftgate_client::Drafts::Named(vec![newest]);
     settings
