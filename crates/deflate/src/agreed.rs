@@ -51,6 +51,10 @@ impl Agreement {
 }
 
 impl Agreed for Agreement {
+    fn name(&self) -> &'static str {
+        self.name.token()
+    }
+
     fn field(&self) -> String {
         self.field.clone()
     }

@@ -56,6 +56,7 @@ pub(crate) fn write(entry: &Entry, closed: &Closed, throttle: &Throttle) {
         origin = about.said.origin(),
         path = about.said.path(),
         subprotocol = about.said.subprotocol(),
+        extension = about.extension,
         user = about.said.user(),
         quirks = about.quirks.names(),
         upstream = upstream.map(|(address, _)| address),

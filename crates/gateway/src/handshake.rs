@@ -16,6 +16,7 @@ use draftgate_conn::{Handler, Settings};
 use draftgate_core::{Capabilities, Codec, Draft, Limits, Message, Outgoing, Role};
 use draftgate_drafts::{
     Detection, RandomKeys,
+    compression::{self, Agreed},
     opening::{self, ConnectProtocol, Head, LengthFrames, RefusalKind, Terms, tokens},
 };
 use http::{Method, header, request::Parts};
@@ -94,6 +95,8 @@ pub(crate) struct About {
     pub(crate) http2: bool,
     pub(crate) quirks: Applied,
     pub(crate) capabilities: Capabilities,
+    /// The name of the extension that was agreed on.
+    pub(crate) extension: Option<&'static str>,
     pub(crate) said: Said,
     pub(crate) tally: Arc<Tally>,
 }
@@ -172,8 +175,7 @@ pub(crate) async fn decide(request: &Request, asked: Asked<'_>) -> Result<Opened
         accept: route.accept_length_frames,
     };
     let extension = route.compression.as_ref();
-    let extension =
-        extension.and_then(|it| draftgate_drafts::compression::agree(draft, &parts.headers, it));
+    let extension = extension.and_then(|it| compression::agree(draft, &parts.headers, it));
     // What the draft itself refuses reaches no service, no server behind it, and
     // nobody who is asked about the client.
     let accepted = |subprotocol: Option<&str>, limits: Limits| {
@@ -300,6 +302,7 @@ pub(crate) async fn decide(request: &Request, asked: Asked<'_>) -> Result<Opened
             http2: ConnectProtocol::of(parts).is_some(),
             quirks,
             capabilities: acceptor.capabilities(length_frames),
+            extension: extension.as_deref().map(Agreed::name),
             said,
             tally,
         },

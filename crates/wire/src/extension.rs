@@ -75,6 +75,9 @@ pub trait Unpack: Debug + Send {
 
 /// An extension that was agreed on in an opening.
 pub trait Agreed: Debug + Send + Sync {
+    /// Its name, as the client offered it.
+    fn name(&self) -> &'static str;
+
     /// What the server answers in `Sec-WebSocket-Extensions`.
     fn field(&self) -> String;
 

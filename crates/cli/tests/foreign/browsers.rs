@@ -1,7 +1,7 @@
 //! Real browsers: PhantomJS 1.9.8, a WebKit of 2011 that speaks hixie-76,
-//! PhantomJS 2.1.1, one of 2013 that speaks hybi-13, and today's Chromium. All sit
-//! at the chat page and read each other; and the old ones speak to `/echo` by
-//! themselves, without the page's JavaScript in between.
+//! PhantomJS 2.1.1 and QtWebKit 5.212, of 2013 and 2016, which speak hybi-13, and
+//! today's Chromium. All sit at the chat page and read each other; and the oldest
+//! speak to `/echo` by themselves, without the page's JavaScript in between.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -15,7 +15,7 @@ use serde_json::json;
 
 use crate::child::Child;
 use crate::gateway::Gateway;
-use crate::programs::{chromium, folder, phantomjs, phantomjs_2};
+use crate::programs::{chromium, folder, phantomjs, phantomjs_2, qtwebkit};
 use crate::servers::started;
 use crate::{clients, peers};
 
@@ -29,18 +29,22 @@ struct Visitor {
 }
 
 #[test]
-fn foreign_browsers_of_2011_of_2013_and_of_today_read_each_other() {
-    read_each_other("", Gateway::start());
+fn foreign_browsers_of_2011_of_2013_of_2016_and_of_today_read_each_other() {
+    read_each_other("", Gateway::start(), [None; 4]);
 }
 
-/// That of 2011 compresses nothing, that of 2013 per frame, today's per message.
+/// That of 2011 compresses nothing, those of 2013 and 2016 per frame, today's per
+/// message.
 #[test]
 fn foreign_browsers_read_each_other_whatever_each_compresses() {
     let bus = "service = \"bus\"\n";
     let compressed = format!("{bus}compression = true\ncompression-least = 1\n");
     for context in ["", "compression-context = true\n"] {
         let text = embedded(bus, &format!("{compressed}{context}"));
-        read_each_other("compressed-", Gateway::with("browsers-compressed", &text));
+        let gateway = Gateway::with("browsers-compressed", &text);
+        let webkit = Some("x-webkit-deflate-frame");
+        let agreed = [None, Some("permessage-deflate"), webkit, webkit];
+        read_each_other("compressed-", gateway, agreed);
     }
 }
 
@@ -78,7 +82,8 @@ fn embedded(route: &str, otherwise: &str) -> String {
     text.replace(":8080", ":0")
 }
 
-fn read_each_other(pictures_of: &str, mut gateway: Gateway) {
+/// `agreed` are the extensions that their lines name, in the order of the alphabet.
+fn read_each_other(pictures_of: &str, mut gateway: Gateway, agreed: [Option<&str>; 4]) {
     let visitors = [
         Visitor {
             name: "PhantomJS",
@@ -93,6 +98,13 @@ fn read_each_other(pictures_of: &str, mut gateway: Gateway) {
             draft: "hybi-13",
             shown: "hybi-13 = RFC 6455",
             says: "Good night from 2013",
+        },
+        Visitor {
+            name: "QtWebKit",
+            browser: qtwebkit("qtwebkit-chat.py"),
+            draft: "hybi-13",
+            shown: "hybi-13 = RFC 6455",
+            says: "Good morning from 2016",
         },
         Visitor {
             name: "Chromium",
@@ -153,10 +165,16 @@ fn read_each_other(pictures_of: &str, mut gateway: Gateway) {
     let mut drafts = heard.map(|_| {
         let line = gateway.access_line();
         assert_eq!(line["subprotocol"], "draftgate.envelope", "{line}");
-        line["draft"].clone()
+        let extension = line["extension"].as_str().map(str::to_owned);
+        (line["draft"].as_str().unwrap().to_owned(), extension)
     });
-    drafts.sort_by_key(ToString::to_string);
-    assert_eq!(drafts, ["hixie-76", "hybi-13", "hybi-13"]);
+    drafts.sort();
+    let wanted = ["hixie-76", "hybi-13", "hybi-13", "hybi-13"].map(str::to_owned);
+    let agreed = agreed.map(|name| name.map(str::to_owned));
+    assert_eq!(
+        drafts.to_vec(),
+        wanted.into_iter().zip(agreed).collect::<Vec<_>>()
+    );
 }
 
 #[test]

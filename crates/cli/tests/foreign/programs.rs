@@ -86,6 +86,17 @@ pub(crate) fn chromium(script: &str) -> Command {
     node(script)
 }
 
+/// A Python script beside this file that drives Debian's QtWebKit.
+pub(crate) fn qtwebkit(script: &str) -> Command {
+    installed("/usr/lib/python3/dist-packages/PyQt5/QtWebKitWidgets.abi3.so");
+    // Debian's packages are for Debian's Python.
+    let mut command = Command::new("/usr/bin/python3");
+    command
+        .env("QT_QPA_PLATFORM", "offscreen")
+        .arg(beside(script));
+    command
+}
+
 /// Debian's curl.
 pub(crate) fn curl() -> Command {
     let mut curl = Command::new(installed("/usr/bin/curl"));

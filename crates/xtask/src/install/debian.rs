@@ -8,7 +8,7 @@ use super::fetched::Python;
 use super::{InstallError, is_root, on_path, run};
 
 /// Debian's packages, always needed.
-const DEBIAN: [&str; 26] = [
+const DEBIAN: [&str; 27] = [
     "chromium",
     "curl",
     "dpkg-dev",
@@ -27,6 +27,7 @@ const DEBIAN: [&str; 26] = [
     "pkg-config",
     "prometheus",
     "python3-jsonschema",
+    "python3-pyqt5.qtwebkit",
     "ruby-em-websocket",
     "ruby-websocket",
     "squid",
