@@ -21,6 +21,9 @@ pub struct Strictness {
     pub unmasked: bool,
     /// A key of hybi-04 on may have 15 octets. For single clients.
     pub short_key: bool,
+    /// A client of hybi-04 masks with the connection's key itself, and not with what
+    /// is derived from it for each frame. For single clients.
+    pub connection_mask: bool,
 }
 
 /// The words of [`Strictness`], in the order of its first fields; the others are
@@ -34,6 +37,7 @@ impl Strictness {
         lenient: false,
         unmasked: false,
         short_key: false,
+        connection_mask: false,
     };
 
     /// What `word` says beside what was said before.

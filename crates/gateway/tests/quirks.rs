@@ -19,6 +19,8 @@ use draftgate_gateway::{
     quirks_table,
 };
 use draftgate_vectors::load;
+use sha1::{Digest, Sha1};
+use tokio::io::AsyncWriteExt;
 
 type Test = Pin<Box<dyn Future<Output = ()>>>;
 
@@ -39,6 +41,7 @@ fn test_of(row: &str) -> Test {
         "no-origin" => Box::pin(no_origin()),
         "location-without-query" => Box::pin(location_without_query()),
         "short-key" => Box::pin(short_key()),
+        "mask-of-connection" => Box::pin(mask_of_connection()),
         "unmasked" => Box::pin(unmasked()),
         row => panic!("{row} has no test: write one"),
     }
@@ -334,6 +337,46 @@ async fn short_key() {
     refused(address, &ws).await;
     let (_running, address) = gateway(quirk(Quirk::ShortKey, QuirkFor::All));
     opens(address, &with(&ws, "Accept: */*")).await;
+}
+
+/// With the head that was recorded, and frames for the nonce of this connection.
+async fn mask_of_connection() {
+    let recorded = sent("hybi-04/text.client-lws-b75c02661.server-lws-b75c02661");
+    let end = memchr::memmem::find(&recorded, b"\r\n\r\n").unwrap() + 4;
+    let lws = std::str::from_utf8(&recorded[..end]).unwrap();
+    let value = |head: &str, name: &str| {
+        let line = head.lines().find_map(|line| line.strip_prefix(name));
+        line.unwrap_or_else(|| panic!("{name} is not in {head}"))
+            .to_owned()
+    };
+    let key = value(lws, "Sec-WebSocket-Key: ");
+    // "hi" and a close, each under the same key, whatever stands in front.
+    let frames = |head: &str| {
+        let nonce = value(head, "Sec-WebSocket-Nonce: ");
+        let all = [&key, &nonce, "61AC5F19-FBBA-4540-B96F-6561F1AB40A8"].concat();
+        let mask: [u8; 20] = Sha1::digest(all).into();
+        [&b"\x84\x02hi"[..], b"\x81\x00"].map(|frame| {
+            let masked = frame.iter().zip(mask).map(|(octet, key)| octet ^ key);
+            [b"\x37\xfa\x21\x3d".to_vec(), masked.collect()].concat()
+        })
+    };
+    let (log, _guard) = captured();
+    let (_running, address) = gateway(quirk(Quirk::MaskOfConnection, QuirkFor::Recognised));
+    let (mut raw, head) = opens(address, lws).await;
+    raw.write(frames(&head).concat()).await;
+    assert_eq!(raw.rest().await, b"\x84\x02hi\x81\x00");
+    assert_eq!(line(&log, 1).await["quirks"], "mask-of-connection");
+    // Another program, and a route that says nothing, go by the draft: this is noise.
+    let (_running, by_the_draft) = gateway(config());
+    for (address, head) in [
+        (address, with(lws, "Accept: */*")),
+        (by_the_draft, lws.to_owned()),
+    ] {
+        let (mut raw, head) = opens(address, &head).await;
+        raw.write(frames(&head).concat()).await;
+        raw.tcp.shutdown().await.unwrap();
+        assert_ne!(raw.rest().await, b"\x84\x02hi\x81\x00", "{head}");
+    }
 }
 
 async fn unmasked() {

@@ -54,7 +54,7 @@ impl Masking {
     }
 
     pub(crate) fn connection(&self) -> Option<[u8; PERIOD]> {
-        self.0.as_ref()?.derived.map(|derived| derived.0)
+        self.0.as_ref()?.derived.map(|derived| derived.connection)
     }
 
     pub(crate) fn is_outgoing(&self) -> bool {
@@ -80,7 +80,11 @@ impl Masking {
 
 /// The key of a connection of hybi-04, from which that of each frame is made.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Derived([u8; PERIOD]);
+pub struct Derived {
+    connection: [u8; PERIOD],
+    /// It is used as it stands.
+    undivided: bool,
+}
 
 impl Derived {
     /// Of the texts of `Sec-WebSocket-Key` and `Sec-WebSocket-Nonce`.
@@ -89,17 +93,33 @@ impl Derived {
             .chain_update(key)
             .chain_update(nonce)
             .chain_update(GUID);
-        Self(hash.finalize().into())
+        Self::of_connection(hash.finalize().into())
     }
 
     /// As a codec tells it.
-    pub fn of_connection(mask: [u8; PERIOD]) -> Self {
-        Self(mask)
+    pub fn of_connection(connection: [u8; PERIOD]) -> Self {
+        Self {
+            connection,
+            undivided: false,
+        }
+    }
+
+    /// The same for all frames, whatever stands in front of them: as the
+    /// libwebsockets of May 2011 has it, which makes a key for each and does not use it.
+    #[must_use]
+    pub fn undivided(self) -> Self {
+        Self {
+            undivided: true,
+            ..self
+        }
     }
 
     /// What covers the whole frame behind `key`.
     pub(crate) fn of_frame(&self, key: [u8; KEY]) -> FrameKey {
-        let hash = Sha1::new().chain_update(key).chain_update(self.0);
+        if self.undivided {
+            return FrameKey::Long(self.connection);
+        }
+        let hash = Sha1::new().chain_update(key).chain_update(self.connection);
         FrameKey::Long(hash.finalize().into())
     }
 }
@@ -154,7 +174,7 @@ mod tests {
     #[test]
     fn the_worked_examples_of_hybi_04() {
         assert_eq!(
-            derived().0,
+            derived().connection,
             *b"\x63\x22\xa2\xad\xc0\x2b\xc4\x33\xe3\x89\x6d\x34\x41\x0b\x74\xbb\x77\x39\xf9\x60"
         );
         for (key, wire) in [

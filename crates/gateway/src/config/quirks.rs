@@ -16,19 +16,27 @@ pub enum Quirk {
     LocationWithoutQuery,
     /// A key of 15 octets in Version 8.
     ShortKey,
+    /// Frames of hybi-04 under the connection's key itself.
+    MaskOfConnection,
     /// Frames of a client without a mask, from hybi-07 on.
     Unmasked,
 }
 
 impl Quirk {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::LocationWithoutQuery, Self::ShortKey, Self::Unmasked];
+    pub const ALL: [Self; 4] = [
+        Self::LocationWithoutQuery,
+        Self::ShortKey,
+        Self::MaskOfConnection,
+        Self::Unmasked,
+    ];
 
     /// Its key in `quirks` of a route, which the log names it by.
     pub fn name(self) -> &'static str {
         match self {
             Self::LocationWithoutQuery => "location-without-query",
             Self::ShortKey => "short-key",
+            Self::MaskOfConnection => "mask-of-connection",
             Self::Unmasked => "unmasked",
         }
     }
@@ -38,6 +46,7 @@ impl Quirk {
         match self {
             Self::LocationWithoutQuery => draft == draftgate_drafts::WITHOUT_KEYS,
             Self::ShortKey => draft == draftgate_drafts::VERSION_ALIASED,
+            Self::MaskOfConnection => draftgate_drafts::masks_with_nonce(draft),
             Self::Unmasked => draftgate_drafts::has_mask_bit(draft),
         }
     }
@@ -63,15 +72,15 @@ pub enum QuirkFor {
 
 /// To whom a route applies each quirk.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Quirks([QuirkFor; 3]);
+pub struct Quirks([QuirkFor; 4]);
 
 impl Default for Quirks {
-    /// To nobody, if it lets in what the draft refuses; else to those that are
-    /// known to have it.
+    /// To nobody, if it is not what the draft says; else to those that are known to
+    /// have it.
     fn default() -> Self {
         Self(Quirk::ALL.map(|quirk| match quirk {
             Quirk::LocationWithoutQuery => QuirkFor::Recognised,
-            Quirk::ShortKey | Quirk::Unmasked => QuirkFor::Nobody,
+            Quirk::ShortKey | Quirk::MaskOfConnection | Quirk::Unmasked => QuirkFor::Nobody,
         }))
     }
 }

@@ -85,6 +85,7 @@ impl Applied {
         Strictness {
             unmasked: self.has(Quirk::Unmasked),
             short_key: self.has(Quirk::ShortKey),
+            connection_mask: self.has(Quirk::MaskOfConnection),
             ..strictness
         }
     }
@@ -132,6 +133,12 @@ mod tests {
         assert_eq!(Applied(all).names(), Some(names));
         assert_eq!(Applied(all).location("ws://a/b?c?d"), "ws://a/b");
         let loose = Applied(all).loosen(Strictness::STRICT);
-        assert!(loose.unmasked && loose.short_key && !loose.hybi_08 && !loose.lenient);
+        assert!(
+            loose.unmasked
+                && loose.short_key
+                && loose.connection_mask
+                && !loose.hybi_08
+                && !loose.lenient
+        );
     }
 }

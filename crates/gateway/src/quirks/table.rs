@@ -41,7 +41,7 @@ struct Known {
 
 use How::{Everybody, Key, Switched};
 
-const ROWS: [Row; 15] = [
+const ROWS: [Row; 16] = [
     Row {
         name: "answer-in-one-write",
         who: "embedded clients of hixie-76 that read once",
@@ -174,6 +174,20 @@ const ROWS: [Row; 15] = [
             "hybi-08/text.client-node-ws.server-faye01",
             "hybi-08/refused.key-invalid.15-octets",
         ],
+    },
+    Row {
+        name: "mask-of-connection",
+        who: "libwebsockets of May 2011 in hybi-04: XORs every frame with the key of the connection, where the draft makes another one of it for each frame",
+        done: "its frames are read under that key. Whoever masks as the draft says is not understood then, and the order of the fields, which tells this one, is that of others of 2011, too",
+        how: Switched(
+            Quirk::MaskOfConnection,
+            Known {
+                families: &["Jetty 7, libwebsockets 2011 or alike"],
+                agents: &[],
+            },
+        ),
+        source: "recorded",
+        vectors: &["hybi-04/text.client-lws-b75c02661.server-lws-b75c02661"],
     },
     Row {
         name: "unmasked",

@@ -23,6 +23,7 @@ async fn a_quirk_is_counted_where_it_is_applied() {
     for (quirk, count) in [
         ("location-without-query", 2.0),
         ("short-key", 0.0),
+        ("mask-of-connection", 0.0),
         ("unmasked", 0.0),
     ] {
         let name = format!("draftgate_quirks_total{{quirk=\"{quirk}\"}}");

@@ -120,7 +120,11 @@ impl Acceptor for Versioned {
         if let Some(keyed) = keyed.filter(|_| self.has_nonce()) {
             let nonce = Keyed::fresh(keys);
             head.push_text("Sec-WebSocket-Nonce", nonce.key())?;
-            masking = masking.derived(Derived::new(keyed.key(), nonce.key()));
+            let derived = Derived::new(keyed.key(), nonce.key());
+            masking = masking.derived(match terms.limits.strictness.connection_mask {
+                true => derived.undivided(),
+                false => derived,
+            });
         }
         if let Some(subprotocol) = terms.subprotocol {
             head.push_text("Sec-WebSocket-Protocol", subprotocol)?;
