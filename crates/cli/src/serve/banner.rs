@@ -6,6 +6,7 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
 };
 
+use draftgate_core::Draft;
 use draftgate_gateway::config::{Address, Config, Listener, Plugin, Route, Service};
 
 /// What is printed once the ports are open.
@@ -55,8 +56,7 @@ impl Banner {
         for route in &self.config.routes {
             let kind = route.service;
             let path = &route.path;
-            let drafts: Vec<String> = route.drafts.iter().map(|d| d.with_alias()).collect();
-            let drafts = drafts.join(", ");
+            let drafts = spoken(&route.drafts);
             let _ = writeln!(text, "  {kind:<5} ws{secure}://{at}{path}  ({drafts})");
             if let Some(upstream) = &route.upstream {
                 let to: Vec<String> = upstream.addresses.iter().map(Address::to_string).collect();
@@ -110,6 +110,17 @@ fn reachable(addr: SocketAddr) -> SocketAddr {
         ip => ip,
     };
     SocketAddr::new(ip, addr.port())
+}
+
+/// `drafts` by their names, or in a word if they are all that there are.
+fn spoken(drafts: &[Draft]) -> String {
+    let names: Vec<String> = drafts.iter().map(|draft| draft.with_alias()).collect();
+    match (names.as_slice(), draftgate_drafts::served().count()) {
+        ([first, .., last], all) if names.len() == all => {
+            format!("every draft, {first} to {last}")
+        }
+        _ => names.join(", "),
+    }
 }
 
 #[cfg(test)]
