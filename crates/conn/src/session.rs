@@ -143,7 +143,12 @@ impl Session {
             // Our head.
             self.clock.edges_mut().head = now.checked_add(self.settings.head_delay);
         }
+        let head = self.out.len();
         self.codec.start(&mut self.out);
+        if self.out.len() > head {
+            // The peer waits for what stands behind it.
+            self.clock.edges_mut().head = None;
+        }
     }
 
     /// Takes what a turn needs, from `scratch` where that has it. Where

@@ -16,6 +16,9 @@ pub enum SendError {
     /// The body of a control frame, or a Close reason, is over its 125 octets.
     #[error("a control frame holds at most 125 octets, this one has {0}")]
     ControlTooLong(usize),
+    /// Where longer messages are not sent by configuration, of so many octets.
+    #[error("a message of {0} octets is longer than what this connection is kept to")]
+    MessageTooLong(usize),
     /// The draft has no binary messages.
     #[error("{0} has no binary messages")]
     NoBinary(Draft),

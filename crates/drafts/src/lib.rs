@@ -133,10 +133,9 @@ pub fn spoken() -> impl Iterator<Item = Draft> {
     ACCEPTORS.iter().map(|acceptor| acceptor.draft())
 }
 
-/// Those of them that a gateway serves and a client opens, oldest first. hello-00 is
-/// read, written and explained; no suite of whole gateways has met it yet.
+/// Those of them that a gateway serves and a client opens, oldest first: all.
 pub fn served() -> impl Iterator<Item = Draft> {
-    spoken().filter(|draft| !has_hello(*draft))
+    spoken()
 }
 
 /// Those of them that a request announces, oldest first: all but hybi-01, which asks
@@ -190,6 +189,10 @@ pub fn served_traits() -> impl Iterator<Item = Traits> {
 /// `Origin` alone tells it from a port scanner.
 pub const WITHOUT_KEYS: Draft = Draft::Hixie75;
 
+/// The draft whose sides prove by frames of their own that they have read each
+/// other's nonce.
+pub const WITH_HELLO: Draft = Draft::Hello00;
+
 /// The draft that travelled as Version 8 under all of its numbers up to 12.
 pub const VERSION_ALIASED: Draft = Draft::Hybi08;
 
@@ -221,6 +224,12 @@ pub fn has_hello(draft: Draft) -> bool {
 pub fn masks_with_nonce(draft: Draft) -> bool {
     let frames = acceptor(draft).map(|acceptor| acceptor.frames());
     matches!(frames, Ok(Frames::Hybi(layout)) if layout.masked == Masked::Derived)
+}
+
+/// Whether what a client of `draft` sends is right for one connection alone, because
+/// the server draws a nonce for each.
+pub fn hangs_on_nonce(draft: Draft) -> bool {
+    masks_with_nonce(draft) || has_hello(draft)
 }
 
 /// Whether `draft` is spoken and has ping.

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use draftgate_conn::{Handler, Settings};
 use draftgate_core::{Capabilities, Codec, Draft, Limits, Message, Outgoing, Role};
 use draftgate_drafts::{
-    Detection, RandomKeys,
+    Detection, FixedKeys, KeySource, RandomKeys, WITH_HELLO,
     compression::{self, Agreed},
     opening::{self, ConnectProtocol, Head, LengthFrames, RefusalKind, Terms, tokens},
 };
@@ -31,7 +31,7 @@ use crate::{
     forwarded::Forwarded,
     front::Body,
     peer::Peer,
-    public_url,
+    profile, public_url,
     quirks::{Applied, Told},
     rules::Rules,
     said::Said,
@@ -146,7 +146,8 @@ pub(crate) async fn decide(request: &Request, asked: Asked<'_>) -> Result<Opened
         return Err(refuse(draftgate_drafts::not_served(draft)));
     }
     let acceptor = draftgate_drafts::acceptor(draft).map_err(refuse)?;
-    if !route.speaks(draft) {
+    let profile = asked.listener.profile;
+    if !route.speaks(draft) || !profile::speaks(profile, draft) {
         return Err(refuse(RefusalKind::DraftNotEnabled.into()).with(draft.with_alias()));
     }
     let public = public_url::reached(
@@ -174,6 +175,7 @@ pub(crate) async fn decide(request: &Request, asked: Asked<'_>) -> Result<Opened
         send: route.binary == BinaryPolicy::LengthFrame,
         accept: route.accept_length_frames,
     };
+    let capabilities = profile::capabilities(profile, acceptor.capabilities(length_frames));
     let extension = route.compression.as_ref();
     let extension = extension.and_then(|it| compression::agree(draft, &parts.headers, it));
     // What the draft itself refuses reaches no service, no server behind it, and
@@ -189,10 +191,16 @@ pub(crate) async fn decide(request: &Request, asked: Asked<'_>) -> Result<Opened
             length_frames,
             extension: extension.as_deref(),
         };
-        let (enabled, keys) = (&route.drafts, &mut RandomKeys);
-        draftgate_drafts::accept_any_of(enabled, draft, parts, &terms, keys).map_err(refuse)
+        let enabled = &route.drafts;
+        let accept = |keys: &mut dyn KeySource| {
+            draftgate_drafts::accept_any_of(enabled, draft, parts, &terms, keys).map_err(refuse)
+        };
+        match route.hello.nonce.filter(|_| draft == WITH_HELLO) {
+            None => accept(&mut RandomKeys),
+            Some(nonce) => accept(&mut FixedKeys::new(nonce.0)),
+        }
     };
-    let limits = route.limits;
+    let limits = profile::bounded(profile, route.limits);
     let preferred = subprotocol::choose(route, &asked_for);
     let as_configured = accepted(preferred.as_deref(), limits)?;
 
@@ -238,7 +246,7 @@ pub(crate) async fn decide(request: &Request, asked: Asked<'_>) -> Result<Opened
         may_publish: rights.publish,
         channel,
         draft,
-        capabilities: acceptor.capabilities(length_frames),
+        capabilities,
         subprotocols: &seen.subprotocols,
         subprotocol: subprotocol.as_deref(),
         origin,
@@ -251,7 +259,7 @@ pub(crate) async fn decide(request: &Request, asked: Asked<'_>) -> Result<Opened
         None => subprotocol,
     };
     let told = subprotocol.as_deref().or(seen.echoed);
-    let granted = admitted.limits(route);
+    let granted = profile::bounded(profile, admitted.limits(route));
     let mut accepted = match told == preferred.as_deref() && granted == limits {
         true => as_configured,
         false => accepted(told, granted)?,
@@ -291,7 +299,7 @@ pub(crate) async fn decide(request: &Request, asked: Asked<'_>) -> Result<Opened
     );
     Ok(Opened {
         head: accepted.head,
-        codec: accepted.codec,
+        codec: profile::held(profile, accepted.codec),
         session,
         settings,
         expires: admitted.expires,
@@ -301,7 +309,7 @@ pub(crate) async fn decide(request: &Request, asked: Asked<'_>) -> Result<Opened
             draft,
             http2: ConnectProtocol::of(parts).is_some(),
             quirks,
-            capabilities: acceptor.capabilities(length_frames),
+            capabilities,
             extension: extension.as_deref().map(Agreed::name),
             said,
             tally,
@@ -319,7 +327,7 @@ fn detected(
         without_origin: route.hixie_75_without_origin,
         version_aliases: route.version_aliases,
         short_keys,
-        websocket_method: false,
+        websocket_method: route.hello.websocket_method,
     };
     let mut short_key = false;
     let draft = draftgate_drafts::detect(parts, options(false)).or_else(|refusal| {

@@ -39,6 +39,7 @@ mod page;
 mod peer;
 mod policy;
 mod ports;
+mod profile;
 mod proxied;
 mod public_url;
 mod quirks;

@@ -55,6 +55,10 @@ impl Acceptor for Upgrade {
         machine(Masking::incoming(), Limits::default()).capabilities()
     }
 
+    fn octets_after_answer(&self) -> usize {
+        SERVERS
+    }
+
     fn octets_of_hello(&self) -> [usize; 2] {
         [CLIENTS, SERVERS]
     }

@@ -23,6 +23,8 @@ pub(crate) fn of(draft: Draft) -> Vec<(&'static str, &'static str)> {
         None if goes_on(draft) => {
             "passes the head on and holds the eight octets back until it is answered"
         }
+        // Of the fields it compares none is changed.
+        None if draftgate_drafts::has_hello(draft) => "passes it on",
         None => "passes it on, and adds fields to the answer before those that are compared",
         Some(_) => "passes it on",
     };

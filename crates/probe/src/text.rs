@@ -197,15 +197,20 @@ impl Request {
             {
                 let _ = writeln!(out, "  {}", line.escape_debug());
             }
-            let behind = self
-                .draft
-                .and_then(|draft| draftgate_drafts::acceptor(draft).ok())
-                .map_or(0, |acceptor| acceptor.octets_after_answer());
-            if behind > 0 {
-                let _ = writeln!(
+            let acceptor = self.draft.map(draftgate_drafts::acceptor);
+            let behind = match &acceptor {
+                Some(Ok(acceptor)) => {
+                    (acceptor.octets_after_answer(), acceptor.octets_after_head())
+                }
+                _ => (0, 0),
+            };
+            match behind {
+                (0, _) => {}
+                (octets, 0) => drop(writeln!(out, "  and {octets} octets")),
+                (octets, _) => drop(writeln!(
                     out,
-                    "  and {behind} octets, once those behind the request are there"
-                );
+                    "  and {octets} octets, once those behind the request are there"
+                )),
             }
         }
         if !self.others.is_empty() {

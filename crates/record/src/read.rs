@@ -49,9 +49,9 @@ fn as_server(draft: Draft, client: &Bytes, server: &Bytes) -> Expectation {
         Err(refusal) => return of_refusal(&refusal),
     };
     let mut facts = facts(&accepted, server);
-    let proof = acceptor(draft).map_or(0, |acceptor| acceptor.octets_after_answer());
+    let challenged = acceptor(draft).is_ok_and(|acceptor| acceptor.octets_after_head() > 0);
     let (mut found, wrote) = heard(accepted.codec, client.slice(head..));
-    if found.ends.after_opening() && proof > 0 {
+    if found.ends.after_opening() && challenged {
         facts.md5 = wrote.first_chunk().copied();
     }
     found.answer = facts;

@@ -11,10 +11,10 @@ use std::{
 use anstream::{AutoStream, ColorChoice};
 use bytes::Bytes;
 use draftgate_client::Connection;
-use draftgate_core::Role;
+use draftgate_core::{Draft, Role};
 use draftgate_drafts::{
-    compression,
-    dissect::{Live, Unit, frames_of},
+    acceptor, compression,
+    dissect::{Live, Unit, frames_of, stream},
 };
 use draftgate_explain::{Look, unit};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -47,11 +47,20 @@ impl<S> Tapped<S> {
 /// The frames of both sides, shown when they are whole; what is left of one
 /// when the connection is over.
 pub(crate) struct Frames {
+    /// What the client sends in front of all frames (hello-00), until it is whole.
+    hello: Option<Hello>,
     client: Live,
     server: Live,
     look: Look,
     screen: Screen,
     begun: bool,
+}
+
+/// The beginning of a HELLO.
+struct Hello {
+    draft: Draft,
+    size: usize,
+    octets: Vec<u8>,
 }
 
 impl std::fmt::Debug for Frames {
@@ -65,14 +74,25 @@ impl Frames {
     /// if nothing is known of the draft's frames.
     pub(crate) fn new(connection: &Connection, screen: Screen, follow: bool) -> Option<Self> {
         let agreed = compression::recorded(&connection.request, &connection.head);
+        let draft = connection.codec.draft();
+        let hello = acceptor(draft).map_or(0, |acceptor| acceptor.octets_of_hello()[0]);
         let side = |from| {
             let frames = frames_of(&*connection.codec, from, Bytes::new()).ok()?;
+            let frames = match from {
+                Role::Client => frames.starting_at(hello as u64),
+                Role::Server => frames,
+            };
             Some(Live::new(
                 frames,
                 agreed.as_ref().map(|it| it.reading(from)),
             ))
         };
         Some(Self {
+            hello: (hello > 0).then(|| Hello {
+                draft,
+                size: hello,
+                octets: Vec::new(),
+            }),
             client: side(Role::Client)?,
             server: side(Role::Server)?,
             look: Look {
@@ -86,6 +106,10 @@ impl Frames {
 
     /// `from` said `octets`.
     pub(crate) fn said(&mut self, from: Role, octets: &[u8]) {
+        let octets = match from {
+            Role::Client => self.behind_hello(octets),
+            Role::Server => octets,
+        };
         let side = match from {
             Role::Client => &mut self.client,
             Role::Server => &mut self.server,
@@ -100,6 +124,23 @@ impl Frames {
             }
         }
         show(&self.screen, &self.look, &mut self.begun, whole);
+    }
+
+    /// What follows the client's HELLO, which is shown when it is whole.
+    fn behind_hello<'o>(&mut self, octets: &'o [u8]) -> &'o [u8] {
+        let Some(hello) = &mut self.hello else {
+            return octets;
+        };
+        let lacking = hello.size - hello.octets.len();
+        let (own, behind) = octets.split_at(octets.len().min(lacking));
+        hello.octets.extend_from_slice(own);
+        if own.len() == lacking
+            && let Some(Hello { draft, octets, .. }) = self.hello.take()
+        {
+            let whole = stream(draft, Role::Client, octets);
+            show(&self.screen, &self.look, &mut self.begun, whole);
+        }
+        behind
     }
 }
 

@@ -19,6 +19,12 @@ fn em_websocket() -> (Child, String) {
     started("em-websocket", &mut any.unwrap().command())
 }
 
+/// The drafts in which something foreign serves.
+fn behind() -> Vec<Draft> {
+    let served = |draft: &Draft| !peers::WITHOUT_SERVER.contains(draft);
+    draftgate_drafts::announced().filter(served).collect()
+}
+
 /// The gateway behind something that speaks the PROXY protocol to it, with a
 /// route for each of `drafts` to `upstream`.
 fn gateway(name: &str, upstream: &str, drafts: &[Draft], more: &str) -> Gateway {
@@ -67,7 +73,7 @@ fn foreign_haproxy_in_front_and_nginx_behind() {
     let (mut server, host) = em_websocket();
     let plain = [(INNER, &*host), ("proxy_protocol on;", "")];
     let nginx = Proxy::nginx("nginx", &plain);
-    let drafts: Vec<Draft> = draftgate_drafts::announced().collect();
+    let drafts = behind();
     let mut gateway = gateway("haproxy-nginx", &nginx.address, &drafts, "");
     let haproxy = Proxy::haproxy("haproxy", &[(INNER, gateway.host())]);
     all_meet(&mut gateway, &haproxy.address, &mut server, &drafts);
@@ -86,7 +92,7 @@ fn foreign_nginx_in_front_and_haproxy_with_the_proxy_protocol_behind() {
         (" send-proxy-v2", ""),
     ];
     let haproxy = Proxy::haproxy("haproxy", &accepting);
-    let drafts: Vec<Draft> = draftgate_drafts::announced().collect();
+    let drafts = behind();
     let more = "upstream-proxy-protocol = true";
     let mut gateway = gateway("nginx-haproxy", &haproxy.address, &drafts, more);
     let nginx = Proxy::nginx("nginx", &[(INNER, gateway.host())]);
@@ -96,8 +102,8 @@ fn foreign_nginx_in_front_and_haproxy_with_the_proxy_protocol_behind() {
 /// They pass what they understand: drafts with a version.
 #[test]
 fn foreign_http_proxies_behind_pass_drafts_with_a_version() {
-    let drafts = draftgate_drafts::announced().filter(|draft| draft.version().is_some());
-    let drafts: Vec<Draft> = drafts.collect();
+    let mut drafts = behind();
+    drafts.retain(|draft| draft.version().is_some());
     for (name, hop) in [
         ("http-nginx", nginx_of_http as fn(&str) -> Proxy),
         ("http-haproxy", haproxy_of_http),

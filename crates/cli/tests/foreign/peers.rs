@@ -169,11 +169,16 @@ peers! {
 }
 
 /// Drafts that no foreign client speaks: recorded exchanges are their judge.
-pub(crate) const WITHOUT_CLIENT: [Draft; 4] =
-    [Draft::Hybi02, Draft::Hybi04, Draft::Hybi05, Draft::Hybi06];
+pub(crate) const WITHOUT_CLIENT: [Draft; 5] = [
+    Draft::Hybi02,
+    Draft::Hello00,
+    Draft::Hybi04,
+    Draft::Hybi05,
+    Draft::Hybi06,
+];
 
 /// Drafts that no foreign server speaks.
-pub(crate) const WITHOUT_SERVER: [Draft; 1] = [Draft::Hybi04];
+pub(crate) const WITHOUT_SERVER: [Draft; 2] = [Draft::Hello00, Draft::Hybi04];
 
 /// The peer that a test is named after, in the draft that it is named after.
 pub(crate) fn client(peer: &str, draft: &str) -> Meeting {

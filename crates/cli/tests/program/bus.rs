@@ -8,8 +8,13 @@ use crate::{
 
 /// A client that is open, and so on the bus.
 fn joined(draft: &str, url: &str) -> Running {
-    let mut client = draftgate(["connect", "-v", "--draft", draft, url]).start();
+    let mut client = draftgate(["connect", "-v", "--slash", "--draft", draft, url]).start();
     client.stderr.line_with("connected to");
+    if draft == "hello-00" {
+        // The gateway says nothing when it has read the HELLO: a pong tells.
+        client.write("/ping\n");
+        client.stderr.line_with("pong");
+    }
     client
 }
 

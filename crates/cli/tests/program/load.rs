@@ -128,6 +128,28 @@ fn each_scenario_measures_the_gateway_in_all_drafts() {
     gateway.stop();
 }
 
+/// The prototype of the draft held five. Both sides of a connection take a file, so
+/// that the gateway's and the clients' are in processes of their own.
+#[test]
+fn ten_thousand_clients_of_hello_00_are_open_at_once() {
+    let gateway = gateway(&[]);
+    let arguments = [
+        "idle",
+        "--connections",
+        "10000",
+        "--use",
+        "1",
+        "--settle",
+        "1ms",
+    ];
+    let arguments = [&arguments[..], &["--draft", "hello-00"]].concat();
+    let result = measured(&gateway, "/echo", &arguments);
+    assert_eq!(result["messages"], 10_000, "{result}");
+    assert_eq!(result["errors"]["total"], 0, "{result}");
+    assert_eq!(result["refused"]["total"], 0, "{result}");
+    gateway.stop();
+}
+
 #[test]
 fn the_table_says_who_was_in_the_way() {
     let gateway = gateway(&[]);

@@ -105,7 +105,9 @@ fn both_heads_are_shown_as_they_went_over_the_wire_in_every_draft() {
             let size = head(octets);
             wanted += &shown(sign, octets, size);
             if behind > 0 {
-                let _ = writeln!(wanted, "{sign} {}", hex(&octets[size..size + behind]));
+                for line in octets[size..size + behind].chunks(16) {
+                    let _ = writeln!(wanted, "{sign} {}", hex(line));
+                }
             }
         }
         assert_eq!(ended.stderr, wanted, "{draft}");

@@ -219,7 +219,9 @@ impl Reader {
         if let Some(note) = closed {
             return self.unknown(offset, octets.slice(offset..), note);
         }
-        let behind = self.draft.and_then(|draft| acceptor(draft).ok());
+        // A HELLO comes next.
+        let draft = self.draft.filter(|draft| !crate::has_hello(*draft));
+        let behind = draft.and_then(|draft| acceptor(draft).ok());
         let (size, what) = match self.from {
             Role::Client => (behind.map_or(0, |a| a.octets_after_head()), What::Challenge),
             Role::Server => (behind.map_or(0, |a| a.octets_after_answer()), What::Digest),

@@ -116,6 +116,9 @@ impl Stage {
             codec.receive(&mut answer, &mut out),
             Ok(Some(Event::Opened))
         );
+        // A HELLO, in the draft that has one.
+        probe.feed(&out.take_all());
+        settle().await;
         Self {
             codec,
             probe,

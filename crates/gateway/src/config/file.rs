@@ -16,6 +16,7 @@ use super::{
     lists::{self, Chosen},
     policy,
     problem::{Place, Problem},
+    profile,
     reader::{Reader, Said, Table, Tables, Value, Wrong},
     record, rights, routes,
     shown::{Shown, without_secrets},
@@ -282,6 +283,7 @@ fn listeners(top: &mut Table<'_>, shared: &Listener) -> Vec<Listener> {
     for mut table in tables {
         let mut listener = shared.clone();
         address(&mut table, &mut listener, &mut taken);
+        profile::read(&mut table, &mut listener);
         table.set("page", &mut listener.page);
         listener.public_url = table.value("public-url");
         table.unless_said("trusted-proxies", Shown::nothing());

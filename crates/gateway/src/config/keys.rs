@@ -102,8 +102,9 @@ mod tests {
 
     #[test]
     fn the_embedded_configuration_is_the_default() {
+        let served: Vec<_> = draftgate_drafts::served().collect();
         assert_eq!(
-            Config::embedded(&SPOKEN, &Environment::default()).unwrap(),
+            Config::embedded(&served, &Environment::default()).unwrap(),
             Config::default()
         );
     }

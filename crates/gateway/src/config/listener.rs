@@ -41,6 +41,8 @@ pub struct Listener {
     pub http2: bool,
     /// The TLS that it speaks; `None`: none.
     pub tls: Option<super::Tls>,
+    /// Somebody's server of the time that it is like, for study; `None`: none.
+    pub profile: Option<super::Profile>,
     /// How much.
     pub limits: ListenerLimits,
     /// How long.
@@ -58,6 +60,7 @@ impl Default for Listener {
             proxy_protocol: false,
             http2: true,
             tls: None,
+            profile: None,
             limits: ListenerLimits::default(),
             timeouts: Timeouts::default(),
         }

@@ -12,7 +12,7 @@ use draftgate_core::{Draft, Limits};
 use draftgate_translate::BinaryPolicy;
 
 use super::{
-    Allowed, Auth, Compression, HttpDoor, Origins, PathPattern, Quirks, RateSaid, Upstream,
+    Allowed, Auth, Compression, Hello, HttpDoor, Origins, PathPattern, Quirks, RateSaid, Upstream,
 };
 
 /// See [`Route::queue`].
@@ -81,6 +81,8 @@ pub struct Route {
     /// Whether `Sec-WebSocket-Version` 9 to 12 is taken for 8. Off: hybi-09 to
     /// -12 travelled as 8, and only a broken client says otherwise.
     pub version_aliases: bool,
+    /// What is done for clients of hello-00 beyond the draft.
+    pub hello: Hello,
     /// To whom which quirk is applied.
     pub quirks: Quirks,
     /// What is served over plain HTTP (bus and clock).
@@ -117,6 +119,7 @@ impl Route {
             hixie_75_without_origin: false,
             upstream: None,
             version_aliases: false,
+            hello: Hello::default(),
             quirks: Quirks::default(),
             http: HttpDoor::default(),
             interval: Duration::from_secs(1),
@@ -132,6 +135,7 @@ impl Route {
             subscribe: Allowed::default(),
             rate: RateSaid::default(),
             compression: None,
+            hello: Hello::default(),
             quirks: Quirks::default(),
             ..route.clone()
         };

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{
     Allowed, BinaryPolicy, Heartbeat, PathPattern, Route, Service, auth, census, compression,
     file::{Shared, octets, route_limits},
-    http,
+    hello, http,
     lists::{self, Chosen, names_of},
     problem::{Place, Problem, listed},
     quirks,
@@ -137,6 +137,7 @@ fn one(
     table.set("version-aliases", &mut route.version_aliases);
     lists::strictness(&mut table, &mut route.limits.strictness);
     route.compression = compression::read(&mut table);
+    hello::read(&mut table, &mut route.hello);
     quirks::read(&mut table, &mut route.quirks);
     table.set("heartbeat-interval", &mut route.heartbeat_interval);
     heartbeat(&mut table, &mut route);

@@ -7,7 +7,7 @@ use std::{
 };
 
 use draftgate_core::Draft;
-use draftgate_drafts::{STRICTEST, VERSION_ALIASED};
+use draftgate_drafts::{STRICTEST, VERSION_ALIASED, WITH_HELLO};
 
 use super::{
     Address, Config, Drafts, Heartbeat, OriginRule, Service, Site, TlsWarning, Upstream,
@@ -277,6 +277,7 @@ fn route_warnings(route: &super::Route, warnings: &mut Vec<Warning>) {
     let strictness = route.limits.strictness;
     for (on, said, draft) in [
         (route.version_aliases, "version-aliases", VERSION_ALIASED),
+        (route.hello.is_said(), "hello-00", WITH_HELLO),
         (strictness.hybi_08, "strictness = hybi-08", VERSION_ALIASED),
         (strictness.lenient, "strictness = lenient", STRICTEST),
     ] {

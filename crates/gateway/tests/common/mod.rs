@@ -8,9 +8,9 @@
 mod lines;
 mod offered;
 
-use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::VecDeque, future::Future, net::SocketAddr, sync::Arc, time::Duration};
 
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use draftgate_core::{Close, Closing, Codec, Draft, Event, Limits, Message, Outbox, Outgoing};
 use draftgate_drafts::{
     Detection, RandomKeys,
@@ -62,6 +62,11 @@ pub(crate) const HYBI_13: &str = "GET /echo HTTP/1.1\r\nHost: example.com\r\nUpg
      Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
      Origin: http://localhost\r\nSec-WebSocket-Version: 13\r\n\r\n";
 
+/// The opening of hello-00, whose nonce is that of Microsoft's client.
+pub(crate) const HELLO_00: &str = "GET /echo HTTP/1.1\r\nHost: example.com\r\nUpgrade: WebSocket\r\n\
+     Connection: Upgrade\r\nOrigin: http://localhost\r\nSec-WebSocket-Draft: 3\r\n\
+     Sec-WebSocket-Nonce: A23F2BCA452DDE01\r\n\r\n";
+
 /// The opening request of `draft` on `/echo`, hixie-76's without its key3.
 pub(crate) fn opening(draft: Draft) -> String {
     match draft {
@@ -69,6 +74,7 @@ pub(crate) fn opening(draft: Draft) -> String {
         Draft::Hixie76 | Draft::Hybi01 => HIXIE_76.to_owned(),
         Draft::Hybi02 => challenged("2"),
         Draft::Hybi03 => challenged("3"),
+        Draft::Hello00 => HELLO_00.to_owned(),
         draft => versioned(draft),
     }
 }
@@ -245,6 +251,8 @@ pub(crate) struct Client {
     pub(crate) subprotocol: Option<String>,
     read: BytesMut,
     pub(crate) out: Outbox,
+    /// What came before it was asked for.
+    early: VecDeque<Event>,
 }
 
 impl Client {
@@ -335,9 +343,22 @@ impl Client {
             subprotocol: connected.subprotocol,
             read,
             out: Outbox::new(),
+            early: VecDeque::new(),
         };
         client.codec.start(&mut client.out);
         assert_eq!(client.event().await, Some(Event::Opened), "{draft}");
+        if draftgate_drafts::has_hello(draft) {
+            // The gateway says nothing when it has read the HELLO: a pong tells.
+            client.say(Outgoing::Ping(Bytes::new())).await;
+            let mut early = Vec::new();
+            while let Some(event) = client.event().await {
+                match event {
+                    Event::Pong(_) => break,
+                    greeting => early.push(greeting),
+                }
+            }
+            client.early.extend(early);
+        }
         client
     }
 
@@ -380,6 +401,7 @@ impl Client {
             subprotocol: terms.subprotocol.map(str::to_owned),
             read,
             out,
+            early: VecDeque::new(),
         };
         server.codec.start(&mut server.out);
         server.flush().await;
@@ -406,6 +428,9 @@ impl Client {
 
     /// The next event; `None` when TCP has ended.
     pub(crate) async fn event(&mut self) -> Option<Event> {
+        if let Some(event) = self.early.pop_front() {
+            return Some(event);
+        }
         loop {
             let event = self.codec.receive(&mut self.read, &mut self.out).unwrap();
             self.flush().await;

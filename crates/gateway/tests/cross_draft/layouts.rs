@@ -11,6 +11,8 @@ pub(crate) enum Layout {
     Sentinel { marker: bool },
     /// A header with MORE where all later ones have FIN, and no mask.
     Hybi01,
+    /// A header, and no mask.
+    Hello00,
     /// A header; a mask of 20 octets, another for each frame, over the whole frame.
     Hybi04,
     /// A header, and a mask of four octets over the whole frame; whether a close
@@ -21,10 +23,11 @@ pub(crate) enum Layout {
 }
 
 /// Each of them.
-pub(crate) const LAYOUTS: [Layout; 7] = [
+pub(crate) const LAYOUTS: [Layout; 8] = [
     Layout::Sentinel { marker: false },
     Layout::Sentinel { marker: true },
     Layout::Hybi01,
+    Layout::Hello00,
     Layout::Hybi04,
     Layout::Hybi06 { letter: true },
     Layout::Hybi06 { letter: false },
@@ -36,6 +39,7 @@ pub(crate) fn layout(draft: Draft) -> Layout {
         Draft::Hixie75 => Layout::Sentinel { marker: false },
         Draft::Hixie76 => Layout::Sentinel { marker: true },
         Draft::Hybi01 | Draft::Hybi02 | Draft::Hybi03 => Layout::Hybi01,
+        Draft::Hello00 => Layout::Hello00,
         Draft::Hybi04 => Layout::Hybi04,
         Draft::Hybi05 => Layout::Hybi06 { letter: true },
         Draft::Hybi06 => Layout::Hybi06 { letter: false },
@@ -125,7 +129,7 @@ pub(crate) fn clients(fin: bool, frame: Frame, payload: &[u8], layout: Layout) -
     let (mut octets, header) = plain(fin, frame, payload, layout);
     match layout {
         Layout::Sentinel { .. } => panic!("no frame of hixie has a header"),
-        Layout::Hybi01 | Layout::Hybi04 => octets,
+        Layout::Hybi01 | Layout::Hello00 | Layout::Hybi04 => octets,
         Layout::Hybi06 { .. } => [&KEY[..], &under(KEY, &octets)].concat(),
         Layout::Hybi07 => {
             octets[1] |= 0x80;
@@ -177,7 +181,10 @@ pub(crate) fn unmasked(
     connection: Option<&[u8; 20]>,
 ) -> Vec<u8> {
     let layout = layout(draft);
-    if matches!(layout, Layout::Sentinel { .. } | Layout::Hybi01) {
+    if matches!(
+        layout,
+        Layout::Sentinel { .. } | Layout::Hybi01 | Layout::Hello00
+    ) {
         return octets.split().to_vec();
     }
     let mut plain = Vec::new();

@@ -95,7 +95,7 @@ pub(crate) fn ending_to(role: Role, ending: &Ending, draft: Draft) -> Vec<u8> {
             Role::Client => Role::Server,
             Role::Server => Role::Client,
         })),
-        (Ending::Frame(None), Layout::Hybi01 | Layout::Hybi04) => close(b""),
+        (Ending::Frame(None), Layout::Hybi01 | Layout::Hello00 | Layout::Hybi04) => close(b""),
         (Ending::Frame(told), Layout::Hybi06 { letter: false } | Layout::Hybi07) => {
             let body = told.as_ref().map_or_else(Vec::new, |told| {
                 [&told.code.to_be_bytes(), &told.reason.as_bytes()[..]].concat()

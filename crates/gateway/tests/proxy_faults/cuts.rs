@@ -174,6 +174,8 @@ async fn upstream(mut tcp: TcpStream) {
     out.put(&accepted.head.to_bytes());
     codec.start(&mut out);
     while codec.receive(&mut read, &mut out) != Ok(Some(Event::Opened)) {
+        // The other side may wait for a HELLO.
+        let _ = soon("write", tcp.write_all(&out.take_all())).await;
         if !more(&mut tcp, &mut read).await {
             return;
         }

@@ -3,15 +3,15 @@
 //! server's own decision.
 
 use draftgate_core::{Role, Rule};
-use draftgate_drafts::{masks_with_nonce, served};
+use draftgate_drafts::{hangs_on_nonce, served};
 use draftgate_vectors::{Action, Ends, Stated, Vector};
 
 use super::target::Target;
 use crate::offline::gap;
 
-/// Why what a client of hybi-04 sent says nothing to another server.
+/// Why what a client of hybi-04 or hello-00 sent says nothing to another server.
 pub(super) const NONCE: &str =
-    "its client masks with a nonce of that one server; judged without a network";
+    "its client masks or proves with a nonce of that one server; judged without a network";
 
 /// The tag of exchanges whose outcome is a matter of how a server is set up.
 pub const FRONT_END: &str = "front-end";
@@ -24,7 +24,7 @@ pub(super) fn inapplicable(vector: &Vector, target: &Target, stated: &Stated) ->
     if !served().any(|draft| draft == vector.about.draft) {
         return Some(format!("not spoken here: {}", vector.about.draft));
     }
-    if masks_with_nonce(vector.about.draft) {
+    if hangs_on_nonce(vector.about.draft) {
         return Some(NONCE.to_owned());
     }
     if stated.ends == Ends::Nothing && !vector.steps.iter().any(waits) {

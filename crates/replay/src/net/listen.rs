@@ -4,7 +4,7 @@
 
 use draftgate_core::{Close, Closing, Event, Outgoing, Role};
 use draftgate_drafts::{
-    RandomKeys, acceptor, compression, masks_with_nonce, opening::LengthFrames, served,
+    RandomKeys, acceptor, compression, hangs_on_nonce, opening::LengthFrames, served,
 };
 use draftgate_vectors::{Action, Ending, Ends, Expectation, Stated, Vector, shown};
 use tokio::net::TcpStream;
@@ -40,7 +40,7 @@ pub fn inapplicable(vector: &Vector) -> Option<String> {
     if !served().any(|draft| draft == vector.about.draft) {
         return Some(format!("not spoken here: {}", vector.about.draft));
     }
-    if masks_with_nonce(vector.about.draft) {
+    if hangs_on_nonce(vector.about.draft) {
         return Some(NONCE.to_owned());
     }
     if is_limit(stated) {

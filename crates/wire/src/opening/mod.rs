@@ -89,7 +89,7 @@ pub trait Acceptor: Debug + Sync {
     }
 
     /// Octets that belong to the answer although they follow its empty line
-    /// (the challenge's answer of hixie-76).
+    /// (the challenge's answer of hixie-76, the HELLO of hello-00).
     fn octets_after_answer(&self) -> usize {
         0
     }
