@@ -100,6 +100,17 @@ fn of(attempt: &Attempt, refusal: &Refusal) -> Finding {
             new(attempt, Kind::UpgradeOther, seen)
         }
         RefusalKind::AnswerField => new(attempt, Kind::FieldMissing, seen),
+        RefusalKind::AnswerHello => {
+            let behind = attempt.body();
+            let hello = draftgate_drafts::acceptor(attempt.draft)
+                .map_or(0, |acceptor| acceptor.octets_after_answer());
+            let behind = &behind[..behind.len().min(hello)];
+            new(
+                attempt,
+                Kind::HelloWrong,
+                format!("{seen}: {}", quote::hex(behind)),
+            )
+        }
         RefusalKind::AnswerLocation => new(attempt, Kind::LocationMismatch, located(attempt, seen)),
         RefusalKind::AnswerOrigin => new(attempt, Kind::OriginEchoed, seen),
         RefusalKind::AnswerStatusLine => new(attempt, Kind::AnswerRewritten, rewritten(attempt)),
@@ -131,9 +142,11 @@ fn beside(attempt: &Attempt, answer: &Answer) -> Vec<Finding> {
         found.push(new(attempt, Kind::AnswerSlow, seen));
     }
     let asked = asked(attempt);
-    // hixie's own checks speak of it; from hybi-04 on it is allowed.
+    // hixie's own checks speak of it; in hello-00 and from hybi-04 on it is allowed.
+    let is_allowed =
+        attempt.draft.version().is_some() || draftgate_drafts::has_hello(attempt.draft);
     if let Some(opened) = attempt.opened()
-        && attempt.draft.version().is_some()
+        && is_allowed
         && !asked.is_empty()
         && opened.connected.subprotocol.is_none()
     {

@@ -223,6 +223,11 @@ findings! {
         "HAProxy refuses the request itself: the server never saw it";
         "HAProxy in `mode http` takes no WebSocket request without Sec-WebSocket-Key";
         "set `mode tcp` on frontend and backend (with `send-proxy-v2` the address of the client is kept)"
+    /// The server's HELLO does not prove that it read our nonce.
+    HelloWrong "hello-wrong" Fault Likely;
+        "the server's HELLO does not prove that it read our nonce";
+        "the server does not compute it as this draft says (Resin's client never looked), or speaks another draft";
+        "try the other drafts; if it is meant to speak this one, correct the server"
     /// The name has no address.
     HostUnknown "host-unknown" Fault Shown;
         "the name has no address";

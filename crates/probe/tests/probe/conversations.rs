@@ -24,7 +24,9 @@ async fn opening(then: Then) -> Server {
         };
         let mut out = draftgate_core::Outbox::new();
         codec.start(&mut out);
-        // The proof, where there is one behind the head.
+        // The head goes first, with the HELLO where there is one: a client answers it.
+        tcp.write_all(&answer.to_bytes()).await.unwrap();
+        tcp.write_all(&out.take_all()).await.unwrap();
         while codec.state() == draftgate_core::State::Opening {
             let _ = codec.receive(&mut received, &mut out);
             if codec.state() == draftgate_core::State::Opening
@@ -33,8 +35,8 @@ async fn opening(then: Then) -> Server {
                 return;
             }
         }
-        let octets = [&answer.to_bytes()[..], &out.take_all()].concat();
-        tcp.write_all(&octets).await.unwrap();
+        // The proof, where there is one behind the head.
+        tcp.write_all(&out.take_all()).await.unwrap();
         match then {
             Then::Nothing => std::future::pending().await,
             Then::End => end(tcp, b"").await,

@@ -23,9 +23,10 @@ fn remove(head: &mut Head, name: &str) {
         .retain(|(own, _)| !own.eq_ignore_ascii_case(name));
 }
 
-/// Whether the answers of `draft` have a field of that kind.
+/// Whether a client of `draft` compares Origin and Location. Those of hello-00 are
+/// given both, and none that is known looks at them.
 fn has_location(draft: Draft) -> bool {
-    draftgate_drafts::demands_origin(draft)
+    draftgate_drafts::demands_origin(draft) && !draftgate_drafts::has_hello(draft)
 }
 
 /// With `change` each draft that `is` concerned works if it is judged leniently,
@@ -202,6 +203,10 @@ async fn a_proof_that_is_not_ours_is_found() {
         assert!(seen.contains("73 69 78 74 65 65 6e"), "{seen}");
         assert!(!report.works(), "{draft}");
     }
+    let report = server.probed(draftgate_drafts::WITH_HELLO).await;
+    let seen = &finding(&report, Kind::HelloWrong).seen;
+    assert!(seen.contains("73 69 78 74 65 65 6e"), "{seen}");
+    assert!(!report.works());
 }
 
 #[tokio::test]
