@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use draftgate_core::{Codec, Draft, Event, Limits, Outbox, Outgoing};
 use draftgate_drafts::RandomKeys;
-use draftgate_drafts::opening::{Ask, LengthFrames, Offer};
+use draftgate_drafts::opening::{Ask, LengthFrames, Offer, Refusal};
 
 /// The watchdog.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -39,8 +39,13 @@ pub(crate) fn offer(draft: Draft, host: &str, resource: &str, subprotocols: &[&s
 }
 
 impl Ours {
-    /// Connects to `host` in `draft`; the server must agree to `subprotocol`.
-    pub(crate) fn open(draft: Draft, host: &str, subprotocol: Option<&str>) -> Self {
+    /// Connects to `host` in `draft`; the server must agree to `subprotocol`. What is
+    /// refused of its answer is for the caller to judge.
+    pub(crate) fn open(
+        draft: Draft,
+        host: &str,
+        subprotocol: Option<&str>,
+    ) -> Result<Self, Refusal> {
         let subprotocols: Vec<&str> = subprotocol.into_iter().collect();
         let Offer {
             request,
@@ -52,7 +57,7 @@ impl Ours {
         let mut received = BytesMut::new();
         let connected = loop {
             read(&mut stream, &mut received);
-            if let Some(connected) = pending.answer(&mut received).unwrap() {
+            if let Some(connected) = pending.answer(&mut received)? {
                 break connected;
             }
         };
@@ -65,7 +70,7 @@ impl Ours {
         };
         ours.codec.start(&mut ours.out);
         assert_eq!(ours.hear(), Event::Opened);
-        ours
+        Ok(ours)
     }
 
     pub(crate) fn say(&mut self, what: Outgoing) {

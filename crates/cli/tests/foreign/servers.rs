@@ -8,6 +8,7 @@ use std::process::Command;
 
 use bytes::Bytes;
 use draftgate_core::{Close, Closing, Event, Message, Outgoing};
+use draftgate_drafts::opening::RefusalKind;
 use serde_json::{Value, json};
 
 use crate::child::{Child, Ended};
@@ -144,6 +145,26 @@ fn connect_once_understood(meeting: &Meeting, server: &mut Child, host: &str) ->
     server.fail("it read key3 wrongly too often for chance")
 }
 
+/// The same with the codec alone.
+fn open_once_understood(meeting: &Meeting, server: &mut Child, host: &str) -> Ours {
+    for _ in 0..STRIPPED {
+        let opened = Ours::open(meeting.draft, host, None);
+        let event = server.any_event();
+        let name = meeting.name();
+        match opened {
+            Ok(ours) => {
+                assert_eq!(event["event"], "open", "{name}");
+                return ours;
+            }
+            Err(refusal) => {
+                assert_eq!(event["event"], "stripped", "{name}: {refusal}");
+                assert_eq!(refusal.kind, RefusalKind::AnswerChallenge, "{name}");
+            }
+        }
+    }
+    server.fail("it read key3 wrongly too often for chance")
+}
+
 fn is_refused(mut client: Child, meeting: &Meeting, code: &str) {
     client.end_stdin();
     let Ended { code: exit, stderr } = client.end();
@@ -162,8 +183,7 @@ fn the_codec_converses(meeting: &Meeting, server: &mut Child, host: &str) {
     if !able.binary {
         return; // nothing to say that the command has not said
     }
-    let mut ours = Ours::open(meeting.draft, host, None);
-    server.event("open");
+    let mut ours = open_once_understood(meeting, server, host);
     let long = Bytes::from(octets().repeat(300));
     for octets in [Bytes::from(octets()), Bytes::new(), long] {
         let message = Message::Binary(octets);
