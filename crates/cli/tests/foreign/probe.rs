@@ -189,12 +189,14 @@ fn foreign_nginx_writes_its_own_head_and_lets_key3_through_once_there_is_an_answ
     let gateway = Gateway::with("probe-http", &block("draftgate behind http"));
     let proxy = nginx(gateway.host());
     let report = probed(&format!("ws://{}/bus/chat", proxy.address), &[]);
-    for draft in without_version().filter(|draft| !goes_on(*draft)) {
+    // hello-00 has no field that nginx changes.
+    let rewritten = |draft: &Draft| !goes_on(*draft) && !draftgate_drafts::has_hello(*draft);
+    for draft in without_version().filter(rewritten) {
         assert_eq!(verdict(&report, draft), "works-if", "{draft}: {report:#}");
         assert_eq!(found(&report, draft), ["answer-rewritten"]);
         assert!(documented(draft)[1].ends_with("before those that are compared"));
     }
-    for draft in with_version().chain(without_version().filter(|draft| goes_on(*draft))) {
+    for draft in with_version().chain(without_version().filter(|draft| !rewritten(draft))) {
         assert_eq!(verdict(&report, draft), "works", "{draft}: {report:#}");
     }
     assert_eq!(
@@ -244,7 +246,8 @@ fn foreign_tls_that_ends_in_front_of_a_server_shows_in_its_location() {
     ];
     let proxy = Proxy::haproxy("haproxy with tls", &changes);
     let report = probed(&format!("wss://{}/echo", proxy.address), &["--insecure"]);
-    for draft in without_version() {
+    // The server takes hello-00 for hixie-75, and no HELLO comes.
+    for draft in without_version().filter(|draft| !draftgate_drafts::has_hello(*draft)) {
         assert_eq!(verdict(&report, draft), "works-if", "{draft}: {report:#}");
         assert!(
             found(&report, draft).contains(&"location-mismatch"),
