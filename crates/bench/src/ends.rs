@@ -127,14 +127,14 @@ pub fn decode(
 
 #[cfg(test)]
 mod tests {
-    use draftgate_drafts::{RandomKeys, served};
+    use draftgate_drafts::{RandomKeys, spoken};
 
     use super::*;
     use crate::payload::{SIZES, mixed};
 
     #[test]
     fn what_one_end_of_any_draft_sends_the_other_decodes() {
-        for draft in served() {
+        for draft in spoken() {
             for size in SIZES {
                 let (mut client, mut server) = pair(draft, &mut RandomKeys);
                 let message = Message::from(mixed(size));

@@ -121,13 +121,13 @@ impl Delivery for Seat {
 
 #[cfg(test)]
 mod tests {
-    use draftgate_drafts::served;
+    use draftgate_drafts::spoken;
 
     use super::*;
 
     #[test]
     fn text_and_binary_reach_every_subscriber_of_mixed_drafts() {
-        let drafts: Vec<Draft> = served().collect();
+        let drafts: Vec<Draft> = spoken().collect();
         for encoding in [Encoding::Shared, Encoding::Each] {
             let audience = Audience::new(20, &drafts, encoding);
             assert_eq!(audience.publish("Hello".into()), 20);

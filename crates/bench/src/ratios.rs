@@ -21,7 +21,7 @@ use draftgate_bench::{
     turns::{Contender, Standing, compare},
 };
 use draftgate_core::{Draft, Message, Outbox};
-use draftgate_drafts::{RandomKeys, served};
+use draftgate_drafts::{RandomKeys, spoken};
 use draftgate_wire::{Utf8, mask};
 
 const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
@@ -41,7 +41,7 @@ const AUDIENCE: usize = 1000;
 fn main() -> ExitCode {
     keep_memory();
     let wanted = env::args().nth(1).unwrap_or_default();
-    let drafts: Vec<Draft> = served().collect();
+    let drafts: Vec<Draft> = spoken().collect();
     let mut judged = Vec::new();
     table(&wanted, "mask", |size| {
         let standings = masking(size);

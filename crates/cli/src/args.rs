@@ -176,32 +176,14 @@ pub(crate) struct Log {
     pub(crate) format: Option<LogFormat>,
 }
 
-/// Every draft that is spoken over a network, for help.
+/// Every draft that is spoken, for help.
 pub(crate) fn spoken_names() -> String {
-    names(draftgate_drafts::served())
-}
-
-/// Every draft whose octets can be shown, for help.
-pub(crate) fn shown_names() -> String {
-    names(draftgate_drafts::spoken())
-}
-
-fn names(drafts: impl Iterator<Item = Draft>) -> String {
-    let names: Vec<String> = drafts.map(Draft::with_alias).collect();
+    let names: Vec<String> = draftgate_drafts::spoken().map(Draft::with_alias).collect();
     names.join(", ")
 }
 
-/// A draft by any of its names, if it is spoken over a network.
+/// A draft by any of its names, if it is spoken.
 pub(crate) fn spoken_draft(name: &str) -> Result<Draft, String> {
-    let draft = shown_draft(name)?;
-    match draftgate_drafts::served().any(|served| served == draft) {
-        true => Ok(draft),
-        false => Err(draftgate_drafts::not_served(draft).to_string()),
-    }
-}
-
-/// A draft by any of its names, if its octets can be shown.
-pub(crate) fn shown_draft(name: &str) -> Result<Draft, String> {
     let draft: Draft =
         name.parse().map_err(
             |error: draftgate_core::UnknownDraft| match nearest_draft(name) {
@@ -277,7 +259,7 @@ mod tests {
     #[test]
     fn help_names_every_draft_that_is_spoken() {
         let help = Args::command().render_long_help().to_string();
-        for draft in draftgate_drafts::served() {
+        for draft in draftgate_drafts::spoken() {
             assert!(help.contains(&draft.with_alias()), "{draft}: {help}");
         }
     }

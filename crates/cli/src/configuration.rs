@@ -23,7 +23,7 @@ const EVERY_PATH: &str = "/{rest}";
 
 /// Every draft that this build speaks, oldest first.
 pub(crate) fn spoken() -> Vec<Draft> {
-    draftgate_drafts::served().collect()
+    draftgate_drafts::spoken().collect()
 }
 
 /// The configuration that the arguments and the environment ask for.

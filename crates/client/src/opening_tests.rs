@@ -78,7 +78,7 @@ fn versions_are_read_from_lists_and_repeated_fields() {
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_is_taken_at_any_cut_and_what_is_behind_it_left() {
-    for draft in draftgate_drafts::served() {
+    for draft in draftgate_drafts::spoken() {
         let length = offer(draft).1.len();
         for cut in 0..=length + BEHIND.len() {
             let (opened, probe, answer) = opening(draft);
@@ -104,7 +104,7 @@ async fn an_answer_is_taken_at_any_cut_and_what_is_behind_it_left() {
 async fn informational_answers_before_the_one_that_counts_are_passed_over() {
     const FIRST: &str =
         "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
-    for draft in draftgate_drafts::served() {
+    for draft in draftgate_drafts::spoken() {
         for cut in 0..=FIRST.len() {
             let (opened, probe, answer) = opening(draft);
             settle().await;
@@ -133,7 +133,7 @@ async fn informational_answers_before_the_one_that_counts_are_passed_over() {
 
 #[tokio::test(start_paused = true)]
 async fn informational_answers_without_end_are_an_answer() {
-    for draft in draftgate_drafts::served() {
+    for draft in draftgate_drafts::spoken() {
         let (opened, probe, _) = opening(draft);
         probe.feed(&b"HTTP/1.1 100 Continue\r\n\r\n".repeat(100));
         let refused = opened.await.unwrap();
@@ -152,7 +152,7 @@ async fn informational_answers_without_end_are_an_answer() {
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_octet_by_octet_is_an_answer() {
-    for draft in draftgate_drafts::served() {
+    for draft in draftgate_drafts::spoken() {
         let (opened, probe, answer) = opening(draft);
         probe.dribble(&answer);
         let (connected, received) = opened.await.unwrap().unwrap();
@@ -162,7 +162,7 @@ async fn an_answer_octet_by_octet_is_an_answer() {
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_stops_anywhere_is_told_with_how_much_came() {
-    for draft in draftgate_drafts::served() {
+    for draft in draftgate_drafts::spoken() {
         let length = offer(draft).1.len();
         for cut in 0..length {
             let (opened, probe, answer) = opening(draft);
@@ -188,7 +188,7 @@ async fn an_answer_that_stops_anywhere_is_told_with_how_much_came() {
 
 #[tokio::test(start_paused = true)]
 async fn a_server_that_does_not_read_is_given_up() {
-    for draft in draftgate_drafts::served() {
+    for draft in draftgate_drafts::spoken() {
         let (opened, probe, _) = opening(draft);
         probe.accept(Some(7));
         let silent = opened.await.unwrap();
@@ -202,7 +202,7 @@ async fn a_server_that_does_not_read_is_given_up() {
 
 #[tokio::test(start_paused = true)]
 async fn a_connection_that_breaks_is_told() {
-    for draft in draftgate_drafts::served() {
+    for draft in draftgate_drafts::spoken() {
         let (opened, probe, answer) = opening(draft);
         probe.feed(&answer[..20]);
         probe.fail_read(ErrorKind::ConnectionReset);
@@ -218,7 +218,7 @@ async fn a_connection_that_breaks_is_told() {
 
 #[tokio::test(start_paused = true)]
 async fn any_octet_may_be_wrong_and_the_opening_ends() {
-    for draft in draftgate_drafts::served() {
+    for draft in draftgate_drafts::spoken() {
         let length = offer(draft).1.len();
         let mut refused = 0;
         for at in 0..length {
@@ -237,7 +237,7 @@ async fn any_octet_may_be_wrong_and_the_opening_ends() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_no_answer_is_refused_without_waiting_for_its_end() {
-    for draft in draftgate_drafts::served() {
+    for draft in draftgate_drafts::spoken() {
         for (octets, kind) in [
             (vec![b'x'; 40 << 10], RefusalKind::AnswerTooLong),
             (vec![0xff; 17 << 10], RefusalKind::AnswerTooLong),
@@ -266,7 +266,7 @@ async fn what_is_no_answer_is_refused_without_waiting_for_its_end() {
 
 #[tokio::test(start_paused = true)]
 async fn the_body_of_a_refusal_is_waited_for_a_second_and_cut() {
-    for draft in draftgate_drafts::served() {
+    for draft in draftgate_drafts::spoken() {
         let (opened, probe, _) = opening(draft);
         probe.feed(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 99\r\n\r\nnot h");
         settle().await;

@@ -30,7 +30,7 @@ impl Drafts {
         match self {
             Self::Named(drafts) => drafts.clone(),
             Self::Auto => {
-                let mut drafts: Vec<_> = draftgate_drafts::served()
+                let mut drafts: Vec<_> = draftgate_drafts::spoken()
                     .filter(|draft| draft.version().is_some())
                     .collect();
                 drafts.reverse();

@@ -258,7 +258,7 @@ mod tests {
     fn only_drafts_that_demand_an_origin_claim_one() {
         let url: Url = "ws://TV.example:8080/".parse().unwrap();
         let under_tls: Url = "wss://TV.example/".parse().unwrap();
-        for draft in draftgate_drafts::served() {
+        for draft in draftgate_drafts::spoken() {
             let demands = draftgate_drafts::demands_origin(draft);
             let origin = |text: &str| demands.then(|| text.to_owned());
             assert_eq!(url.origin(draft), origin("http://tv.example:8080"));

@@ -133,15 +133,10 @@ pub fn spoken() -> impl Iterator<Item = Draft> {
     ACCEPTORS.iter().map(|acceptor| acceptor.draft())
 }
 
-/// Those of them that a gateway serves and a client opens, oldest first: all.
-pub fn served() -> impl Iterator<Item = Draft> {
-    spoken()
-}
-
 /// Those of them that a request announces, oldest first: all but hybi-01, which asks
 /// as hixie-76 and is told from it by the first octet behind the opening.
 pub fn announced() -> impl Iterator<Item = Draft> {
-    served().filter(|draft| *draft != UNANNOUNCED)
+    spoken().filter(|draft| *draft != UNANNOUNCED)
 }
 
 /// The draft that no request announces.
@@ -178,11 +173,6 @@ pub fn traits() -> impl Iterator<Item = Traits> {
             with_length_frames: acceptor.capabilities(with),
             bad_utf8: dialect.bad_utf8,
         })
-}
-
-/// The same of every draft that is [`served`].
-pub fn served_traits() -> impl Iterator<Item = Traits> {
-    traits().filter(|traits| served().any(|draft| draft == traits.draft))
 }
 
 /// The draft whose opening has no key of any kind: it proves nothing, and an
@@ -346,16 +336,7 @@ pub fn offerer(draft: Draft) -> Result<&'static dyn Offerer, Refusal> {
 
 /// Why `draft` cannot be spoken although it has a name.
 pub fn not_built(draft: Draft) -> Refusal {
-    none_of(spoken(), draft)
-}
-
-/// Why `draft` is not spoken over a network.
-pub fn not_served(draft: Draft) -> Refusal {
-    none_of(served(), draft)
-}
-
-fn none_of(drafts: impl Iterator<Item = Draft>, draft: Draft) -> Refusal {
-    let spoken: Vec<String> = drafts.map(Draft::with_alias).collect();
+    let spoken: Vec<String> = spoken().map(Draft::with_alias).collect();
     Refusal::with(
         RefusalKind::DraftNotBuilt,
         format!("{}; spoken are {}", draft.with_alias(), spoken.join(", ")),

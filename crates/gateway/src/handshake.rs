@@ -142,9 +142,6 @@ pub(crate) async fn decide(request: &Request, asked: Asked<'_>) -> Result<Opened
     let (draft, quirks) =
         detected(parts, route, &told).map_err(|refusal| with_http(route, refuse(refusal)))?;
     let draft = draftgate_drafts::among(&route.drafts, draft);
-    if !draftgate_drafts::served().any(|served| served == draft) {
-        return Err(refuse(draftgate_drafts::not_served(draft)));
-    }
     let acceptor = draftgate_drafts::acceptor(draft).map_err(refuse)?;
     let profile = asked.listener.profile;
     if !route.speaks(draft) || !profile::speaks(profile, draft) {

@@ -83,7 +83,7 @@ fn every_code_is_listed_by_symptom() {
 
 #[test]
 fn what_every_draft_is_told_stands_in_the_page_on_translation() {
-    let drafts: Vec<Traits> = draftgate_drafts::served_traits().collect();
+    let drafts: Vec<Traits> = draftgate_drafts::traits().collect();
     for (name, table) in [
         ("messages", table::message_table(&drafts)),
         ("policies", table::policy_table(&drafts)),

@@ -266,7 +266,7 @@ async fn one_connection_feeds_clients_of_every_draft_and_comes_back_by_itself() 
 }
 
 fn capabilities(draft: Draft) -> draftgate_core::Capabilities {
-    let traits = draftgate_drafts::served_traits().find(|it| it.draft == draft);
+    let traits = draftgate_drafts::traits().find(|it| it.draft == draft);
     traits.unwrap().capabilities
 }
 

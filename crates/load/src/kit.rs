@@ -49,7 +49,7 @@ impl Speech {
 }
 
 fn newest() -> Draft {
-    draftgate_drafts::served().last().unwrap_or(Draft::Hybi13)
+    draftgate_drafts::spoken().last().unwrap_or(Draft::Hybi13)
 }
 
 /// The messages of one sender, in the order in which they are sent, again and
@@ -220,7 +220,7 @@ mod tests {
 
     #[test]
     fn every_draft_has_frames_of_one_length_and_keys_of_their_own() {
-        for draft in draftgate_drafts::served() {
+        for draft in draftgate_drafts::spoken() {
             for payload in [0, 1, 16, 125, 126, 1024, 65_536] {
                 let rings: Arc<[Ring]> = [ring(0, payload, 8, false)].into();
                 let kit = Kit::new(Speech::Draft(draft), Arc::clone(&rings), &target()).unwrap();
@@ -252,7 +252,7 @@ mod tests {
 
     #[test]
     fn drafts_without_binary_refuse_it() {
-        for traits in draftgate_drafts::served_traits() {
+        for traits in draftgate_drafts::traits() {
             let rings: Arc<[Ring]> = [ring(0, 16, 4, true)].into();
             let kit = Kit::new(Speech::Draft(traits.draft), rings, &target());
             assert_eq!(kit.is_ok(), traits.capabilities.binary, "{}", traits.draft);

@@ -236,7 +236,7 @@ mod tests {
     #[test]
     fn messages_of_several_senders_may_be_cut_anywhere() {
         let target = Target::find("ws://127.0.0.1/bus/x".parse().unwrap(), false).unwrap();
-        for draft in draftgate_drafts::served() {
+        for draft in draftgate_drafts::spoken() {
             let rings = (0..3).map(|sender| ring(sender, 16, 2, false)).collect();
             let kit = Kit::new(Speech::Draft(draft), rings, &target).unwrap();
             let mut next = [0; 3];

@@ -66,7 +66,7 @@ impl Advice {
         };
         let mut connect = vec!["draftgate connect".to_owned()];
         // The newest is tried without being told.
-        if draftgate_drafts::served().last() != Some(*best) {
+        if draftgate_drafts::spoken().last() != Some(*best) {
             connect.push(format!("--draft {best}"));
         }
         let names = self.on_these_terms(report);

@@ -333,7 +333,7 @@ fn listed(attempt: &Attempt, seen: String, versions: &str) -> Finding {
     let ours: Vec<String> = versions
         .split(',')
         .filter_map(|version| version.trim().parse::<u8>().ok())
-        .filter_map(|version| draftgate_drafts::served().find(|d| d.version() == Some(version)))
+        .filter_map(|version| draftgate_drafts::spoken().find(|d| d.version() == Some(version)))
         .map(|draft| draft.name().to_owned())
         .collect();
     let found = new(

@@ -39,7 +39,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            drafts: draftgate_drafts::served().collect(),
+            drafts: draftgate_drafts::spoken().collect(),
             send: None,
             second: false,
             // A device that asks its own bus first; six drafts in a minute.

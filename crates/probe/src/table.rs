@@ -35,7 +35,7 @@ pub fn others_table() -> String {
         "| draft | {} |\n| --- | --- | --- | --- |\n",
         others::ASKED.join(" | ")
     );
-    for draft in draftgate_drafts::served() {
+    for draft in draftgate_drafts::spoken() {
         let said: Vec<&str> = others::of(draft)
             .into_iter()
             .map(|(_, said)| said)

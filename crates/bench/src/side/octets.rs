@@ -85,13 +85,13 @@ impl AsyncWrite for Single {
 
 #[cfg(test)]
 mod tests {
-    use draftgate_drafts::served;
+    use draftgate_drafts::spoken;
 
     use super::*;
 
     #[test]
     fn a_message_comes_back_octet_by_octet_in_every_draft() {
-        for draft in served() {
+        for draft in spoken() {
             assert!(per_octet(draft, 300) > 0.0, "{draft}");
         }
     }

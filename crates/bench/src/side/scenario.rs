@@ -5,7 +5,7 @@
 
 use draftgate_bench::servers::{Server, Service};
 use draftgate_core::Draft;
-use draftgate_drafts::served;
+use draftgate_drafts::spoken;
 
 use crate::contender::{Contender, Programs};
 use crate::load::Metric;
@@ -263,7 +263,7 @@ fn idle(scale: Scale, bus: bool, goal: f64) -> Scenario {
 /// -05 as it does those of hybi-06, but for a bit.
 fn measured() -> impl Iterator<Item = Draft> {
     let between = Draft::Hybi01..Draft::Hybi06;
-    served().filter(move |draft| !between.contains(draft))
+    spoken().filter(move |draft| !between.contains(draft))
 }
 
 /// Every other draft next to our own hybi-13; npm's websocket-driver, which speaks

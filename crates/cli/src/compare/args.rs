@@ -6,7 +6,7 @@ use clap::{ArgGroup, ValueEnum};
 use draftgate_compare::Masks;
 use draftgate_core::{Draft, Role};
 
-use crate::args::{shown_draft, shown_names};
+use crate::args::{spoken_draft, spoken_names};
 
 const HELP: &str = "\
 Colour is for terminals: NO_COLOR=1 turns it off, CLICOLOR_FORCE=1 turns it on.
@@ -52,7 +52,7 @@ pub(crate) struct Compare {
     pub(crate) mask: Masks,
     /// The drafts, parted by commas, or `all`
     #[arg(long, value_name = "DRAFT,…|all", default_value = "all", value_parser = drafts,
-        help = format!("The drafts, parted by commas, or `all`: {}", shown_names()))]
+        help = format!("The drafts, parted by commas, or `all`: {}", spoken_names()))]
     pub(crate) drafts: Drafts,
     /// The opening handshakes side by side, with keys that are always the same
     #[arg(long, conflicts_with = "what")]
@@ -64,7 +64,7 @@ pub(crate) struct Compare {
     #[arg(long)]
     pub(crate) bits: bool,
     /// What moved between two drafts
-    #[arg(long, value_names = ["DRAFT", "DRAFT"], num_args = 2, value_parser = shown_draft,
+    #[arg(long, value_names = ["DRAFT", "DRAFT"], num_args = 2, value_parser = spoken_draft,
         conflicts_with_all = ["drafts", "sizes", "bits"])]
     pub(crate) diff: Option<Vec<Draft>>,
     /// How the answer looks
@@ -116,7 +116,7 @@ fn drafts(names: &str) -> Result<Drafts, String> {
     }
     let mut drafts = Vec::new();
     for name in names.split(',') {
-        let draft = shown_draft(name)?;
+        let draft = spoken_draft(name)?;
         if !drafts.contains(&draft) {
             drafts.push(draft);
         }

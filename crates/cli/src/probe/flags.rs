@@ -74,7 +74,7 @@ pub(super) enum Format {
 impl Probe {
     /// What is tried.
     pub(super) fn settings(&self) -> Settings {
-        let all = || draftgate_drafts::served().collect();
+        let all = || draftgate_drafts::spoken().collect();
         let drafts: Vec<Draft> = self.draft.as_ref().map_or_else(all, Drafts::in_order);
         Settings {
             drafts,

@@ -115,7 +115,7 @@ fn reachable(addr: SocketAddr) -> SocketAddr {
 /// `drafts` by their names, or in a word if they are all that there are.
 fn spoken(drafts: &[Draft]) -> String {
     let names: Vec<String> = drafts.iter().map(|draft| draft.with_alias()).collect();
-    match (names.as_slice(), draftgate_drafts::served().count()) {
+    match (names.as_slice(), draftgate_drafts::spoken().count()) {
         ([first, .., last], all) if names.len() == all => {
             format!("every draft, {first} to {last}")
         }

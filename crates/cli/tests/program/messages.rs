@@ -21,7 +21,7 @@ pub(crate) fn echo() -> (Gateway, String) {
 pub(crate) fn drafts_with(
     able: impl Fn(&draftgate_core::Capabilities) -> bool,
 ) -> Vec<(Draft, bool)> {
-    draftgate_drafts::served_traits()
+    draftgate_drafts::traits()
         .map(|traits| (traits.draft, able(&traits.capabilities)))
         .collect()
 }

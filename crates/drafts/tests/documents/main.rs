@@ -8,18 +8,12 @@ mod breaches;
 mod common;
 mod frames;
 
-use draftgate_drafts::{
-    answer_refusal_table, capability_table, refusal_table, served_traits, traits,
-};
+use draftgate_drafts::{answer_refusal_table, capability_table, refusal_table, traits};
 use draftgate_testkit::documents::holds;
 
 #[test]
 fn the_capability_table_stands_in_the_readme() {
-    holds(
-        "README.md",
-        "capabilities",
-        &capability_table(served_traits()),
-    );
+    holds("README.md", "capabilities", &capability_table(traits()));
 }
 
 #[test]

@@ -25,7 +25,7 @@ pub(crate) struct Times(Vec<(Draft, Histogram, Histogram)>);
 impl Default for Times {
     fn default() -> Self {
         let each = |draft| (draft, Histogram::new(OPENINGS), Histogram::new(CONNECTIONS));
-        Self(draftgate_drafts::served().map(each).collect())
+        Self(draftgate_drafts::spoken().map(each).collect())
     }
 }
 

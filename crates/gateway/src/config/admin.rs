@@ -134,7 +134,7 @@ mod tests {
         let text =
             format!("drafts = \"all\"\n{top}\n[[routes]]\npath = \"/echo\"\nservice = \"echo\"\n");
         let environment = Environment::new(variables.iter().copied());
-        let drafts: Vec<_> = draftgate_drafts::served().collect();
+        let drafts: Vec<_> = draftgate_drafts::spoken().collect();
         let read = Config::parse(&text, "a.toml", &drafts, &environment);
         read.map(|config| config.admin)
             .map_err(|error| error.to_string())

@@ -33,7 +33,7 @@ pub(super) fn observe(table: &mut Table<'_>, route: &mut Route) {
     let Some(said) = table.said("observe") else {
         return;
     };
-    let spoken: Vec<_> = draftgate_drafts::served().collect();
+    let spoken: Vec<_> = draftgate_drafts::spoken().collect();
     let drafts = &route.drafts;
     let mut observed: Vec<_> = lists::each(table, "observe", &said, WHAT, |item| {
         let name = item.value.as_str();

@@ -17,7 +17,7 @@ fn the_embedded_configuration_tells_what_it_exposes() {
         .collect();
     assert_eq!(lines[0], "127.0.0.1:8080: serves the chat page at `/`");
     let named = |of: fn(&Draft) -> bool| {
-        let drafts = draftgate_drafts::served().filter(of);
+        let drafts = draftgate_drafts::spoken().filter(of);
         listed(drafts.map(Draft::with_alias), "and")
     };
     let speaks = format!("127.0.0.1:8080 /echo: speaks {}", named(|_| true));

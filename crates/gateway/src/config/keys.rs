@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn the_embedded_configuration_is_the_default() {
-        let served: Vec<_> = draftgate_drafts::served().collect();
+        let served: Vec<_> = draftgate_drafts::spoken().collect();
         assert_eq!(
             Config::embedded(&served, &Environment::default()).unwrap(),
             Config::default()

@@ -153,7 +153,7 @@ const DRAIN: Duration = Duration::from_secs(10);
 impl Default for Config {
     /// The embedded configuration, in every draft that is spoken.
     fn default() -> Self {
-        let drafts = || draftgate_drafts::served().collect();
+        let drafts = || draftgate_drafts::spoken().collect();
         let route = |path: &str, service| Route {
             origins: Origins::local(),
             ..Route::new(path.parse().expect("a constant pattern"), service, drafts())

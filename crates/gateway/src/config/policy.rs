@@ -324,7 +324,7 @@ mod tests {
         Config::parse(
             &text,
             "a.toml",
-            &draftgate_drafts::served().collect::<Vec<_>>(),
+            &draftgate_drafts::spoken().collect::<Vec<_>>(),
             &environment,
         )
         .unwrap_or_else(|e| panic!("{e}"))

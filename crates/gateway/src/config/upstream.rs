@@ -378,7 +378,7 @@ fn drafts(table: &Table<'_>, said: &Said<'_>, drafts: &mut Drafts) {
         *drafts = Drafts::Auto;
         return;
     }
-    let spoken: Vec<_> = draftgate_drafts::served().collect();
+    let spoken: Vec<_> = draftgate_drafts::spoken().collect();
     let named = one_or_more(table, KEY, said, "\"auto\" or a list of drafts", |name| {
         lists::draft(name, &spoken)
     });

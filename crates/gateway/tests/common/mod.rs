@@ -30,7 +30,7 @@ use offered::Offered;
 
 /// The drafts that are spoken, oldest first.
 pub(crate) fn spoken() -> Vec<Draft> {
-    draftgate_drafts::served().collect()
+    draftgate_drafts::spoken().collect()
 }
 
 /// Those that a server knows by the request alone.

@@ -52,7 +52,7 @@ async fn every_code_reaches_every_draft_as_the_nearest_that_it_has() {
     // A client of hybi-01 that is closed before it says anything is told as one of
     // hixie-76 is.
     let announced = |to: &Traits| to.draft != UNANNOUNCED;
-    for to in draftgate_drafts::served_traits().filter(announced) {
+    for to in draftgate_drafts::traits().filter(announced) {
         for code in (999..=1016).chain([2999, 3000, 4999, 5000, u16::MAX]) {
             let what = format!("{code} to {}", to.draft);
             let ending = match to.draft {

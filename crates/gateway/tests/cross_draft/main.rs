@@ -28,7 +28,7 @@ use wanted::wanted;
 
 #[test]
 fn the_table_declares_what_was_decided_on() {
-    let drafts: Vec<Traits> = draftgate_drafts::served_traits().collect();
+    let drafts: Vec<Traits> = draftgate_drafts::traits().collect();
     for policy in BinaryPolicy::ALL {
         for case in Case::ALL {
             for from in &drafts {
@@ -48,7 +48,7 @@ fn the_table_declares_what_was_decided_on() {
 
 /// Every case between every two drafts.
 async fn every_cell_under(policy: BinaryPolicy) {
-    let drafts: Vec<Traits> = draftgate_drafts::served_traits().collect();
+    let drafts: Vec<Traits> = draftgate_drafts::traits().collect();
     let mut stage = Stage::new(policy);
     let mut cells = 0;
     for from in &drafts {

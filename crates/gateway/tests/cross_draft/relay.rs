@@ -27,8 +27,8 @@ use crate::{
 fn how_a_pair_ends_is_declared_as_it_was_decided_on() {
     for parting in Parting::all() {
         for side in [Side::Client, Side::Upstream] {
-            for from in draftgate_drafts::served_traits() {
-                for to in draftgate_drafts::served_traits() {
+            for from in draftgate_drafts::traits() {
+                for to in draftgate_drafts::traits() {
                     assert_eq!(
                         parted(parting, side, &from, &to),
                         wanted(parting, side, from.draft, to.draft),
@@ -124,11 +124,11 @@ impl Stage {
         let at = listener.local_addr().unwrap();
         let mut config = config();
         config.routes.clear();
-        for far in draftgate_drafts::served() {
+        for far in draftgate_drafts::spoken() {
             for taken in [false, true] {
                 let address = format!("ws://{at}").parse().unwrap();
                 let path = format!("{}{{rest}}", path(far, taken)).parse().unwrap();
-                let near = draftgate_drafts::served().collect();
+                let near = draftgate_drafts::spoken().collect();
                 let mut route = Route::new(path, config::Service::Proxy, near);
                 let mut upstream = config::Upstream::new(vec![address]);
                 upstream.drafts = Drafts::Named(vec![far]);
@@ -161,8 +161,8 @@ impl Stage {
 
     /// What either side says, each draft to each draft.
     async fn messages(self, cases: &[Case]) {
-        for near in draftgate_drafts::served_traits() {
-            for far in draftgate_drafts::served_traits() {
+        for near in draftgate_drafts::traits() {
+            for far in draftgate_drafts::traits() {
                 for taken in [false, true] {
                     let mut pair = self.open(near.draft, far.draft, taken).await;
                     for &case in cases {
@@ -251,8 +251,8 @@ impl Stage {
     /// How either side ends, each draft before each draft.
     async fn partings(self, side: Side) {
         let mut cells = 0;
-        for near in draftgate_drafts::served_traits() {
-            for far in draftgate_drafts::served_traits() {
+        for near in draftgate_drafts::traits() {
+            for far in draftgate_drafts::traits() {
                 let (from, to) = match side {
                     Side::Client => (near, far),
                     Side::Upstream => (far, near),

@@ -9,7 +9,7 @@ use crate::{
 };
 
 fn closing(draft: Draft) -> Closing {
-    let mut traits = draftgate_drafts::served_traits();
+    let mut traits = draftgate_drafts::traits();
     let found = traits.find(|it| it.draft == draft).unwrap();
     found.capabilities.closing
 }

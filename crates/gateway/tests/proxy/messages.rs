@@ -112,7 +112,7 @@ async fn a_client_may_speak_base64_to_an_upstream_that_knows_nothing_of_it() {
 }
 
 fn has_binary(draft: Draft) -> bool {
-    let mut traits = draftgate_drafts::served_traits();
+    let mut traits = draftgate_drafts::traits();
     traits.any(|it| it.draft == draft && it.capabilities.binary)
 }
 

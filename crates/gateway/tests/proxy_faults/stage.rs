@@ -92,7 +92,7 @@ pub(crate) fn pairs() -> impl Iterator<Item = (Draft, Draft)> {
 
 /// Whether the draft's Close has codes.
 pub(crate) fn has_codes(draft: Draft) -> bool {
-    draftgate_drafts::served_traits()
+    draftgate_drafts::traits()
         .any(|it| it.draft == draft && it.capabilities.closing == Closing::Coded)
 }
 

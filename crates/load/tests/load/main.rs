@@ -81,7 +81,7 @@ fn every_draft_is_echoed_in_windows_and_one_by_one() {
 
 #[test]
 fn binary_messages_go_where_the_draft_has_them() {
-    for traits in draftgate_drafts::served_traits() {
+    for traits in draftgate_drafts::traits() {
         let settings = Settings {
             speeches: vec![Speech::Draft(traits.draft)],
             binary: true,

@@ -29,7 +29,7 @@ fn request(draft: Draft) -> Vec<u8> {
 }
 
 fn any_draft() -> impl Strategy<Value = Draft> {
-    let drafts: Vec<Draft> = draftgate_drafts::served().collect();
+    let drafts: Vec<Draft> = draftgate_drafts::spoken().collect();
     prop::sample::select(drafts)
 }
 
@@ -101,7 +101,7 @@ async fn a_server_that_says_anything_is_told_to_fail() {
             }
         })
         .await;
-        for draft in draftgate_drafts::served() {
+        for draft in draftgate_drafts::spoken() {
             let report = server.probed(draft).await;
             let verdict = &report.drafts[0].verdict;
             assert!(matches!(verdict, Verdict::Fails(_)), "{draft}: {verdict:?}");

@@ -115,7 +115,7 @@ async fn octets_that_break_a_draft_are_found() {
 #[tokio::test]
 async fn another_code_in_the_answer_to_our_close_is_noted() {
     let server = opening(Then::Code(1001)).await;
-    let coded = draftgate_drafts::served_traits()
+    let coded = draftgate_drafts::traits()
         .filter(|it| it.capabilities.closing == draftgate_core::Closing::Coded);
     for it in coded {
         let report = server.probed(it.draft).await;

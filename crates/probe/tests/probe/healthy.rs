@@ -15,7 +15,7 @@ async fn nothing_is_found_with_a_server_that_is_true_to_every_draft() {
     };
     let report = probe(options(), &server.url("ws"), &settings).await;
     assert_eq!(report.findings, [], "{}", report.to_json());
-    let spoken: Vec<_> = draftgate_drafts::served().collect();
+    let spoken: Vec<_> = draftgate_drafts::spoken().collect();
     assert_eq!(report.drafts.len(), spoken.len());
     for tried in &report.drafts {
         assert_eq!(tried.verdict, Verdict::Works, "{tried:?}");
@@ -47,7 +47,7 @@ async fn each_draft_is_told_when_it_is_tried() {
 #[tokio::test]
 async fn nothing_is_said_unless_it_was_asked_for() {
     let server = Server::healthy().await;
-    for draft in draftgate_drafts::served() {
+    for draft in draftgate_drafts::spoken() {
         let report = server.probed(draft).await;
         let seen = report.drafts[0].conversation.as_ref().unwrap();
         assert_eq!((seen.count, seen.reply), (0, None), "an echo of nothing");
@@ -57,7 +57,7 @@ async fn nothing_is_said_unless_it_was_asked_for() {
 #[tokio::test]
 async fn a_subprotocol_that_is_repeated_is_told_in_every_draft() {
     let server = Server::healthy().await;
-    for draft in draftgate_drafts::served() {
+    for draft in draftgate_drafts::spoken() {
         let report = server
             .probed_with(draft, |options, _| {
                 options.subprotocols = vec!["chat".into()];

@@ -66,7 +66,7 @@ fn behind(draft: Draft) -> usize {
 
 #[test]
 fn nothing_is_wrong_with_what_a_client_of_each_draft_sends() {
-    for draft in draftgate_drafts::served() {
+    for draft in draftgate_drafts::spoken() {
         let report = looked_at(request(draft));
         assert_eq!(report.findings, [], "{draft}: {report:#?}");
         assert!(report.works());
@@ -140,7 +140,7 @@ fn what_is_no_request_of_websocket_is_in_no_draft() {
 
 #[test]
 fn what_proxies_do_to_a_request_is_found() {
-    for draft in draftgate_drafts::served() {
+    for draft in draftgate_drafts::spoken() {
         let whole = request(draft);
         let (head, rest) = whole.split_once("\r\n\r\n").unwrap();
         let via = format!("{head}\r\nVia: 1.1 b\r\nX-Forwarded-For: 10.0.0.7\r\n\r\n{rest}");
@@ -229,7 +229,7 @@ fn a_proof_of_something_else_is_told_by_what_it_proves() {
 
 #[test]
 fn the_answer_of_an_exchange_is_judged_too() {
-    for draft in draftgate_drafts::served() {
+    for draft in draftgate_drafts::spoken() {
         let request = request(draft);
         let answer = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n";
         let report = answered(request, answer);

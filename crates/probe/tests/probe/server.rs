@@ -186,7 +186,7 @@ pub(crate) fn finding(report: &Report, kind: FindingKind) -> &Finding {
 pub(crate) const SHORT: Duration = Duration::from_secs(2);
 
 pub(crate) fn spoken() -> impl Iterator<Item = Draft> {
-    draftgate_drafts::served()
+    draftgate_drafts::spoken()
 }
 
 /// The drafts with octets behind the head of their request.

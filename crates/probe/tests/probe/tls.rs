@@ -96,7 +96,7 @@ fn fails(report: &Report, kind: Kind) {
     let found = finding(report, kind);
     assert!(found.drafts.is_empty(), "{report:#?}");
     assert_eq!(report.findings.len(), 1, "{report:#?}");
-    let all: Vec<_> = draftgate_drafts::served().collect();
+    let all: Vec<_> = draftgate_drafts::spoken().collect();
     assert_eq!(report.drafts.len(), all.len());
     for tried in &report.drafts {
         assert_eq!(tried.verdict, Verdict::Fails(kind), "{report:#?}");
@@ -192,7 +192,7 @@ async fn the_wrong_scheme_is_found_either_way() {
     // Apache's and nginx's way to say it.
     let answer = "HTTP/1.1 400 Bad Request\r\n\r\n<center>The plain HTTP request was sent to HTTPS port</center>";
     let server = Server::answering(answer).await;
-    for draft in draftgate_drafts::served() {
+    for draft in draftgate_drafts::spoken() {
         let report = server.probed(draft).await;
         assert!(finding(&report, Kind::TlsExpected).shown, "{draft}");
     }

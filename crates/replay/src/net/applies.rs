@@ -3,7 +3,7 @@
 //! server's own decision.
 
 use draftgate_core::{Role, Rule};
-use draftgate_drafts::{hangs_on_nonce, served};
+use draftgate_drafts::{acceptor, hangs_on_nonce};
 use draftgate_vectors::{Action, Ends, Stated, Vector};
 
 use super::target::Target;
@@ -21,7 +21,7 @@ pub(super) fn inapplicable(vector: &Vector, target: &Target, stated: &Stated) ->
     if gap(vector, Role::Client) {
         return Some("octets of the client are missing".to_owned());
     }
-    if !served().any(|draft| draft == vector.about.draft) {
+    if acceptor(vector.about.draft).is_err() {
         return Some(format!("not spoken here: {}", vector.about.draft));
     }
     if hangs_on_nonce(vector.about.draft) {

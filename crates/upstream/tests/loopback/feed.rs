@@ -180,7 +180,7 @@ async fn what_the_server_says_is_handed_on_in_order_and_a_stop_closes_as_the_dra
             }
         };
         timeout(PATIENCE, gone).await.unwrap();
-        let closing = draftgate_drafts::served_traits()
+        let closing = draftgate_drafts::traits()
             .find(|it| it.draft == draft)
             .unwrap();
         let wanted: &[Option<u16>] = match closing.capabilities.closing {

@@ -52,7 +52,7 @@ impl Collected {
 
     fn connections(&self, sums: &BTreeMap<Draft, Sums>, out: &mut Out<'_>) -> fmt::Result {
         let inner = &self.0;
-        let spoken = draftgate_drafts::served();
+        let spoken = draftgate_drafts::spoken();
         let open = |draft: Draft| sums.get(&draft).map_or(0, |sums| sums.open);
         out.put(
             &of::CONNECTIONS,

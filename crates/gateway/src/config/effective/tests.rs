@@ -16,7 +16,7 @@ use super::{
 const FULL: &str = include_str!("full.toml");
 
 fn spoken() -> Vec<Draft> {
-    draftgate_drafts::served().collect()
+    draftgate_drafts::spoken().collect()
 }
 
 fn read(text: &str, variables: &[(&str, &str)]) -> (Config, Effective) {
