@@ -4,8 +4,8 @@
 use bytes::{Buf, Bytes, BytesMut};
 use draftgate_core::{Codec, Draft, Event, Limits, Message, Outbox, Outgoing};
 use draftgate_drafts::{
-    KeySource, accept, offer,
-    opening::{Ask, LengthFrames, Offer, Terms, parts},
+    KeySource, accept, loopback, offer,
+    opening::{Accepted, Ask, LengthFrames, Offer, Terms, parts},
 };
 use draftgate_testkit::codecs::hear;
 
@@ -40,6 +40,14 @@ pub fn answered(
     request: &[u8],
     keys: &mut dyn KeySource,
 ) -> (Box<dyn Codec>, Vec<u8>) {
+    let (mut accepted, size) = accepted(draft, request, keys);
+    let heard = hear(&mut *accepted.codec, [&request[size..]]);
+    let answer = [accepted.head.to_bytes(), heard.wrote].concat();
+    (accepted.codec, answer)
+}
+
+/// What the server accepts of `request`, and how many octets its head has.
+fn accepted(draft: Draft, request: &[u8], keys: &mut dyn KeySource) -> (Accepted, usize) {
     let (head, size) = parts(request)
         .expect("a well-formed request")
         .expect("a whole request");
@@ -50,10 +58,8 @@ pub fn answered(
         length_frames: LengthFrames::default(),
         extension: None,
     };
-    let mut accepted = accept(draft, &head, &terms, keys).expect("its own offer is accepted");
-    let heard = hear(&mut *accepted.codec, [&request[size..]]);
-    let answer = [accepted.head.to_bytes(), heard.wrote].concat();
-    (accepted.codec, answer)
+    let accepted = accept(draft, &head, &terms, keys).expect("its own offer is accepted");
+    (accepted, size)
 }
 
 /// The client's and the server's end of a connection in `draft`, ready for
@@ -63,8 +69,9 @@ pub fn answered(
 /// If the draft's own halves do not agree.
 pub fn pair(draft: Draft, keys: &mut dyn KeySource) -> (Box<dyn Codec>, Box<dyn Codec>) {
     let offered = offered(draft, keys);
-    let (server, answer) = answered(draft, &offered.request, keys);
-    (connected(offered, &answer), server)
+    let (accepted, head) = accepted(draft, &offered.request, keys);
+    let opened = loopback::connect(offered, head, accepted).expect("two ends of a draft");
+    (opened.client, opened.server)
 }
 
 /// The client's end, from the whole answer to what it offered.
