@@ -180,15 +180,18 @@ impl Peer {
             let count = tcp.read_buf(&mut read).await.unwrap();
             assert!(count > 0, "{draft}: closed inside the answer: {read:?}");
         };
-        codec.start(&mut Outbox::new());
-        let mut peer = Self {
+        let mut out = Outbox::new();
+        codec.start(&mut out);
+        let opened = codec.receive(&mut read, &mut out).unwrap();
+        assert_eq!(opened, Some(Event::Opened), "{draft}");
+        // A HELLO, in the draft that has one.
+        tcp.write_all(&out.take_all()).await.unwrap();
+        Self {
             draft,
             tcp,
             codec,
             read,
-        };
-        assert_eq!(peer.event().await, Some(Event::Opened), "{draft}");
-        peer
+        }
     }
 
     /// The octets in which the draft says `what`.
