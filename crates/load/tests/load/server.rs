@@ -11,7 +11,7 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use draftgate_core::{Capabilities, Codec, Event, Limits, Message, Outbox, Outgoing};
 use draftgate_drafts::{
-    Detection, RandomKeys, accept_any_of, acceptor, detect,
+    Detection, RandomKeys, accept_any_of, acceptor, detect, loopback,
     opening::{LengthFrames, Terms, parts},
 };
 
@@ -98,21 +98,31 @@ fn serve(
     let mut out = Outbox::new();
     codec.start(&mut out);
     let mut head = Some(head);
+    let welcome = |stream: &mut TcpStream, head: Bytes, codec: &dyn Codec, out: &mut Outbox| {
+        let first = [head, out.take_all()].concat();
+        if manners != Manners::Broadcast {
+            return stream.write_all(&first);
+        }
+        let twin = encoder(stream, codec);
+        let mine = (number, stream.try_clone()?, twin);
+        // Who has the answer gets what is published from then on.
+        let mut others = others.lock().unwrap();
+        stream.write_all(&first)?;
+        others.push(mine);
+        Ok(())
+    };
+    if !out.is_empty()
+        && let Some(head) = head.take()
+    {
+        // A HELLO, which does not wait for the client's.
+        welcome(&mut stream, head, &*codec, &mut out)?;
+    }
     loop {
         while let Ok(Some(event)) = codec.receive(&mut input, &mut out) {
             match event {
                 Event::Opened => {
-                    let mut first = head.take().unwrap_or_default().to_vec();
-                    first.extend_from_slice(&out.take_all());
-                    if manners == Manners::Broadcast {
-                        let twin = encoder(&stream, &*codec);
-                        let mine = (number, stream.try_clone()?, twin);
-                        // Who has the answer gets what is published from then on.
-                        let mut others = others.lock().unwrap();
-                        stream.write_all(&first)?;
-                        others.push(mine);
-                    } else {
-                        stream.write_all(&first)?;
+                    if let Some(head) = head.take() {
+                        welcome(&mut stream, head, &*codec, &mut out)?;
                     }
                 }
                 Event::Message(message) => {
@@ -195,19 +205,14 @@ fn encoder(stream: &TcpStream, codec: &dyn Codec) -> Option<Box<dyn Codec>> {
     let (request, head) = parts(&offered.request).unwrap().unwrap();
     let terms = Terms {
         subprotocol: None,
-        public_url: "ws://localhost/",
+        public_url: &format!("ws://{target}/"),
         limits: Limits::default(),
         length_frames: LengthFrames::default(),
         extension: None,
     };
     let spoken: Vec<_> = draftgate_drafts::spoken().collect();
-    let mut codec = accept_any_of(&spoken, draft, &request, &terms, &mut RandomKeys)
-        .unwrap()
-        .codec;
-    let (mut out, mut rest) = (Outbox::new(), BytesMut::from(&offered.request[head..]));
-    codec.start(&mut out);
-    while codec.receive(&mut rest, &mut out).unwrap() != Some(Event::Opened) {}
-    Some(codec)
+    let accepted = accept_any_of(&spoken, draft, &request, &terms, &mut RandomKeys).unwrap();
+    Some(loopback::connect(offered, head, accepted).unwrap().server)
 }
 
 fn answer(
